@@ -1,0 +1,110 @@
+"""What is said between the front and its workers, as JSON-RPC 2.0 over ``ipc``.
+
+Names are those of the wire. Front to worker: every verb of the schema (``params`` raw, ``meta`` a
+``WorkMeta``), and ``work.cancel``. Worker to front: notifications ``report.<name>``.
+"""
+
+from __future__ import annotations
+
+from msgspec import Raw, Struct
+
+
+class Cause(Struct, omit_defaults=True, frozen=True):
+    """``EventCause`` of the schema."""
+
+    kind: str  # call | hypervisor | resync | daemon
+    method: str | None = None
+    operationId: str | None = None  # noqa: N815 - the wire's name
+    identity: str | None = None
+    detail: str | None = None
+
+
+class Observed(Struct, omit_defaults=True, frozen=True):
+    """An object as it was seen; the inventory adds id, generation, revision and what was desired."""
+
+    id: str
+    document: Raw  # the members of the object's record that a subsystem knows
+    generation: int = 0  # from the hypervisor's metadata; 0 if it has none of ours
+    operationId: str | None = None  # noqa: N815 - the wire's name; from the metadata: the probe of recovery
+    digest: str | None = None
+
+
+class WorkMeta(Struct, omit_defaults=True, frozen=True):
+    """Member ``meta`` of a verb's request to a worker."""
+
+    operationId: str  # noqa: N815 - the wire's name
+    identity: str
+    timeout: float  # seconds that are left
+    flowId: str | None = None  # noqa: N815 - the wire's name
+    generation: int = 0
+    expectedGeneration: int | None = None  # noqa: N815 - the wire's name
+    desired: Raw | None = None
+
+
+class WorkCancel(Struct, frozen=True):
+    """``work.cancel``: stop the operation if it can be stopped; answered ``{"cancelled": bool}``."""
+
+    operationId: str  # noqa: N815 - the wire's name
+
+
+class ReportSnapshot(Struct, frozen=True):
+    """``report.snapshot``."""
+
+    type: str
+    objects: list[Observed]
+    cause: Cause
+
+
+class ReportChanged(Struct, frozen=True):
+    """``report.changed``."""
+
+    type: str
+    observed: Observed
+    cause: Cause
+
+
+class ReportRemoved(Struct, frozen=True):
+    """``report.removed``."""
+
+    type: str
+    id: str
+    cause: Cause
+
+
+class ReportDesired(Struct, frozen=True):
+    """``report.desired``."""
+
+    type: str
+    id: str
+    generation: int
+    document: Raw
+
+
+class ReportStats(Struct, frozen=True):
+    """``report.stats``."""
+
+    type: str
+    items: list[tuple[str, Raw]]
+
+
+class ReportCondition(Struct, omit_defaults=True, frozen=True):
+    """``report.condition``."""
+
+    state: str
+    reason: str | None = None
+
+
+class ReportProgress(Struct, frozen=True):
+    """``report.progress``."""
+
+    operationId: str  # noqa: N815 - the wire's name
+    value: float
+
+
+class ReportOffer(Struct, frozen=True):
+    """``report.offer``: a descriptor follows on the side channel under ``token``."""
+
+    token: int
+    ticket: str
+    identity: str
+    expires: float  # seconds from now

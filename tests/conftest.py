@@ -26,7 +26,7 @@ class StartVdsmd(Protocol):
 
 @pytest.fixture
 def vdsmd(tmp_path: Path) -> Iterator[StartVdsmd]:
-    """Start real daemons: ``daemon = vdsmd("--in-process", hypervisor="simulator:10")``."""
+    """What starts real daemons, such as ``vdsmd("--in-process", hypervisor="simulator:10")``."""
     with ExitStack() as stack:
         count = 0
 

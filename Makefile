@@ -1,0 +1,100 @@
+# All that is done with this tree; `make help` lists it. `make demo` and `make test` do their own set-up.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .make
+CONSTRAINTS := requirements/constraints.txt
+TREES := src tests benchmarks packaging examples
+
+# What the demonstration and the tests need of Debian; asked for only as root, and only what is missing.
+APT := qemu-system-x86 qemu-utils seabios ovmf \
+  libvirt-daemon-system libvirt-clients libvirt-daemon-driver-qemu libvirt-dev \
+  linux-image-cloud-amd64 busybox-static cpio kmod dnsmasq-base iproute2 \
+  pkg-config gcc libc6-dev python3-dev python3-venv netcat-openbsd tmux zsh fish
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+export DEBIAN_FRONTEND := noninteractive
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo serve check unit test test-all bench generate generate-check docs dist clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup ## show a real guest's whole life through the API, then keep serving (ONCE=1: end after the proof)
+	$(BIN)/python packaging/demo/demo.py $(if $(ONCE),--once)
+
+serve: setup ## run vdsmd in the foreground on the demonstration's hypervisor
+	$(BIN)/python packaging/demo/demo.py --serve
+
+check: setup ## format, lint, types, floors, schema, generated files
+	$(BIN)/ruff format --check $(wildcard $(TREES))
+	$(BIN)/ruff check $(wildcard $(TREES))
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/vdsm-schema lint
+	$(MAKE) --no-print-directory generate-check
+
+unit: setup ## tests that need no root, hypervisor or network; about a minute
+	$(BIN)/pytest tests/unit
+
+test: check ## check, then every test that fits in 20 minutes, with a real guest
+	$(BIN)/pytest
+
+test-all: test ## test, then the other Pythons that are here, then the benchmark
+	for python in python3.12 python3.13; do \
+	  if command -v $$python >/dev/null; then $(MAKE) --no-print-directory unit VENV=.venv-$$python STAMPS=.make/$$python PYTHON=$$python || exit 1; fi; \
+	done
+	$(MAKE) --no-print-directory bench
+
+bench: setup ## server CPU per request beside the echo floor: a table, and bench.json
+	$(BIN)/python benchmarks/bench.py
+
+generate: setup ## write all that is generated from the schema
+	$(BIN)/vdsm-schema generate
+
+generate-check: setup ## fail if what is generated is not what the schema says
+	$(BIN)/vdsm-schema generate --check
+
+docs: generate ## write the reference from the schema (docs/reference)
+
+dist: setup ## build the wheel and the source archive into dist/
+	rm -rf build dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+
+clean: ## remove what was built, and the virtual environment
+	rm -rf build dist bench.json .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache $(STAMPS) $(VENV)
+
+# ------------------------------------------------------------------------------------------------------------- set-up
+
+.PHONY: setup
+setup: $(STAMPS)/system $(STAMPS)/venv
+
+# A mirror that does not answer is no reason to stop: it is asked again next time, and what is missing is said by whatever
+# needs it (the demonstration falls back to the simulator).
+$(STAMPS)/system: Makefile
+	@mkdir -p $(@D)
+	@missing=; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  for package in $(APT); do \
+	    [ "$$(dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null)" = installed ] || missing="$$missing $$package"; \
+	  done; \
+	fi; \
+	if [ -z "$$missing" ]; then touch $@; else \
+	  echo "installing:$$missing"; \
+	  if { apt-get -qq update && apt-get -qq install --yes --no-install-recommends $$missing; } >$(@D)/apt.log 2>&1; then touch $@; \
+	  else tail -20 $(@D)/apt.log; echo "could not install all of:$$missing"; fi; \
+	fi
+
+# libvirt-python is compiled against the host's libvirt; where it cannot be had, the simulator works without it.
+$(STAMPS)/venv: pyproject.toml $(CONSTRAINTS) $(STAMPS)/system
+	@mkdir -p $(@D)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=..."; exit 1; }
+	@[ -x $(BIN)/python ] || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing Python packages"
+	@$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[daemon,shell,dev]'
+	@$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[libvirt]' || echo "libvirt-python cannot be built here; the simulator works without it"
+	@touch $@

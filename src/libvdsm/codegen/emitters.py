@@ -1,0 +1,16 @@
+"""The table of all emitters: each gives the files of one artefact, by path from the project's root."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from libvdsm.codegen.server import emit as server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from libvdsm.schema import ir
+
+EMITTERS: Final[Mapping[str, Callable[[ir.Api], dict[str, str]]]] = {
+    "server": server.emit,
+}

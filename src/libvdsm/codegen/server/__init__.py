@@ -1,0 +1,1 @@
+"""Emitter of what the daemon's rooms share: ``interfaces/generated``."""

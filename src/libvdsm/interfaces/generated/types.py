@@ -1,0 +1,1649 @@
+# Generated from the schema by vdsm-schema; do not edit.
+# ruff: noqa: RUF001 - the texts are the schema's
+"""Every type of the schema, and the parameters of every verb.
+
+Members are in snake_case with the wire's names by rename; absent is None and is left out of the output.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
+
+import msgspec
+
+MAX_INTEGER: Final = 9007199254740991
+MAX_NUMBER: Final = 1.7976931348623157e308
+
+Uuid: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")]
+Timestamp: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]{1,9})?Z\Z"
+    ),
+]
+Base64: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z")]
+Decimal: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^(?:0|-?[1-9][0-9]*)\Z")]
+Integer: TypeAlias = Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+Number: TypeAlias = Annotated[float, msgspec.Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+
+_T = TypeVar("_T")
+
+if TYPE_CHECKING:
+    OptionalJson: TypeAlias = msgspec.Raw | None
+    Defaulted: TypeAlias = Annotated[_T, "never None once it is made"]
+else:
+    OptionalJson = msgspec.Raw  # msgspec cannot decode a union with Raw
+    Defaulted = _T | None  # null is absent
+
+
+def _no_items() -> list[_T]:
+    return []
+
+
+def _no_entries() -> dict[str, _T]:
+    return {}
+
+
+def _fill(value: msgspec.Struct, *names: str) -> None:
+    """Give the members that were null their defaults: on input, null is absent."""
+    for name in names:
+        if getattr(value, name) is None:
+            [factory] = (one.default_factory for one in msgspec.structs.fields(value) if one.name == name)
+            msgspec.structs.force_setattr(value, name, factory())
+
+
+class Acceleration(StrEnum):
+    """How the hypervisor runs guest code."""
+
+    KVM = "kvm"
+    """By the processor."""
+    TCG = "tcg"
+    """By translation; slow."""
+    NONE = "none"
+    """Not at all (simulator)."""
+
+
+class ChangeEffect(StrEnum):
+    """When a change takes effect."""
+
+    LIVE = "live"
+    """At once."""
+    RESTART = "restart"
+    """At the next start."""
+    RECREATE = "recreate"
+    """Only in a new virtual machine."""
+
+
+class ChangeKind(StrEnum):
+    """What happened to an object."""
+
+    ADDED = "added"
+    """It is new (to you)."""
+    CHANGED = "changed"
+    """It has changed."""
+    REMOVED = "removed"
+    """It is gone (for you)."""
+
+
+class ConsoleKind(StrEnum):
+    """A kind of console."""
+
+    SERIAL = "serial"
+    """A serial port."""
+    GRAPHICS = "graphics"
+    """The screen."""
+
+
+class ConsoleProtocol(StrEnum):
+    """What the bytes of a console are."""
+
+    SERIAL = "serial"
+    """Terminal bytes."""
+    VNC = "vnc"
+    """RFB."""
+
+
+class CpuMode(StrEnum):
+    """What a virtual processor looks like."""
+
+    MAXIMUM = "maximum"
+    """All that the hypervisor can give here."""
+    HOST_PASSTHROUGH = "hostPassthrough"
+    """The host's own processor; needs KVM."""
+    HOST_MODEL = "hostModel"
+    """The named model nearest to the host's."""
+    CUSTOM = "custom"
+    """The named model."""
+
+
+class Desired(StrEnum):
+    """Where the configuration comes from."""
+
+    RECORDED = "recorded"
+    """It was asked for and is recorded here."""
+    DERIVED = "derived"
+    """It was read back from the hypervisor."""
+
+
+class DiskBus(StrEnum):
+    """How a disk is attached."""
+
+    VIRTIO = "virtio"
+    """virtio-blk."""
+    SCSI = "scsi"
+    """virtio-scsi."""
+    SATA = "sata"
+    """AHCI."""
+
+
+class DiskDevice(StrEnum):
+    """What a disk is to the guest."""
+
+    DISK = "disk"
+    """A disk."""
+    CDROM = "cdrom"
+    """A CD drive."""
+
+
+class DiskFormat(StrEnum):
+    """How a disk's file is laid out; never guessed."""
+
+    RAW = "raw"
+    """As it is."""
+    QCOW2 = "qcow2"
+    """QEMU's copy-on-write format."""
+
+
+class EventCauseKind(StrEnum):
+    """What kind of thing caused a change."""
+
+    CALL = "call"
+    """A verb."""
+    HYPERVISOR = "hypervisor"
+    """The hypervisor told of it."""
+    RESYNC = "resync"
+    """It was found when states were compared after a loss; when it happened is not known."""
+    DAEMON = "daemon"
+    """The daemon itself."""
+
+
+class EventGapReason(StrEnum):
+    """Why events can no longer be had."""
+
+    TRIMMED = "trimmed"
+    """The journal no longer has them."""
+    EPOCH = "epoch"
+    """The token is of another life of the journal."""
+
+
+class Firmware(StrEnum):
+    """A kind of firmware."""
+
+    BIOS = "bios"
+    """SeaBIOS."""
+    UEFI = "uefi"
+    """OVMF."""
+
+
+class GraphicsProtocol(StrEnum):
+    """A remote screen protocol."""
+
+    VNC = "vnc"
+    """RFB."""
+
+
+class IdentitySource(StrEnum):
+    """How an identity was established."""
+
+    UNIX = "unix"
+    """By the credentials of a unix socket's peer."""
+    ANONYMOUS = "anonymous"
+    """Not at all; the daemon runs with --insecure."""
+    CONNECTOR = "connector"
+    """By a connector inside the daemon."""
+
+
+class NicModel(StrEnum):
+    """A network card."""
+
+    VIRTIO = "virtio"
+    """virtio-net."""
+    E1000E = "e1000e"
+    """Intel 82574."""
+    RTL8139 = "rtl8139"
+    """Realtek 8139."""
+
+
+class ShutdownResultWay(StrEnum):
+    """What brought a guest down."""
+
+    AGENT = "agent"
+    """The guest agent."""
+    ACPI = "acpi"
+    """The power button."""
+    FORCE = "force"
+    """The plug, or the reset button."""
+    NONE = "none"
+    """It was down already."""
+
+
+class ShutdownWay(StrEnum):
+    """How to ask a guest."""
+
+    AGENT = "agent"
+    """By the guest agent."""
+    ACPI = "acpi"
+    """By the power button."""
+
+
+class SubsystemState(StrEnum):
+    """The condition of a part of the daemon."""
+
+    STARTING = "starting"
+    """Its process is there and has not reported yet."""
+    READY = "ready"
+    """It works."""
+    DEGRADED = "degraded"
+    """It works in part, or does not answer its heartbeat."""
+    UNAVAILABLE = "unavailable"
+    """Its process is gone, or what it needs outside does not answer."""
+    HELD = "held"
+    """It crashed too often and is held down."""
+
+
+class TaskState(StrEnum):
+    """How far a task is."""
+
+    RUNNING = "running"
+    """It is being done."""
+    CANCELLING = "cancelling"
+    """It was asked to stop."""
+    DONE = "done"
+    """It ended well; result is there."""
+    FAILED = "failed"
+    """It ended with an error; error is there."""
+    CANCELLED = "cancelled"
+    """It was stopped as asked; error is there."""
+    UNKNOWN = "unknown"
+    """Its end was not seen; error is OutcomeUnknown."""
+
+
+class VideoModel(StrEnum):
+    """A graphics card."""
+
+    NONE = "none"
+    """No card."""
+    VGA = "vga"
+    """Standard VGA."""
+    VIRTIO = "virtio"
+    """virtio-gpu."""
+
+
+class VmState(StrEnum):
+    """What a virtual machine is doing."""
+
+    UNKNOWN = "unknown"
+    """The hypervisor cannot be asked at the moment; it may well be running."""
+    STOPPED = "stopped"
+    """It has no process."""
+    RUNNING = "running"
+    """Its processors run."""
+    PAUSED = "paused"
+    """Its processors are stopped; memory is kept."""
+    STOPPING = "stopping"
+    """The guest is shutting down."""
+    CRASHED = "crashed"
+    """The guest has crashed and its process is kept."""
+    HIBERNATED = "hibernated"
+    """It is stopped and its memory is on disk."""
+
+
+class BlockDiskSource(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="kind", tag="block"
+):
+    """A block device that is a disk."""
+
+    path: Annotated[str, msgspec.Meta(min_length=2, max_length=1024, pattern=r"^(?:/dev/[^\x00-\x1f\x7f]+)\Z")]
+    """The device on the host."""
+
+
+class BridgeNicSource(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="kind", tag="bridge"
+):
+    """A bridge of the host."""
+
+    bridge: Annotated[str, msgspec.Meta(min_length=1, max_length=15, pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*)\Z")]
+    """The bridge."""
+
+
+class CallOptions(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"not_after": "notAfter", "idempotency_key": "idempotencyKey", "expected_generation": "expectedGeneration", "flow_id": "flowId"},
+):
+    """What may travel beside the parameters of any call: member meta in JSON-RPC, headers Vdsm-* in HTTP."""
+
+    timeout: Annotated[float, msgspec.Meta(ge=0.001, le=86400)] | None = None
+    """The longest time for the call, from its receipt. Unit: seconds."""
+    not_after: Timestamp | None = None
+    """The call is not run after this time."""
+    idempotency_key: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
+    """A repeated call with this key is answered as the first was."""
+    expected_generation: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
+    """The object must have this generation."""
+    wait: Annotated[float, msgspec.Meta(ge=0, le=3600)] | None = None
+    """For operations: answer when the task has ended or this time is up. Unit: seconds."""
+    flow_id: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    """Your word for a group of calls; it is in tasks, events and logs."""
+    traceparent: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    """W3C trace context."""
+    tracestate: Annotated[str, msgspec.Meta(max_length=512)] | None = None
+    """W3C trace context."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A changed member and when it takes effect."""
+
+    path: str
+    """The member, such as config.memory."""
+    effect: ChangeEffect
+    """When it takes effect."""
+
+
+class ConsoleTicket(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"expires_at": "expiresAt"}
+):
+    """The right to open one console once."""
+
+    ticket: str
+    """The ticket."""
+    path: str
+    """The path of the stream."""
+    protocol: ConsoleProtocol
+    """What the bytes are."""
+    expires_at: Timestamp
+    """When it can no longer be used."""
+
+
+class CpuConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How the processors look."""
+
+    mode: Defaulted[CpuMode] = msgspec.field(default_factory=lambda: CpuMode.MAXIMUM)
+    """What they look like."""
+    model: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*)\Z")] | None = None
+    """The named model of mode custom."""
+    sockets: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
+    """Sockets; sockets × cores × threads is vcpus. Unit: count."""
+    cores: Annotated[int, msgspec.Meta(ge=1, le=512)] | None = None
+    """Cores of a socket. Unit: count."""
+    threads: Annotated[int, msgspec.Meta(ge=1, le=8)] | None = None
+    """Threads of a core. Unit: count."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "mode")
+
+
+class DiskConfig(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"read_only": "readOnly", "boot_order": "bootOrder"},
+):
+    """A disk."""
+
+    id: Annotated[str, msgspec.Meta(min_length=4, max_length=64, pattern=r"^(?:ua-[A-Za-z0-9_-]+)\Z")] | None = None
+    """Its device id; given by the host if absent."""
+    source: DiskSource | None = None
+    """Where its bytes are; absent for an empty CD drive."""
+    device: Defaulted[DiskDevice] = msgspec.field(default_factory=lambda: DiskDevice.DISK)
+    """What it is to the guest."""
+    bus: Defaulted[DiskBus] = msgspec.field(default_factory=lambda: DiskBus.VIRTIO)
+    """How it is attached."""
+    read_only: Defaulted[bool] = msgspec.field(default_factory=lambda: False)
+    """The guest cannot write to it."""
+    boot_order: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
+    """Its place among the devices to boot from, 1 first."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "device", "bus", "read_only")
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One change of one object."""
+
+    epoch: str
+    """The life of the journal; changes only if that is lost or restored."""
+    sequence: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Its number in the epoch."""
+    time: Timestamp
+    """When it was recorded."""
+    topic: str
+    """Its topic, such as vm.<id>."""
+    object: EventObject
+    """What has changed."""
+    change: ChangeKind
+    """What happened to it."""
+    patch: OptionalJson = None
+    """For added the document; for changed a merge patch (RFC 7396) of it."""
+    cause: EventCause
+    """Why."""
+    merged: Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)] | None = None
+    """How many changes were merged into this one. Unit: count."""
+
+
+class EventCause(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"operation_id": "operationId"}
+):
+    """Why it changed."""
+
+    kind: EventCauseKind
+    """What caused it."""
+    method: str | None = None
+    """The verb."""
+    operation_id: str | None = None
+    """The task, or the call's own id."""
+    identity: str | None = None
+    """Who asked."""
+    detail: str | None = None
+    """The hypervisor's own word."""
+
+
+class EventDelivery(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"subscription_id": "subscriptionId"}
+):
+    """The parameters of an Event.deliver notification."""
+
+    subscription_id: str
+    """The subscription."""
+    resume: str
+    """The token after this delivery."""
+    event: Event | None = None
+    """The event."""
+    gap: EventGap | None = None
+    """Or the gap before the events that follow."""
+
+
+class EventGap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Events that can no longer be had; read the objects anew."""
+
+    reason: EventGapReason
+    """Why."""
+    missed: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
+    """How many, if known. Unit: count."""
+
+
+class EventList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Events in order."""
+
+    items: list[Event]
+    """The events."""
+    resume: str
+    """The token to go on from."""
+    gap: EventGap | None = None
+    """What was lost before them."""
+
+
+class EventObject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The object of an event."""
+
+    type: str
+    """Its type, such as vm."""
+    id: str
+    """Its id."""
+    generation: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
+    """Its generation after the change."""
+    revision: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Its revision after the change."""
+
+
+class EventSubscription(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"subscription_id": "subscriptionId"}
+):
+    """A subscription."""
+
+    subscription_id: str
+    """Its name on this connection."""
+    resume: str
+    """The token from which it begins."""
+
+
+class Feature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Something that a host may or may not be able to do."""
+
+    name: str
+    """Its name; verbs and fields name it in requires."""
+    available: bool
+    """Whether it can be had here."""
+    reason: str | None = None
+    """Why not."""
+
+
+class FileDiskSource(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="kind", tag="file"
+):
+    """A file that holds a disk."""
+
+    path: Annotated[str, msgspec.Meta(min_length=2, max_length=1024, pattern=r"^(?:/[^\x00-\x1f\x7f]+)\Z")]
+    """The file on the host."""
+    format: DiskFormat
+    """How it is laid out."""
+
+
+class FirmwareConfig(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"secure_boot": "secureBoot"}
+):
+    """The firmware."""
+
+    kind: Defaulted[Firmware] = msgspec.field(default_factory=lambda: Firmware.BIOS)
+    """Which."""
+    secure_boot: Defaulted[bool] = msgspec.field(default_factory=lambda: False)
+    """Start signed boot loaders only; needs uefi."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "kind", "secure_boot")
+
+
+class GraphicsConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How a screen can be reached: only by Console.open; nothing listens on the network."""
+
+    protocol: Defaulted[GraphicsProtocol] = msgspec.field(default_factory=lambda: GraphicsProtocol.VNC)
+    """The protocol."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "protocol")
+
+
+class HostCapabilities(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={
+        "hypervisor_version": "hypervisorVersion",
+        "emulator_version": "emulatorVersion",
+        "acceleration_reason": "accelerationReason",
+        "cpu_models": "cpuModels",
+        "maximum_vcpus": "maximumVcpus",
+    },
+):
+    """What the hypervisor can do."""
+
+    hypervisor: str
+    """Its name, such as QEMU or simulator."""
+    hypervisor_version: str
+    """The version of libvirt (or of the simulator)."""
+    emulator_version: str
+    """The version of QEMU (or of the simulator)."""
+    acceleration: Acceleration
+    """What new virtual machines use."""
+    acceleration_reason: str | None = None
+    """Why it is not kvm, with what was tried."""
+    architectures: list[str]
+    """Guest architectures."""
+    machines: list[str]
+    """Machine types."""
+    cpu_models: list[str]
+    """Named CPU models that can be used."""
+    firmwares: list[Firmware]
+    """Firmware kinds that can be used."""
+    maximum_vcpus: Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
+    """The most virtual CPUs of one virtual machine. Unit: count."""
+    features: list[Feature]
+    """Everything that may be missing, with the reason."""
+
+
+class HostCpuStats(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"sampled_at": "sampledAt", "not_refreshed": "notRefreshed", "used_percent": "usedPercent"},
+):
+    """Processor use of the host."""
+
+    sampled_at: Timestamp
+    """When these figures were true."""
+    not_refreshed: NotRefreshed | None = None
+    """Why they are not newer."""
+    used_percent: Annotated[float, msgspec.Meta(ge=0, le=100)]
+    """Share of all processors in use since the sample before. Unit: percent."""
+    load1: Annotated[float, msgspec.Meta(ge=0, le=MAX_NUMBER)]
+    """Load average of one minute."""
+    load5: Annotated[float, msgspec.Meta(ge=0, le=MAX_NUMBER)]
+    """Load average of five minutes."""
+    load15: Annotated[float, msgspec.Meta(ge=0, le=MAX_NUMBER)]
+    """Load average of fifteen minutes."""
+
+
+class HostInfo(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={
+        "operating_system": "operatingSystem",
+        "cpu_model": "cpuModel",
+        "booted_at": "bootedAt",
+        "daemon_version": "daemonVersion",
+        "api_version": "apiVersion",
+        "schema_digest": "schemaDigest",
+        "started_at": "startedAt",
+    },
+):
+    """What the host is."""
+
+    id: Uuid
+    """The host's id."""
+    hostname: str
+    """Its name."""
+    operating_system: str
+    """The distribution and its version."""
+    kernel: str
+    """The kernel's release."""
+    architecture: str
+    """The processor's architecture, such as x86_64."""
+    cpu_model: str | None = None
+    """The processor's name."""
+    cpus: Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
+    """Logical processors that are online. Unit: count."""
+    memory: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Physical memory. Unit: bytes."""
+    booted_at: Timestamp
+    """When the host was started."""
+    daemon_version: str
+    """The version of vdsmd."""
+    api_version: str
+    """The version of the native API."""
+    schema_digest: str
+    """The digest of the schema that is served."""
+    started_at: Timestamp
+    """When the daemon was started."""
+    subsystems: list[SubsystemInfo]
+    """The daemon's parts."""
+
+
+class HostMemoryStats(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"sampled_at": "sampledAt", "not_refreshed": "notRefreshed", "swap_total": "swapTotal", "swap_free": "swapFree"},
+):
+    """Memory use of the host."""
+
+    sampled_at: Timestamp
+    """When these figures were true."""
+    not_refreshed: NotRefreshed | None = None
+    """Why they are not newer."""
+    total: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Physical memory. Unit: bytes."""
+    available: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Memory that can be given to new work without swapping. Unit: bytes."""
+    swap_total: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Swap space. Unit: bytes."""
+    swap_free: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Swap space not in use. Unit: bytes."""
+
+
+class HostPingResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The answer to a ping."""
+
+    pong: bool
+    """Always true."""
+
+
+class HostStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How busy the host is."""
+
+    cpu: HostCpuStats
+    """Processors."""
+    memory: HostMemoryStats
+    """Memory."""
+    vms: HostVmStats
+    """Virtual machines."""
+
+
+class HostVmStats(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"sampled_at": "sampledAt", "not_refreshed": "notRefreshed"},
+):
+    """How many virtual machines there are."""
+
+    sampled_at: Timestamp
+    """When these figures were true."""
+    not_refreshed: NotRefreshed | None = None
+    """Why they are not newer."""
+    defined: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """All of them. Unit: count."""
+    running: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Those that are running or paused. Unit: count."""
+
+
+class IdentityInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An identity and its rights."""
+
+    identity: str
+    """Its name, such as unix:0."""
+    source: IdentitySource
+    """How it was established."""
+    roles: list[str]
+    """Its roles."""
+    permissions: list[str]
+    """What it may do."""
+
+
+class KernelBoot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A kernel that is booted directly."""
+
+    path: Annotated[str, msgspec.Meta(min_length=2, max_length=1024, pattern=r"^(?:/[^\x00-\x1f\x7f]+)\Z")]
+    """The kernel's file on the host."""
+    initrd: Annotated[str, msgspec.Meta(min_length=2, max_length=1024, pattern=r"^(?:/[^\x00-\x1f\x7f]+)\Z")] | None = None
+    """The initial file system's file on the host."""
+    arguments: Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^(?:[^\x00-\x1f\x7f]*)\Z")] | None = None
+    """The kernel's command line."""
+
+
+class NetworkNicSource(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="kind", tag="network"
+):
+    """A network of the hypervisor."""
+
+    network: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*)\Z")]
+    """Its name."""
+
+
+class NicConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A network card."""
+
+    id: Annotated[str, msgspec.Meta(min_length=4, max_length=64, pattern=r"^(?:ua-[A-Za-z0-9_-]+)\Z")] | None = None
+    """Its device id; given by the host if absent."""
+    source: NicSource
+    """What it is plugged into."""
+    model: Defaulted[NicModel] = msgspec.field(default_factory=lambda: NicModel.VIRTIO)
+    """What it is to the guest."""
+    mac: Annotated[str, msgspec.Meta(pattern=r"^(?:[0-9a-f][02468ace](:[0-9a-f]{2}){5})\Z")] | None = None
+    """Its address; given by the host if absent."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "model")
+
+
+class NotRefreshed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Why a group of sampled figures is older than it should be."""
+
+    error: str
+    """The error's id, such as GuestUnresponsive."""
+    reason: str
+    """In words."""
+
+
+class Nothing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An empty answer; it may grow."""
+
+
+class ObjectRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An object."""
+
+    type: str
+    """Its type, such as vm."""
+    id: str
+    """Its id."""
+
+
+class OpenRpc(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An OpenRPC document; its members are OpenRPC's."""
+
+    openrpc: str
+    """The version of OpenRPC."""
+    info: msgspec.Raw
+    """Title and version of this API."""
+    methods: msgspec.Raw
+    """The verbs."""
+    components: OptionalJson = None
+    """Types and errors."""
+
+
+class SerialConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A serial port."""
+
+    id: Annotated[str, msgspec.Meta(min_length=4, max_length=64, pattern=r"^(?:ua-[A-Za-z0-9_-]+)\Z")] | None = None
+    """Its device id; given by the host if absent."""
+    log: Annotated[str, msgspec.Meta(min_length=2, max_length=1024, pattern=r"^(?:/[^\x00-\x1f\x7f]+)\Z")] | None = None
+    """A file on the host to which all its output is appended."""
+
+
+class SubsystemInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The condition of one part of the daemon."""
+
+    name: str
+    """virt, host, storage or network."""
+    state: SubsystemState
+    """Its condition."""
+    reason: str | None = None
+    """Why it is not ready."""
+    restarts: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
+    """How often it was restarted since the daemon's start. Unit: count."""
+
+
+class Task(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"flow_id": "flowId", "created_at": "createdAt", "ended_at": "endedAt"},
+):
+    """Long work."""
+
+    id: Uuid
+    """Its id."""
+    method: str
+    """The verb."""
+    object: ObjectRef | None = None
+    """What it works on."""
+    subsystem: str
+    """Who does it."""
+    identity: str | None = None
+    """Who asked for it."""
+    flow_id: str | None = None
+    """The caller's own word for a group of calls."""
+    state: TaskState
+    """How far it is."""
+    progress: TaskProgress
+    """How much is done."""
+    result: OptionalJson = None
+    """The verb's result, once done."""
+    error: TaskError | None = None
+    """Why it did not end well."""
+    cancellable: bool
+    """Whether Task.cancel can stop it now."""
+    created_at: Timestamp
+    """When it was asked for."""
+    ended_at: Timestamp | None = None
+    """When it ended."""
+    revision: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """The event sequence of its last change."""
+
+
+class TaskAccepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The answer of every operation."""
+
+    task: Task
+    """The task; ended already if the call waited for it."""
+
+
+class TaskError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Why a task failed, as an error answer has it."""
+
+    code: Integer
+    """The error's number."""
+    message: str
+    """In words."""
+    data: OptionalJson = None
+    """The error's data, as in an error answer."""
+
+
+class TaskFilter(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"object_id": "objectId"}
+):
+    """Which tasks; every member that is there must fit."""
+
+    states: Annotated[list[TaskState], msgspec.Meta(max_length=16)] | None = None
+    """Is in one of these states."""
+    method: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    """Does this verb."""
+    object_id: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    """Works on this object."""
+
+
+class TaskList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A page of tasks."""
+
+    items: list[Task]
+    """The tasks of this page."""
+    next: str | None = None
+    """The cursor of the next page; absent on the last one."""
+
+
+class TaskProgress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How much is done."""
+
+    value: Annotated[float, msgspec.Meta(ge=0, le=MAX_NUMBER)]
+    """How much; its unit stands beside it."""
+    unit: str
+    """percent, bytes, ..."""
+
+
+class UserNicSource(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="kind", tag="user"
+):
+    """A private network of its own."""
+
+
+class VM(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"state_reason": "stateReason", "started_at": "startedAt", "restart_needed": "restartNeeded"},
+):
+    """A virtual machine."""
+
+    id: Uuid
+    """Its id for ever."""
+    name: str
+    """Its label."""
+    generation: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Counts the accepted changes of its configuration."""
+    revision: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """The event sequence of its last change of any kind."""
+    desired: Desired
+    """Where config comes from."""
+    state: VmState
+    """What it is doing."""
+    state_reason: str | None = None
+    """Why it is in that state, in the hypervisor's word, such as booted, user, crashed, found-at-resync."""
+    problem: str | None = None
+    """What keeps us from managing it fully, such as: its process does not answer."""
+    started_at: Timestamp | None = None
+    """When it was started as far as we saw it."""
+    config: VmConfig
+    """What it is to be."""
+    restart_needed: list[str]
+    """Members of config that take effect at its next start."""
+
+
+class VmConfig(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"guest_agent": "guestAgent", "memory_balloon": "memoryBalloon"},
+):
+    """What a virtual machine is to be."""
+
+    memory: Annotated[int, msgspec.Meta(ge=16777216, le=17592186044416, multiple_of=1024)]
+    """Its memory. Unit: bytes."""
+    vcpus: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=512)]] = msgspec.field(default_factory=lambda: 1)
+    """Its virtual processors. Unit: count."""
+    cpu: Defaulted[CpuConfig] = msgspec.field(default_factory=CpuConfig)
+    """How its processors look."""
+    firmware: Defaulted[FirmwareConfig] = msgspec.field(default_factory=FirmwareConfig)
+    """Its firmware."""
+    machine: Defaulted[Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*)\Z")]] = (
+        msgspec.field(default_factory=lambda: "q35")
+    )
+    """The machine type, such as q35."""
+    architecture: Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"^(?:[a-z0-9_]+)\Z")] | None = None
+    """The guest's architecture; the host's if absent."""
+    kernel: KernelBoot | None = None
+    """Boot this kernel directly."""
+    disks: Defaulted[Annotated[list[DiskConfig], msgspec.Meta(max_length=64)]] = msgspec.field(default_factory=_no_items)
+    """Its disks."""
+    nics: Defaulted[Annotated[list[NicConfig], msgspec.Meta(max_length=32)]] = msgspec.field(default_factory=_no_items)
+    """Its network cards."""
+    serials: Defaulted[Annotated[list[SerialConfig], msgspec.Meta(max_length=4)]] = msgspec.field(default_factory=_no_items)
+    """Its serial ports."""
+    graphics: Defaulted[Annotated[list[GraphicsConfig], msgspec.Meta(max_length=2)]] = msgspec.field(default_factory=_no_items)
+    """How its screen can be reached."""
+    video: Defaulted[VideoModel] = msgspec.field(default_factory=lambda: VideoModel.NONE)
+    """Its graphics card."""
+    guest_agent: Defaulted[bool] = msgspec.field(default_factory=lambda: False)
+    """Give it a channel for the QEMU guest agent."""
+    memory_balloon: Defaulted[bool] = msgspec.field(default_factory=lambda: True)
+    """Give it a balloon, by which memory figures come."""
+    metadata: Defaulted[Annotated[dict[str, Annotated[str, msgspec.Meta(max_length=4096)]], msgspec.Meta(max_length=64)]] = msgspec.field(
+        default_factory=_no_entries
+    )
+    """Your own words about it; they have no effect."""
+    autostart: Defaulted[bool] = msgspec.field(default_factory=lambda: False)
+    """Start it when the host starts."""
+
+    def __post_init__(self) -> None:
+        _fill(
+            self,
+            "vcpus",
+            "cpu",
+            "firmware",
+            "machine",
+            "disks",
+            "nics",
+            "serials",
+            "graphics",
+            "video",
+            "guest_agent",
+            "memory_balloon",
+            "metadata",
+            "autostart",
+        )
+
+
+class VmConfigPatch(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"guest_agent": "guestAgent", "memory_balloon": "memoryBalloon"},
+):
+    """A merge patch of a virtual machine's configuration."""
+
+    memory: Annotated[int, msgspec.Meta(ge=16777216, le=17592186044416, multiple_of=1024)] | msgspec.UnsetType | None = msgspec.UNSET
+    """Its memory. Unit: bytes."""
+    vcpus: Annotated[int, msgspec.Meta(ge=1, le=512)] | msgspec.UnsetType | None = msgspec.UNSET
+    """Its virtual processors. Unit: count."""
+    cpu: CpuConfig | msgspec.UnsetType | None = msgspec.UNSET
+    """How its processors look."""
+    firmware: FirmwareConfig | msgspec.UnsetType | None = msgspec.UNSET
+    """Its firmware."""
+    machine: (
+        Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*)\Z")] | msgspec.UnsetType | None
+    ) = msgspec.UNSET
+    """The machine type, such as q35."""
+    architecture: Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"^(?:[a-z0-9_]+)\Z")] | msgspec.UnsetType | None = (
+        msgspec.UNSET
+    )
+    """The guest's architecture; the host's if absent."""
+    kernel: KernelBoot | msgspec.UnsetType | None = msgspec.UNSET
+    """Boot this kernel directly."""
+    disks: Annotated[list[DiskConfig], msgspec.Meta(max_length=64)] | msgspec.UnsetType | None = msgspec.UNSET
+    """Its disks."""
+    nics: Annotated[list[NicConfig], msgspec.Meta(max_length=32)] | msgspec.UnsetType | None = msgspec.UNSET
+    """Its network cards."""
+    serials: Annotated[list[SerialConfig], msgspec.Meta(max_length=4)] | msgspec.UnsetType | None = msgspec.UNSET
+    """Its serial ports."""
+    graphics: Annotated[list[GraphicsConfig], msgspec.Meta(max_length=2)] | msgspec.UnsetType | None = msgspec.UNSET
+    """How its screen can be reached."""
+    video: VideoModel | msgspec.UnsetType | None = msgspec.UNSET
+    """Its graphics card."""
+    guest_agent: bool | msgspec.UnsetType | None = msgspec.UNSET
+    """Give it a channel for the QEMU guest agent."""
+    memory_balloon: bool | msgspec.UnsetType | None = msgspec.UNSET
+    """Give it a balloon, by which memory figures come."""
+    metadata: (
+        Annotated[dict[str, Annotated[str, msgspec.Meta(max_length=4096)]], msgspec.Meta(max_length=64)] | msgspec.UnsetType | None
+    ) = msgspec.UNSET
+    """Your own words about it; they have no effect."""
+    autostart: bool | msgspec.UnsetType | None = msgspec.UNSET
+    """Start it when the host starts."""
+
+
+class VmCpuStats(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"sampled_at": "sampledAt", "not_refreshed": "notRefreshed", "used_percent": "usedPercent"},
+):
+    """Processor figures."""
+
+    sampled_at: Timestamp
+    """When these figures were true."""
+    not_refreshed: NotRefreshed | None = None
+    """Why they are not newer."""
+    time: Annotated[float, msgspec.Meta(ge=0, le=MAX_NUMBER)]
+    """Processor time used since its start. Unit: seconds."""
+    used_percent: Annotated[float, msgspec.Meta(ge=0, le=MAX_NUMBER)]
+    """Processor time since the sample before; 100 is one processor. Unit: percent."""
+    vcpus: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Virtual processors it has now. Unit: count."""
+
+
+class VmCreateResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"vm_id": "vmId"}):
+    """The virtual machine that was created."""
+
+    vm_id: Uuid
+    """Its id."""
+    generation: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Its first generation."""
+
+
+class VmDiskStats(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={
+        "sampled_at": "sampledAt",
+        "not_refreshed": "notRefreshed",
+        "read_bytes": "readBytes",
+        "written_bytes": "writtenBytes",
+        "read_requests": "readRequests",
+        "write_requests": "writeRequests",
+    },
+):
+    """Figures of a disk."""
+
+    id: str
+    """Its device id."""
+    sampled_at: Timestamp
+    """When these figures were true."""
+    not_refreshed: NotRefreshed | None = None
+    """Why they are not newer."""
+    read_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Read since its start. Unit: bytes."""
+    written_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Written since its start. Unit: bytes."""
+    read_requests: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Read requests since its start. Unit: count."""
+    write_requests: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Write requests since its start. Unit: count."""
+    capacity: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
+    """The size that the guest sees. Unit: bytes."""
+    allocation: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
+    """Its use of the host. Unit: bytes."""
+
+
+class VmFilter(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"name_contains": "nameContains"}
+):
+    """Which virtual machines; every member that is there must fit."""
+
+    ids: Annotated[list[Uuid], msgspec.Meta(max_length=1000)] | None = None
+    """One of these."""
+    name: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    """Has this very name."""
+    name_contains: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    """Has this in its name, without regard to case."""
+    states: Annotated[list[VmState], msgspec.Meta(max_length=16)] | None = None
+    """Is in one of these states."""
+    metadata: Annotated[dict[str, Annotated[str, msgspec.Meta(max_length=4096)]], msgspec.Meta(max_length=64)] | None = None
+    """Has all of these metadata."""
+
+
+class VmList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A page of virtual machines."""
+
+    items: list[VmView]
+    """The virtual machines of this page."""
+    next: str | None = None
+    """The cursor of the next page; absent on the last one."""
+
+
+class VmMemoryStats(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"sampled_at": "sampledAt", "not_refreshed": "notRefreshed"},
+):
+    """Memory figures."""
+
+    sampled_at: Timestamp
+    """When these figures were true."""
+    not_refreshed: NotRefreshed | None = None
+    """Why they are not newer."""
+    current: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Memory it has now. Unit: bytes."""
+    maximum: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """The most it can have. Unit: bytes."""
+    resident: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
+    """Host memory of its process. Unit: bytes."""
+    available: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
+    """What the guest sees, by the balloon. Unit: bytes."""
+    unused: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
+    """What the guest leaves unused, by the balloon. Unit: bytes."""
+
+
+class VmNicStats(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={
+        "sampled_at": "sampledAt",
+        "not_refreshed": "notRefreshed",
+        "received_bytes": "receivedBytes",
+        "sent_bytes": "sentBytes",
+        "received_packets": "receivedPackets",
+        "sent_packets": "sentPackets",
+    },
+):
+    """Figures of a network card."""
+
+    id: str
+    """Its device id."""
+    sampled_at: Timestamp
+    """When these figures were true."""
+    not_refreshed: NotRefreshed | None = None
+    """Why they are not newer."""
+    received_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Received by the guest since its start. Unit: bytes."""
+    sent_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Sent by the guest since its start. Unit: bytes."""
+    received_packets: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Packets received. Unit: count."""
+    sent_packets: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Packets sent. Unit: count."""
+
+
+class VmScreenshot(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"content_type": "contentType"}
+):
+    """An image."""
+
+    content_type: str
+    """image/png."""
+    data: Base64
+    """The image."""
+
+
+class VmShutdownResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How a guest went down."""
+
+    way: ShutdownResultWay
+    """The way that worked."""
+
+
+class VmStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"vm_id": "vmId"}):
+    """Statistics of a virtual machine; groups are absent while it is stopped."""
+
+    vm_id: Uuid
+    """The virtual machine."""
+    state: VmState
+    """What it was doing at the sample."""
+    cpu: VmCpuStats | None = None
+    """Processors."""
+    memory: VmMemoryStats | None = None
+    """Memory."""
+    disks: list[VmDiskStats] | None = None
+    """Disks."""
+    nics: list[VmNicStats] | None = None
+    """Network cards."""
+
+
+class VmStatsList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Statistics of several virtual machines."""
+
+    items: list[VmStats]
+    """One of each, in the order of their ids."""
+
+
+class VmUpdateResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What an update has changed."""
+
+    generation: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """The generation after the change."""
+    changes: list[Change]
+    """What was changed; empty if all was so already."""
+
+
+class VmView(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"state_reason": "stateReason", "started_at": "startedAt", "restart_needed": "restartNeeded"},
+):
+    """Selected members of a virtual machine."""
+
+    id: Uuid
+    """Its id for ever."""
+    name: str | None = None
+    """Its label."""
+    generation: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
+    """Counts the accepted changes of its configuration."""
+    revision: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
+    """The event sequence of its last change of any kind."""
+    desired: Desired | None = None
+    """Where config comes from."""
+    state: VmState | None = None
+    """What it is doing."""
+    state_reason: str | None = None
+    """Why it is in that state, in the hypervisor's word, such as booted, user, crashed, found-at-resync."""
+    problem: str | None = None
+    """What keeps us from managing it fully, such as: its process does not answer."""
+    started_at: Timestamp | None = None
+    """When it was started as far as we saw it."""
+    config: VmConfig | None = None
+    """What it is to be."""
+    restart_needed: list[str] | None = None
+    """Members of config that take effect at its next start."""
+
+
+class ConsoleOpenParams(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"vm_id": "vmId", "device_id": "deviceId", "take_over": "takeOver"},
+):
+    """Parameters of Console.open."""
+
+    vm_id: Uuid
+    """The virtual machine."""
+    kind: Defaulted[ConsoleKind] = msgspec.field(default_factory=lambda: ConsoleKind.SERIAL)
+    """Which kind of console."""
+    device_id: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    """Which serial port; the first if absent."""
+    take_over: Defaulted[bool] = msgspec.field(default_factory=lambda: False)
+    """Disconnect whoever has it open."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "kind", "take_over")
+
+
+class EventReadParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Event.read."""
+
+    after: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    """The token resume of the answer before; the present if absent."""
+    topics: Defaulted[Annotated[list[Annotated[str, msgspec.Meta(max_length=256)]], msgspec.Meta(min_length=1, max_length=64)]] = (
+        msgspec.field(default_factory=lambda: ["#"])
+    )
+    """Topics; * stands for one word, # for any number of words."""
+    timeout: Defaulted[Annotated[float, msgspec.Meta(ge=0, le=300)]] = msgspec.field(default_factory=lambda: 0.0)
+    """How long to wait when there is none. Unit: seconds."""
+    limit: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=1000)]] = msgspec.field(default_factory=lambda: 100)
+    """The most events in one answer. Unit: count."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "topics", "timeout", "limit")
+
+
+class EventSubscribeParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"subscription_id": "subscriptionId"}
+):
+    """Parameters of Event.subscribe."""
+
+    topics: Defaulted[Annotated[list[Annotated[str, msgspec.Meta(max_length=256)]], msgspec.Meta(min_length=1, max_length=64)]] = (
+        msgspec.field(default_factory=lambda: ["#"])
+    )
+    """Topics; * stands for one word, # for any number of words."""
+    after: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    """The token from which to resume; the present if absent."""
+    snapshot: Defaulted[bool] = msgspec.field(default_factory=lambda: False)
+    """Begin with the present state of all objects."""
+    subscription_id: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*)\Z")] | None = None
+    """Its name on this connection; given by the daemon if absent."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "topics", "snapshot")
+
+
+class EventUnsubscribeParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"subscription_id": "subscriptionId"}
+):
+    """Parameters of Event.unsubscribe."""
+
+    subscription_id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    """The subscription."""
+
+
+class HostGetCapabilitiesParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Host.getCapabilities."""
+
+
+class HostGetInfoParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Host.getInfo."""
+
+
+class HostGetStatsParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Host.getStats."""
+
+
+class HostPingParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Host.ping."""
+
+
+class IdentityWhoAmIParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Identity.whoAmI."""
+
+
+class SchemaDiscoverParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Schema.discover."""
+
+
+class TaskCancelParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"task_id": "taskId"}
+):
+    """Parameters of Task.cancel."""
+
+    task_id: Uuid
+    """The task."""
+
+
+class TaskDeleteParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"task_id": "taskId"}
+):
+    """Parameters of Task.delete."""
+
+    task_id: Uuid
+    """The task."""
+
+
+class TaskGetParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"task_id": "taskId"}
+):
+    """Parameters of Task.get."""
+
+    task_id: Uuid
+    """The task."""
+
+
+class TaskListParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Task.list."""
+
+    filter: TaskFilter | None = None
+    """Only those that fit; all members must fit."""
+    limit: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=1000)]] = msgspec.field(default_factory=lambda: 100)
+    """The most items in one answer. Unit: count."""
+    after: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    """The cursor next of the page before."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "limit")
+
+
+class TaskWaitParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"task_id": "taskId"}
+):
+    """Parameters of Task.wait."""
+
+    task_id: Uuid
+    """The task."""
+    seconds: Defaulted[Annotated[float, msgspec.Meta(ge=0, le=3600)]] = msgspec.field(default_factory=lambda: 30.0)
+    """The longest time to wait. Unit: seconds."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "seconds")
+
+
+class VmCreateParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"vm_id": "vmId"}):
+    """Parameters of VM.create."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^(?:[^\x00-\x1f\x7f/]+)\Z")]
+    """A label for people; it need not be unique."""
+    config: VmConfig
+    """What the virtual machine is to be."""
+    vm_id: Uuid | None = None
+    """The id that it shall have; a random one if absent."""
+
+
+class VmDeleteParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"vm_id": "vmId"}):
+    """Parameters of VM.delete."""
+
+    vm_id: Uuid
+    """The virtual machine."""
+    force: Defaulted[bool] = msgspec.field(default_factory=lambda: False)
+    """Pull its plug first if it runs."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "force")
+
+
+class VmGetParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"vm_id": "vmId"}):
+    """Parameters of VM.get."""
+
+    vm_id: Uuid
+    """The virtual machine."""
+
+
+class VmGetStatsParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"vm_ids": "vmIds"}
+):
+    """Parameters of VM.getStats."""
+
+    vm_ids: Annotated[list[Uuid], msgspec.Meta(max_length=10000)] | None = None
+    """Only these; all that you may see if absent. Unknown ones are left out of the answer."""
+    fields: Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspec.Meta(max_length=64)] | None = None
+    """Only these groups: cpu, memory, disks, nics."""
+
+
+class VmListParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of VM.list."""
+
+    filter: VmFilter | None = None
+    """Only those that fit; all members must fit."""
+    fields: Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspec.Meta(max_length=64)] | None = None
+    """Only these members of VM; the id is always there."""
+    limit: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=1000)]] = msgspec.field(default_factory=lambda: 100)
+    """The most items in one answer. Unit: count."""
+    after: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    """The cursor next of the page before."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "limit")
+
+
+class VmPauseParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"vm_id": "vmId"}):
+    """Parameters of VM.pause."""
+
+    vm_id: Uuid
+    """The virtual machine."""
+
+
+class VmRebootParams(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"vm_id": "vmId", "guest_timeout": "guestTimeout"},
+):
+    """Parameters of VM.reboot."""
+
+    vm_id: Uuid
+    """The virtual machine."""
+    ways: Defaulted[Annotated[list[ShutdownWay], msgspec.Meta(min_length=1, max_length=2)]] = msgspec.field(
+        default_factory=lambda: [ShutdownWay.AGENT, ShutdownWay.ACPI]
+    )
+    """How to ask."""
+    guest_timeout: Defaulted[Annotated[float, msgspec.Meta(ge=0.1, le=86400)]] = msgspec.field(default_factory=lambda: 60.0)
+    """How long the guest has in all. Unit: seconds."""
+    force: Defaulted[bool] = msgspec.field(default_factory=lambda: False)
+    """Press the reset button when that time is up."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "ways", "guest_timeout", "force")
+
+
+class VmResetParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"vm_id": "vmId"}):
+    """Parameters of VM.reset."""
+
+    vm_id: Uuid
+    """The virtual machine."""
+
+
+class VmResumeParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"vm_id": "vmId"}):
+    """Parameters of VM.resume."""
+
+    vm_id: Uuid
+    """The virtual machine."""
+
+
+class VmScreenshotParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"vm_id": "vmId"}
+):
+    """Parameters of VM.screenshot."""
+
+    vm_id: Uuid
+    """The virtual machine."""
+    screen: Defaulted[Annotated[int, msgspec.Meta(ge=0, le=15)]] = msgspec.field(default_factory=lambda: 0)
+    """Which screen."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "screen")
+
+
+class VmShutdownParams(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"vm_id": "vmId", "guest_timeout": "guestTimeout"},
+):
+    """Parameters of VM.shutdown."""
+
+    vm_id: Uuid
+    """The virtual machine."""
+    ways: Defaulted[Annotated[list[ShutdownWay], msgspec.Meta(min_length=1, max_length=2)]] = msgspec.field(
+        default_factory=lambda: [ShutdownWay.AGENT, ShutdownWay.ACPI]
+    )
+    """How to ask."""
+    guest_timeout: Defaulted[Annotated[float, msgspec.Meta(ge=0.1, le=86400)]] = msgspec.field(default_factory=lambda: 60.0)
+    """How long the guest has in all. Unit: seconds."""
+    force: Defaulted[bool] = msgspec.field(default_factory=lambda: False)
+    """Pull the plug when that time is up."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "ways", "guest_timeout", "force")
+
+
+class VmStartParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"vm_id": "vmId"}):
+    """Parameters of VM.start."""
+
+    vm_id: Uuid
+    """The virtual machine."""
+    paused: Defaulted[bool] = msgspec.field(default_factory=lambda: False)
+    """Leave it paused before its first instruction."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "paused")
+
+
+class VmStopParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"vm_id": "vmId"}):
+    """Parameters of VM.stop."""
+
+    vm_id: Uuid
+    """The virtual machine."""
+
+
+class VmUpdateParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"vm_id": "vmId"}):
+    """Parameters of VM.update."""
+
+    vm_id: Uuid
+    """The virtual machine."""
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^(?:[^\x00-\x1f\x7f/]+)\Z")] | None = None
+    """A new label."""
+    config: VmConfigPatch | None = None
+    """What is to change."""
+
+
+#: Where a disk's bytes are.
+DiskSource: TypeAlias = FileDiskSource | BlockDiskSource
+#: What a network card is plugged into.
+NicSource: TypeAlias = UserNicSource | BridgeNicSource | NetworkNicSource

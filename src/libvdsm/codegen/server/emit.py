@@ -161,7 +161,9 @@ def _sorted(api: ir.Api, kind: type[_T]) -> list[_T]:
 
 def _errors(api: ir.Api) -> str:
     writer = python_writer(
-        "Every failure that the schema declares.", "``ERRORS`` finds a class by its name; ``restore`` rebuilds one from the wire."
+        "Every failure that the schema declares.",
+        "``ERRORS`` finds a class by its name; ``restore`` rebuilds one from the wire.",
+        noqa="N818 - the names are the schema's",
     )
     writer.lines("from typing import TYPE_CHECKING, ClassVar, Final", "")
     writer.lines("from libvdsm.base.errors import ApiError", "", "if TYPE_CHECKING:", "    from collections.abc import Mapping", "", "")

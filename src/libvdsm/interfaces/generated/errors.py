@@ -1,4 +1,5 @@
 # Generated from the schema by vdsm-schema; do not edit.
+# ruff: noqa: N818 - the names are the schema's
 """Every failure that the schema declares.
 
 ``ERRORS`` finds a class by its name; ``restore`` rebuilds one from the wire.
@@ -110,6 +111,20 @@ class HypervisorUnavailable(ApiError):
 
     def __init__(self, *, reason: str) -> None:
         super().__init__(reason=reason)
+
+
+class IdempotencyConflict(ApiError):
+    """The idempotency key was used for another call."""
+
+    name: ClassVar[str] = "IdempotencyConflict"
+    number: ClassVar[int] = 20
+    template: ClassVar[str] = "the idempotency key {key} was used for another call"
+    remedy_template: ClassVar[str] = "Use a new key for every new call, and repeat a call with the same parameters."
+    fault: ClassVar[str] = "client"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, *, key: str) -> None:
+        super().__init__(key=key)
 
 
 class InternalError(ApiError):
@@ -359,6 +374,7 @@ ERRORS: Final[Mapping[str, type[ApiError]]] = {
     "GuestUnresponsive": GuestUnresponsive,
     "HypervisorError": HypervisorError,
     "HypervisorUnavailable": HypervisorUnavailable,
+    "IdempotencyConflict": IdempotencyConflict,
     "InternalError": InternalError,
     "InvalidParams": InvalidParams,
     "InvalidRequest": InvalidRequest,

@@ -1,0 +1,44 @@
+"""All objects as they are, for subscriptions that begin with a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from libvdsm.base.clock import Clock, timestamp
+from libvdsm.broker.broker import Shown
+from libvdsm.interfaces.journal import Journal
+from libvdsm.inventory.inventory import Inventory
+from libvdsm.journal.recorder import snapshot_event
+from libvdsm.tasks.tasks import Tasks
+
+
+class ObjectSnapshots:
+    """Inventory and tasks as the broker's ``Snapshots``."""
+
+    def __init__(self, *, inventory: Inventory, tasks: Tasks, journal: Journal, clock: Clock) -> None:
+        self._inventory = inventory
+        self._tasks = tasks
+        self._journal = journal
+        self._clock = clock
+
+    def shown(self, sequence: int) -> Iterator[Shown]:
+        """See ``Snapshots``."""
+        for type, id, topic, revision, document in self._objects():
+            event = snapshot_event(
+                epoch=self._journal.epoch,
+                sequence=sequence,
+                time=timestamp(self._clock.time()),
+                topic=topic,
+                type=type,
+                id=id,
+                revision=revision,
+                document=document,
+            )
+            yield Shown(topic, type, event)
+
+    def _objects(self) -> Iterator[tuple[str, str, str, int, bytes]]:
+        for known in (self._inventory.hosts, self._inventory.vms):
+            for item in known:
+                yield known.type, item.id, known.topic(item.id), item.revision, item.fragment
+        for task in self._tasks:
+            yield "task", task.id, f"task.{task.id}", task.revision, task.fragment

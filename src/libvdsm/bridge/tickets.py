@@ -1,0 +1,55 @@
+"""Byte streams that wait for the holder of their ticket: one use, one identity, a short time."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from libvdsm.base.clock import Clock
+from libvdsm.interfaces.generated.errors import ObjectNotFound
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    identity: str
+    stream: socket.socket
+    until: float
+
+
+class Tickets:
+    """Streams by ticket."""
+
+    def __init__(self, clock: Clock, *, later: Callable[[float, Callable[[], None]], object], most: int = 1000) -> None:
+        """``later`` is the loop's ``call_later``."""
+        self._clock = clock
+        self._later = later
+        self._offers: dict[str, _Offer] = {}
+        self._most = most
+
+    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float) -> None:
+        """Keep a stream; it is closed when its time is up, or at once when there are too many."""
+        if len(self._offers) >= self._most:
+            stream.close()
+            return
+        self._offers[ticket] = _Offer(identity, stream, self._clock.monotonic() + expires_s)
+        self._later(expires_s + 0.1, self._sweep)
+
+    def redeem(self, identity: str, ticket: str) -> socket.socket:
+        """The stream, once; a wrong identity learns nothing and spoils nothing."""
+        offer = self._offers.get(ticket)
+        if offer is None or offer.identity != identity or offer.until < self._clock.monotonic():
+            raise ObjectNotFound(type="ticket", id="that was given")
+        del self._offers[ticket]
+        return offer.stream
+
+    def close(self) -> None:
+        """Close all that were not redeemed."""
+        for offer in self._offers.values():
+            offer.stream.close()
+        self._offers.clear()
+
+    def _sweep(self) -> None:
+        now = self._clock.monotonic()
+        for ticket in [ticket for ticket, offer in self._offers.items() if offer.until < now]:
+            self._offers.pop(ticket).stream.close()

@@ -1,0 +1,80 @@
+"""What the rooms of the front promise each other about the durable record.
+
+``journal.memory`` keeps it in memory; a durable one stands behind the same two Protocols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record of the event journal."""
+
+    sequence: int
+    topic: str
+    type: str
+    id: str
+    data: bytes  # the encoded ``Event``
+
+
+class Journal(Protocol):
+    """The event journal: an ordered, bounded record of every change."""
+
+    @property
+    def epoch(self) -> str:
+        """Born with the journal; another one means that tokens of before say nothing."""
+        ...
+
+    @property
+    def first(self) -> int:
+        """The oldest sequence that can still be read (one more than ``last`` when empty)."""
+        ...
+
+    @property
+    def last(self) -> int:
+        """The newest sequence; 0 before the first record."""
+        ...
+
+    def next_sequence(self) -> int:
+        """The sequence that the next record must have."""
+        ...
+
+    def append(self, entry: Entry) -> None:
+        """Record; listeners hear of it after its commit."""
+        ...
+
+    def read(self, after: int, limit: int) -> Sequence[Entry]:
+        """Committed records with a greater sequence, oldest first; from ``first`` on if some are gone."""
+        ...
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` after every commit."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredDocument:
+    """What was asked for an object."""
+
+    generation: int
+    document: bytes
+
+
+class Documents(Protocol):
+    """Desired documents by object type and id."""
+
+    def put(self, type: str, id: str, desired: DesiredDocument) -> None:
+        """Record an accepted desired document."""
+        ...
+
+    def get(self, type: str, id: str) -> DesiredDocument | None:
+        """The recorded one, if any."""
+        ...
+
+    def remove(self, type: str, id: str) -> None:
+        """Forget it."""
+        ...

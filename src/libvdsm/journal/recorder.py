@@ -1,0 +1,76 @@
+"""Turns two states of an object into one event record: the only place where events are made (DESIGN 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import msgspec
+from msgspec import Raw
+
+from libvdsm.base.clock import Clock, timestamp
+from libvdsm.interfaces.journal import Entry, Journal
+from libvdsm.interfaces.messages import Cause
+
+_encode = msgspec.json.Encoder().encode
+
+Document = Mapping[str, object]
+
+
+def merge_patch(old: Document, new: Document) -> dict[str, object]:
+    """The merge patch (RFC 7396) that makes ``new`` of ``old``; null stands for a member that is gone."""
+    patch: dict[str, object] = {name: None for name in old if name not in new}
+    for name, value in new.items():
+        before = old.get(name)
+        if name not in old or before != value:
+            both_objects = isinstance(before, dict) and isinstance(value, dict)
+            patch[name] = merge_patch(cast("Document", before), cast("Document", value)) if both_objects else value
+    return patch
+
+
+class Recorder:
+    """Appends changes of objects to a journal."""
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self._journal = journal
+        self._clock = clock
+
+    def next_revision(self) -> int:
+        """The revision that an object gets by the record that is made next."""
+        return self._journal.next_sequence()
+
+    def record(
+        self, *, type: str, id: str, topic: str, change: str, patch: Document | None, cause: Cause, generation: int | None = None
+    ) -> None:
+        """Append one record. ``patch`` is the document when ``change`` is added, None when removed."""
+        sequence = self._journal.next_sequence()
+        subject: dict[str, object] = {"type": type, "id": id, "revision": sequence}
+        if generation is not None:
+            subject["generation"] = generation
+        event: dict[str, object] = {
+            "epoch": self._journal.epoch,
+            "sequence": sequence,
+            "time": timestamp(self._clock.time()),
+            "topic": topic,
+            "object": subject,
+            "change": change,
+        }
+        if patch is not None:
+            event["patch"] = patch
+        event["cause"] = cause
+        self._journal.append(Entry(sequence, topic, type, id, _encode(event)))
+
+
+def snapshot_event(*, epoch: str, sequence: int, time: str, topic: str, type: str, id: str, revision: int, document: bytes) -> bytes:
+    """The encoded ``Event`` that shows an object as it is, for a subscription that begins with a snapshot."""
+    event: dict[str, object] = {
+        "epoch": epoch,
+        "sequence": sequence,
+        "time": time,
+        "topic": topic,
+        "object": {"type": type, "id": id, "revision": revision},
+        "change": "added",
+        "patch": Raw(document),
+        "cause": {"kind": "daemon", "detail": "snapshot"},
+    }
+    return _encode(event)

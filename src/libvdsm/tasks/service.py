@@ -1,0 +1,97 @@
+"""The verbs of ``Task``, as the front answers them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from itertools import islice
+
+import msgspec
+
+from libvdsm.interfaces.caller import Caller
+from libvdsm.interfaces.generated.errors import InvalidParams, NotACancellableTask
+from libvdsm.interfaces.generated.types import (
+    TaskCancelParams,
+    TaskDeleteParams,
+    TaskFilter,
+    TaskGetParams,
+    TaskListParams,
+    TaskWaitParams,
+)
+from libvdsm.tasks.tasks import Task, Tasks
+
+
+class TaskService:
+    """Reads and controls tasks."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+
+    def task_list(self, _caller: Caller, params: TaskListParams) -> bytes:
+        """A page, newest first; the cursor is the last task of the page before."""
+        found = (task for task in self._tasks if _fits(task, params.filter))
+        if params.after is not None:
+            last = self._tasks.find(params.after)
+            if last is None:
+                raise InvalidParams(path="$.after", reason="the cursor is not, or no longer, one of this list")
+            found = (task for task in found if (task.created_at, task.id) != (last.created_at, last.id) and _older(task, last))
+        page = list(islice(found, params.limit + 1))
+        body = b'{"items":[' + b",".join(task.fragment for task in page[: params.limit]) + b"]"
+        if len(page) > params.limit:
+            body += b',"next":' + msgspec.json.encode(page[params.limit - 1].id)
+        return body + b"}"
+
+    def task_get(self, _caller: Caller, params: TaskGetParams) -> bytes:
+        """One task."""
+        return self._tasks.get(params.task_id).fragment
+
+    def task_wait(self, _caller: Caller, params: TaskWaitParams) -> bytes | Awaitable[bytes]:
+        """Its end, or its present state when the time is up."""
+        task = self._tasks.get(params.task_id)
+        if task.has_ended or params.seconds == 0:
+            return task.fragment
+        return wait_for_end(task, params.seconds)
+
+    def task_cancel(self, _caller: Caller, params: TaskCancelParams) -> bytes:
+        """Ask it to stop; an ended task is answered as it is."""
+        task = self._tasks.get(params.task_id)
+        if not task.has_ended:
+            if task.cancel is None:
+                raise NotACancellableTask(id=task.id, method=task.method)
+            self._tasks.cancelling(task)
+            task.cancel()
+        return task.fragment
+
+    def task_delete(self, _caller: Caller, params: TaskDeleteParams) -> bytes:
+        """Forget it."""
+        self._tasks.delete(self._tasks.get(params.task_id))
+        return b"{}"
+
+
+def _fits(task: Task, wanted: TaskFilter | None) -> bool:
+    if wanted is None:
+        return True
+    return (
+        (wanted.states is None or task.state in wanted.states)
+        and (wanted.method is None or task.method == wanted.method)
+        and (wanted.object_id is None or (task.subject is not None and task.subject[1] == wanted.object_id))
+    )
+
+
+def _older(task: Task, last: Task) -> bool:
+    return task.created_at <= last.created_at
+
+
+async def wait_for_end(task: Task, seconds: float) -> bytes:
+    """The encoded task when it has ended, or as it is after ``seconds``; leaves nothing behind when cancelled."""
+    ended = asyncio.Event()
+    task.on_end.append(ended.set)
+    try:
+        async with asyncio.timeout(seconds):
+            await ended.wait()
+    except TimeoutError:
+        pass
+    finally:
+        if ended.set in task.on_end:
+            task.on_end.remove(ended.set)
+    return task.fragment

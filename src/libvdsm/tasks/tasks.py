@@ -1,0 +1,186 @@
+"""The tasks of this host."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+from msgspec import Raw
+
+from libvdsm.base.clock import Clock, timestamp
+from libvdsm.base.errors import ApiError
+from libvdsm.interfaces.generated.errors import ObjectNotFound, WrongState
+from libvdsm.interfaces.messages import Cause
+from libvdsm.journal.recorder import Recorder, merge_patch
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, object]).decode
+
+FINAL_STATES = frozenset({"done", "failed", "cancelled", "unknown"})
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """One task. ``Tasks`` alone changes it."""
+
+    id: str
+    method: str
+    subject: tuple[str, str] | None  # object type and id
+    subsystem: str
+    identity: str
+    flow_id: str | None
+    unit: str
+    created_at: float
+    state: str = "running"
+    value: float = 0
+    result: bytes | None = None
+    error: dict[str, object] | None = None
+    cancellable: bool = True
+    ended_at: float | None = None
+    revision: int = 0
+    fragment: bytes = b""
+    cancel: Callable[[], None] | None = None  # asks the work to stop
+    on_end: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its final state is reached."""
+        return self.state in FINAL_STATES
+
+    def cause(self) -> Cause:
+        """This task as the cause of a change."""
+        return Cause(kind="call", method=self.method, operationId=self.id, identity=self.identity)
+
+
+def error_document(error: ApiError) -> dict[str, object]:
+    """An error as an error answer has it."""
+    return {"code": error.number, "message": error.message, "data": error.data()}
+
+
+class Tasks:
+    """All tasks: those that run, and the newest of those that have ended."""
+
+    def __init__(self, *, recorder: Recorder, clock: Clock, most_ended: int = 1000, keep_s: float = 86_400) -> None:
+        self._recorder = recorder
+        self._clock = clock
+        self._tasks: OrderedDict[str, Task] = OrderedDict()  # oldest first
+        self._ended: OrderedDict[str, Task] = OrderedDict()  # by their end
+        self._most_ended = most_ended
+        self._keep_s = keep_s
+
+    def __iter__(self) -> Iterator[Task]:
+        """Newest first."""
+        return reversed(self._tasks.values())
+
+    def get(self, id: str) -> Task:
+        """One task; raises ``ObjectNotFound``."""
+        task = self._tasks.get(id)
+        if task is None:
+            raise ObjectNotFound(type="task", id=id)
+        return task
+
+    def find(self, id: str) -> Task | None:
+        """One task, if it is known."""
+        return self._tasks.get(id)
+
+    def running(self) -> int:
+        """How many have not ended."""
+        return len(self._tasks) - len(self._ended)
+
+    def create(
+        self, *, id: str, method: str, subject: tuple[str, str] | None, subsystem: str, identity: str, flow_id: str | None, unit: str
+    ) -> Task:
+        """Begin a task."""
+        now = self._clock.time()
+        task = Task(
+            id=id, method=method, subject=subject, subsystem=subsystem, identity=identity, flow_id=flow_id, unit=unit, created_at=now
+        )
+        self._tasks[id] = task
+        self._publish(task)
+        return task
+
+    def progress(self, id: str, value: float) -> None:
+        """How far it is; never goes back, nothing after the end."""
+        task = self._tasks.get(id)
+        if task is not None and not task.has_ended and value > task.value:
+            task.value = value
+            self._publish(task)
+
+    def cancelling(self, task: Task) -> None:
+        """It was asked to stop."""
+        if task.state == "running":
+            task.state = "cancelling"
+            self._publish(task)
+
+    def done(self, task: Task, result: bytes) -> None:
+        """It has ended well."""
+        task.result = result
+        if task.unit == "percent":
+            task.value = 100
+        self._end(task, "done")
+
+    def fail(self, task: Task, error: ApiError) -> None:
+        """It has ended otherwise; the error tells the final state."""
+        task.error = error_document(error)
+        self._end(task, {"Cancelled": "cancelled", "OutcomeUnknown": "unknown"}.get(error.name, "failed"))
+
+    def delete(self, task: Task) -> None:
+        """Forget an ended task; raises ``WrongState`` while it runs."""
+        if not task.has_ended:
+            raise WrongState(type="task", id=task.id, state=task.state, needs="done, failed, cancelled, unknown")
+        self._forget(task, Cause(kind="call", method="Task.delete"))
+
+    def _end(self, task: Task, state: str) -> None:
+        if task.has_ended:
+            return
+        task.state, task.ended_at, task.cancellable, task.cancel = state, self._clock.time(), False, None
+        self._ended[task.id] = task
+        self._publish(task)
+        waiting, task.on_end = task.on_end, []
+        for resume in waiting:
+            resume()
+        self._trim()
+
+    def _trim(self) -> None:
+        """Forget ended tasks by number and age."""
+        oldest = self._clock.time() - self._keep_s
+        while self._ended:
+            task = next(iter(self._ended.values()))
+            if len(self._ended) <= self._most_ended and (task.ended_at or 0) >= oldest:
+                return
+            self._forget(task, Cause(kind="daemon", detail="trimmed"))
+
+    def _forget(self, task: Task, cause: Cause) -> None:
+        del self._tasks[task.id]
+        self._ended.pop(task.id, None)
+        self._recorder.record(type="task", id=task.id, topic=f"task.{task.id}", change="removed", patch=None, cause=cause)
+
+    def _publish(self, task: Task) -> None:
+        """Encode the task as it is now, and record the difference."""
+        old = _decode(task.fragment) if task.fragment else None
+        task.revision = self._recorder.next_revision()
+        task.fragment = _encode(_document(task))
+        new = _decode(task.fragment)
+        change, patch = ("added", new) if old is None else ("changed", merge_patch(old, new))
+        self._recorder.record(type="task", id=task.id, topic=f"task.{task.id}", change=change, patch=patch, cause=task.cause())
+
+
+def _document(task: Task) -> dict[str, object]:
+    """The record ``Task`` of the schema."""
+    document: dict[str, object] = {"id": task.id, "method": task.method}
+    if task.subject is not None:
+        document["object"] = {"type": task.subject[0], "id": task.subject[1]}
+    document |= {"subsystem": task.subsystem, "identity": task.identity}
+    if task.flow_id is not None:
+        document["flowId"] = task.flow_id
+    document |= {"state": task.state, "progress": {"value": task.value, "unit": task.unit}}
+    if task.result is not None:
+        document["result"] = Raw(task.result)
+    if task.error is not None:
+        document["error"] = task.error
+    document |= {"cancellable": task.cancellable, "createdAt": timestamp(task.created_at)}
+    if task.ended_at is not None:
+        document["endedAt"] = timestamp(task.ended_at)
+    return document | {"revision": task.revision}

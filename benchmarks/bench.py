@@ -1,0 +1,239 @@
+"""Server CPU per request beside the echo floor of the same run (DESIGN 11): a table, and ``bench.json``.
+
+CPU is user and system time of the server's processes, by the kernel's own count. The load is a small C program, so that
+it leaves the machine to the server. Rounds are interleaved and medians taken, so that a busy machine harms all rows alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from tests.daemon_process import VdsmdProcess, start_vdsmd  # noqa: E402 - found by the line above
+
+CONNECTIONS = 16
+PIPELINE = 16
+VMS = 100
+
+
+@dataclass(slots=True)
+class Row:
+    """A kind of request, and what it cost."""
+
+    name: str
+    request: bytes
+    port: int
+    pids: Sequence[int]  # whose CPU counts
+    depth: int = 1
+    floor: Row | None = None
+    max_us: float | None = None  # the budgets of DESIGN 11
+    max_ratio: float | None = None
+    lines: int = 1
+    samples_us: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+
+    @property
+    def cpu_us(self) -> float:
+        """CPU microseconds of one request."""
+        return statistics.median(self.samples_us)
+
+    @property
+    def ratio(self) -> float:
+        """How many floors that is; taken round by round, so that slow rounds cancel."""
+        if self.floor is None:
+            return 1.0
+        return statistics.median(own / floor for own, floor in zip(self.samples_us, self.floor.samples_us, strict=True))
+
+    @property
+    def is_within(self) -> bool:
+        """Whether its budgets hold."""
+        return (self.max_us is None or self.cpu_us <= self.max_us) and (self.max_ratio is None or self.ratio <= self.max_ratio)
+
+
+def raw(method: str, params: str = "{}") -> bytes:
+    """A request of the stream road."""
+    return f'{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}\n'.encode()
+
+
+def http(method: str) -> bytes:
+    """The same by HTTP."""
+    body = raw(method)
+    head = f"POST /rpc HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def cpu_s(pids: Sequence[int]) -> float:
+    """User and system time of processes, by their CPU clocks (clock_getcpuclockid(3))."""
+    return sum(time.clock_gettime((~pid << 3) | 2) for pid in pids)
+
+
+def build_load(folder: Path) -> Path:
+    """Compile the load program."""
+    program = folder / "load"
+    subprocess.run(["cc", "-O2", "-o", str(program), str(HERE / "load.c")], check=True)
+    return program
+
+
+def measure(load: Path, row: Row, milliseconds: int) -> None:
+    """Add one sample to a row."""
+    arguments = [str(load), str(row.port), str(CONNECTIONS), str(row.depth), str(milliseconds), str(row.lines)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(row.request)
+        process.stdin.close()
+        if process.stdout.readline() != b"ready\n":
+            raise SystemExit(f"{row.name}: the server does not answer")
+        before = cpu_s(row.pids)
+        process.send_signal(signal.SIGUSR1)
+        words = process.stdout.readline().split()
+        used = cpu_s(row.pids) - before
+        process.send_signal(signal.SIGTERM)
+    if len(words) != 2:  # noqa: PLR2004 - answers and nanoseconds
+        raise SystemExit(f"{row.name}: the load was not carried")
+    answers, nanoseconds = map(int, words)
+    row.samples_us.append(used / answers * 1e6)
+    row.rates.append(answers / nanoseconds * 1e9)
+
+
+def probe(row: Row) -> bytes:
+    """One answer, to see that it is a success and how many lines it has."""
+    with socket.create_connection(("127.0.0.1", row.port), timeout=10) as connection:
+        connection.sendall(row.request)
+        answer = connection.recv(1 << 16)
+        with contextlib.suppress(TimeoutError):
+            connection.settimeout(0.3)
+            while more := connection.recv(1 << 20):
+                answer += more
+    if b'"error"' in answer or not answer:
+        raise SystemExit(f"{row.name}: {answer[:500]!r}")
+    return answer
+
+
+@contextlib.contextmanager
+def echo_server() -> Iterator[tuple[int, int]]:
+    """The floor: its pid and port."""
+    with subprocess.Popen([sys.executable, str(HERE / "echo.py")], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            yield process.pid, int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+def build_rows(echo: tuple[int, int], daemon: VdsmdProcess) -> tuple[list[Row], list[Row]]:
+    """Floors and our rows."""
+    assert daemon.port is not None
+    port, front, both = daemon.port, [daemon.front], [daemon.front, daemon.worker("virt")]
+    raw_floor = Row("raw floor", raw("Host.ping"), echo[1], [echo[0]])
+    http_floor = Row("http floor", http("Host.ping"), echo[1], [echo[0]])
+    rows = [
+        Row("raw ping", raw("Host.ping"), port, front, floor=raw_floor, max_ratio=1.6),
+        Row("http ping", http("Host.ping"), port, front, floor=http_floor, max_ratio=1.8),
+        Row("raw pipelined ping", raw("Host.ping"), port, front, depth=PIPELINE, floor=raw_floor, max_us=5),
+        Row("raw stats 100", raw("VM.getStats"), port, front, floor=raw_floor, max_us=100),
+        Row("raw worker query", raw("Host.getCapabilities"), port, both, floor=raw_floor, max_ratio=2.2),
+    ]
+    return [raw_floor, http_floor], rows
+
+
+def startup(folder: Path, vms: int) -> dict[str, float]:
+    """Seconds from the start to the first answer, and the front's memory at rest."""
+    begun = time.monotonic()
+    daemon = start_vdsmd(folder, hypervisor=f"simulator:{vms}", verify=False)
+    try:
+        assert daemon.port is not None
+        probe_row = Row(f"start {vms}", raw("Host.ping"), daemon.port, [daemon.front])
+        with socket.create_connection(("127.0.0.1", daemon.port), timeout=10) as connection:
+            connection.sendall(probe_row.request)
+            connection.recv(4096)
+        seconds = time.monotonic() - begun
+        time.sleep(2)  # the workers report, and the front comes to rest
+        return {"vms": vms, "first_answer_s": round(seconds, 3), "front_rss_mib": round(rss_mib(daemon.front), 1)}
+    finally:
+        daemon.stop()
+
+
+def rss_mib(pid: int) -> float:
+    """Resident memory of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def report(floors: Sequence[Row], rows: Sequence[Row], starts: Sequence[dict[str, float]]) -> str:
+    """The table."""
+    lines = [f"{'':24}{'CPU µs':>9}{'× floor':>9}{'requests/s':>12}  budget"]
+    for row in [*floors, *rows]:
+        budget = f"≤ {row.max_ratio} × floor" if row.max_ratio else f"≤ {row.max_us} µs" if row.max_us else ""
+        verdict = "" if row.is_within else "  exceeded"
+        lines.append(f"{row.name:24}{row.cpu_us:9.2f}{row.ratio:9.2f}{statistics.median(row.rates):12.0f}  {budget}{verdict}")
+    lines.append("")
+    for start in starts:
+        words = f"start with {start['vms']:.0f} simulated VMs"
+        lines.append(f"{words:33}{start['first_answer_s']:6.3f} s to the first answer, front {start['front_rss_mib']:.1f} MiB")
+    return "\n".join(lines)
+
+
+def document(floors: Sequence[Row], rows: Sequence[Row], starts: Sequence[dict[str, float]]) -> dict[str, object]:
+    """``bench.json``."""
+    results = [{"name": row.name, "cpu_us": round(row.cpu_us, 3), "ratio": round(row.ratio, 3), "within": row.is_within} for row in rows]
+    return {"floor_us": round(floors[0].cpu_us, 3), "http_floor_us": round(floors[1].cpu_us, 3), "results": results, "starts": starts}
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description="Server CPU per request beside the echo floor.")
+    parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds (default: 7)")
+    parser.add_argument("--milliseconds", type=int, default=500, help="length of one sample (default: 500)")
+    parser.add_argument("--output", type=Path, default=Path("bench.json"), help="where the figures go (default: bench.json)")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="vdsm-bench-") as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        load = build_load(folder)
+        starts = [startup(folder / f"start-{vms}", vms) for vms in (0, 1000)]
+        echo = stack.enter_context(echo_server())
+        daemon = start_vdsmd(folder / "vdsmd", hypervisor=f"simulator:{VMS}", verify=False)
+        stack.callback(daemon.stop)
+        floors, rows = build_rows(echo, daemon)
+        settle(rows)
+        for row in [*floors, *rows]:
+            row.lines = probe(row).count(b"\n")
+            measure(load, row, 200)  # to warm up
+            row.samples_us.clear()
+            row.rates.clear()
+        for _round in range(arguments.rounds):
+            for row in [*floors, *rows]:
+                measure(load, row, arguments.milliseconds)
+    print(report(floors, rows, starts))
+    arguments.output.write_text(json.dumps(document(floors, rows, starts), indent=2) + "\n", "utf-8")
+
+
+def settle(rows: Sequence[Row]) -> None:
+    """Wait until the workers answer and the statistics of all VMs are there."""
+    deadline = time.monotonic() + 20
+    stats = next(row for row in rows if row.name == "raw stats 100")
+    while time.monotonic() < deadline:
+        with contextlib.suppress(SystemExit):
+            if probe(stats).count(b'"cpu"') >= VMS // 2:
+                return
+        time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Promises between transports and bindings: a transport carries bytes, a binding gives them a meaning.
+
+Both stand on one floor and do not know each other; the composition root hands the bindings to a
+listener. Whom a connection speaks for is decided by the listener's ``Authenticator``.
+"""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from libvdsm.interfaces.caller import Caller, Sink
+from libvdsm.wire.http.events import Request, Response
+
+
+class Authenticator(Protocol):
+    """Decides who calls. Raises ``PermissionDenied`` for whoever may not even connect."""
+
+    def unix(self, *, uid: int, gid: int, pid: int, address: str, sink: Sink | None) -> Caller:
+        """The caller with these credentials, as the kernel vouches for them."""
+        ...
+
+    def anonymous(self, *, address: str, sink: Sink | None) -> Caller:
+        """Whoever comes without any proof."""
+        ...
+
+
+class StreamSession(Protocol):
+    """One caller's calls over one stream connection. Answers end with a line feed."""
+
+    def answer(self, message: bytes) -> bytes | Future[bytes]:
+        """The answer to one message, at once or later; empty if there is none to be sent. Never raises."""
+        ...
+
+    def refuse(self, reason: str) -> bytes:
+        """The answer to bytes that were no message."""
+        ...
+
+    def event(self, delivery: bytes) -> bytes:
+        """An encoded ``EventDelivery`` as it is sent."""
+        ...
+
+    def close(self) -> None:
+        """The client went away: queries are cancelled, accepted work goes on and its answers are dropped."""
+        ...
+
+
+class StreamEndpoint(Protocol):
+    """A binding for stream connections."""
+
+    def open(self, caller: Caller) -> StreamSession:
+        """Begin to serve ``caller`` on a connection."""
+        ...
+
+
+class HttpSession(Protocol):
+    """One caller's requests to one path over one connection."""
+
+    def handle(self, request: Request) -> Response | Future[Response]:
+        """The answer to one request, at once or later. Never raises."""
+        ...
+
+    def close(self) -> None:
+        """The client went away."""
+        ...
+
+
+class HttpEndpoint(Protocol):
+    """A binding for one path."""
+
+    def open(self, caller: Caller) -> HttpSession:
+        """Begin to serve ``caller`` on a connection."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """What a listener serves."""
+
+    stream: StreamEndpoint | None = None
+    http: Mapping[str, HttpEndpoint] = field(default_factory=dict)  # by path

@@ -1,0 +1,218 @@
+"""The codec of one HTTP/1.1 connection, the server's side.
+
+The engine is httptools' parser; what it lets pass and RFC 9112 or our limits do not is refused here.
+Requests come out one at a time, in order; bytes behind an upgrade are kept until it is decided.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httptools
+
+from libvdsm.wire.http.events import Continue, Refused, Request, Upgraded
+from libvdsm.wire.http.frames import CONTINUE, encode_response
+
+if TYPE_CHECKING:
+    from libvdsm.wire.http.events import Event, Response
+
+_BAD_REQUEST = 400
+_TOO_LARGE = 413
+_EXPECTATION_FAILED = 417
+_HEAD_TOO_LARGE = 431
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpLimits:
+    """What one request may weigh."""
+
+    headers: int = 100
+    head_octets: int = 64 * 1024
+    body_octets: int = 4 * 1024 * 1024
+
+
+class _RefusalError(Exception):
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.refused = Refused(status, reason)
+
+
+class HttpConnection:
+    """Bytes to requests, answers to bytes."""
+
+    def __init__(self, limits: HttpLimits | None = None) -> None:
+        self._limits = limits or HttpLimits()
+        self._events: deque[Event] = deque()
+        self._parser = httptools.HttpRequestParser(self)
+        self._is_dead = False
+        self._has_begun = False  # a request has begun whose end is not seen
+        self._in_head = False
+        self._head_octets = 0  # received while a head was open at the end of a read
+        self._begin()
+
+    def _begin(self) -> None:
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._weight = 0
+        self._body: list[bytes] = []
+        self._body_octets = 0
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether a request has begun that is not complete."""
+        return self._has_begun and not self._is_dead
+
+    @property
+    def has_events(self) -> bool:
+        """Whether something was received that was not yet taken."""
+        return bool(self._events)
+
+    def receive_data(self, data: bytes) -> None:
+        """Take what was read; ``events`` gives what it means."""
+        if self._is_dead:
+            return
+        was_in_head = self._in_head
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._hand_over(data[upgrade.args[0] :])
+        except httptools.HttpParserCallbackError as error:
+            self._fail(error)
+        except httptools.HttpParserError as error:
+            self._refuse(Refused(_BAD_REQUEST, str(error) or "not HTTP/1.1"))
+        if not self._in_head:
+            self._head_octets = 0
+        elif was_in_head:
+            self._head_octets += len(data)
+            if self._head_octets > self._limits.head_octets:
+                self._refuse(Refused(_HEAD_TOO_LARGE, f"the head is longer than {self._limits.head_octets} octets"))
+
+    def events(self) -> Iterator[Event]:
+        """What was received, in order. May be left and called again: what was not taken stays."""
+        while self._events:
+            yield self._events.popleft()
+
+    def send(self, event: Response | Continue, *, date: bytes, request: Request | None = None, is_last: bool = False) -> bytes:
+        """``event`` as bytes; an answer follows its ``request`` in version, persistence and method."""
+        if isinstance(event, Continue):
+            return CONTINUE
+        if request is None:
+            return encode_response(event, date=date, is_persistent=False)
+        is_persistent = request.is_persistent and not is_last
+        return encode_response(event, date=date, is_persistent=is_persistent, is_head=request.method == b"HEAD", version=request.version)
+
+    def _refuse(self, refused: Refused) -> None:
+        if not self._is_dead:
+            self._is_dead = True
+            self._events.append(refused)
+
+    def _fail(self, error: httptools.HttpParserCallbackError) -> None:
+        cause = error.__context__
+        if not isinstance(cause, _RefusalError):
+            raise error
+        self._refuse(cause.refused)
+
+    def _hand_over(self, rest: bytes) -> None:
+        """After an upgrade: the peer may already speak the next protocol."""
+        self._events.append(Upgraded(rest))
+        self._is_dead = True
+
+    def restart(self, data: bytes) -> None:
+        """The upgrade was not accepted (RFC 9110, 7.8: it may be ignored); ``data`` is what followed it."""
+        self._is_dead = False
+        self._parser = httptools.HttpRequestParser(self)
+        self.receive_data(data)
+
+    # The parser's callbacks.
+
+    def on_message_begin(self) -> None:
+        """See httptools."""
+        self._begin()
+        self._has_begun = self._in_head = True
+
+    def on_url(self, url: bytes) -> None:
+        """See httptools."""
+        self._target += url
+        self._weigh(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """See httptools; also called for trailers, which count and are dropped (RFC 9110, 6.5.1)."""
+        self._weigh(len(name) + len(value) + 4)
+        if self._in_head:
+            headers = self._headers
+            headers.append((name.lower(), value))
+            if len(headers) > self._limits.headers:
+                raise _RefusalError(_HEAD_TOO_LARGE, f"more than {self._limits.headers} headers")
+
+    def _weigh(self, octets: int) -> None:
+        self._weight += octets
+        if self._weight > self._limits.head_octets:
+            raise _RefusalError(_HEAD_TOO_LARGE, f"the head is longer than {self._limits.head_octets} octets")
+
+    def on_headers_complete(self) -> None:
+        """See httptools."""
+        self._in_head = False
+        hosts = 0
+        for name, value in self._headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"content-length":
+                if int(value) > self._limits.body_octets:
+                    self._refuse_body()
+            elif name in _SELDOM:
+                self._check_seldom(name, value)
+        # RFC 9112, 3.2: exactly one Host in HTTP/1.1; two are wrong in any version.
+        if hosts > 1 or (not hosts and self._parser.get_http_version() != "1.0"):
+            raise _RefusalError(_BAD_REQUEST, "there must be exactly one Host")
+
+    def _check_seldom(self, name: bytes, value: bytes) -> None:
+        version = self._parser.get_http_version()
+        if name == b"transfer-encoding":
+            if version == "1.0":
+                raise _RefusalError(_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding")
+            if self._parser.should_upgrade():
+                raise _RefusalError(_BAD_REQUEST, "an upgrade with a body")
+        elif name == b"expect" and version != "1.0":
+            if value.lower() != b"100-continue":
+                raise _RefusalError(_EXPECTATION_FAILED, "the only expectation is 100-continue")
+            if not self._is_too_long():
+                self._events.append(Continue())
+
+    def _is_too_long(self) -> bool:
+        return any(name == b"content-length" and int(value) > self._limits.body_octets for name, value in self._headers)
+
+    def _refuse_body(self) -> None:
+        raise _RefusalError(_TOO_LARGE, f"the body is longer than {self._limits.body_octets} octets")
+
+    def on_body(self, body: bytes) -> None:
+        """See httptools."""
+        self._body_octets += len(body)
+        if self._body_octets > self._limits.body_octets:
+            self._refuse_body()
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """See httptools."""
+        self._has_begun = False
+        parser = self._parser
+        is_upgrade = parser.should_upgrade()
+        if is_upgrade and any(name == b"content-length" and value != b"0" for name, value in self._headers):
+            raise _RefusalError(_BAD_REQUEST, "an upgrade with a body")
+        chunks = self._body
+        self._events.append(
+            Request(
+                parser.get_method(),
+                self._target,
+                tuple(self._headers),
+                chunks[0] if len(chunks) == 1 else b"".join(chunks),
+                parser.get_http_version(),
+                parser.should_keep_alive() or is_upgrade,
+                is_upgrade,
+            )
+        )
+
+
+_SELDOM = frozenset({b"transfer-encoding", b"expect"})

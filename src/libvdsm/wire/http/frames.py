@@ -1,0 +1,47 @@
+"""Heads of answers as bytes."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from libvdsm.wire.http.events import Response
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+# No answer of ours may be kept or guessed at by a browser.
+_FIXED = b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+_STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
+_OK_JSON = _STATUS_LINES[200] + _FIXED + b"Content-Type: application/json\r\nContent-Length: %d\r\n"
+# RFC 9110, 8.6: no Content-Length in 1xx and 204.
+_WITHOUT_BODY = (101, 204)
+
+
+def encode_response(response: Response, *, date: bytes, is_persistent: bool = True, is_head: bool = False, version: str = "1.1") -> bytes:
+    """``response`` as sent; ``date`` is an IMF-fixdate. To HEAD the body is left out, its length is not."""
+    body = response.body
+    if response.status == HTTPStatus.OK and not response.headers and response.content_type == b"application/json":
+        head = _OK_JSON % len(body)
+    else:
+        head = _head(response)
+    if not is_persistent:
+        head += b"Connection: close\r\n"
+    elif version == "1.0":
+        head += b"Connection: keep-alive\r\n"
+    head += b"Date: %b\r\n\r\n" % date
+    return head if is_head else head + body
+
+
+def _head(response: Response) -> bytes:
+    head = _STATUS_LINES[response.status] + _FIXED
+    if response.status not in _WITHOUT_BODY:
+        if response.body:
+            head += b"Content-Type: %b\r\n" % response.content_type
+        head += b"Content-Length: %d\r\n" % len(response.body)
+    return head + b"".join(b"%b: %b\r\n" % header for header in response.headers)
+
+
+def encode_upgrade(protocol: bytes) -> bytes:
+    """``101 Switching Protocols``: what follows is ``protocol``."""
+    return b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % protocol

@@ -1,0 +1,129 @@
+"""The one strict judge of JSON from outside.
+
+The engines that decode are fast but forgiving: they keep the last of two equal members and skip raw
+parts without looking into their text. This room says what they do not. It works in C-speed strides:
+a cheap and sufficient look at small messages, and an exact one at whatever that cannot tell.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import msgspec
+
+#: A number may have this many octets as written.
+LONGEST_NUMBER = 1_000
+#: Arrays and objects may stand this deep in each other.
+DEEPEST = 64
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_TO_SQUARE = bytes.maketrans(b"{}", b"[]")
+# Below both of these no number is infinite or too long: 10**200 * 10**99 < 1.8e308.
+_SUSPECT_NUMBER = re.compile(rb"[0-9.]{200}|[0-9][eE]\+?[0-9]{3}")
+_NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_SMALL = 1_000
+
+_decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+class _DuplicateMemberError(ValueError):
+    """Two members of an object have one name."""
+
+
+def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise _DuplicateMemberError(name)
+            seen.add(name)
+
+
+_decode_members = json.JSONDecoder(object_pairs_hook=_refuse_duplicates).decode
+
+
+def find_fault(message: bytes, deepest: int = DEEPEST) -> str | None:
+    """What is wrong with ``message`` as one strict JSON value; ``None`` if nothing is."""
+    fault = _find_depth_fault(message, deepest)
+    if fault is not None:
+        return fault
+    try:
+        _decode_raw(message)
+    except msgspec.DecodeError as error:
+        return _find_text_fault(message) or _word(error)
+    except RecursionError:
+        return f"more than {deepest} levels"
+    if _is_plain(message):
+        return None
+    return _find_text_fault(message) or _find_number_fault(message) or _find_duplicate(message)
+
+
+def _word(error: msgspec.DecodeError) -> str:
+    return str(error).removeprefix("JSON is malformed: ")
+
+
+def _find_depth_fault(message: bytes, deepest: int) -> str | None:
+    if message.count(b"[") + message.count(b"{") <= deepest:
+        return None
+    brackets = _STRING.sub(b"", message).translate(_TO_SQUARE, _NOT_BRACKETS)
+    # Each stride removes the innermost level, wherever it is.
+    for _ in range(deepest):
+        if not brackets:
+            return None
+        brackets = brackets.replace(b"[]", b"")
+    # What is left over without a partner is no matter of depth: the decoder will say so.
+    too_deep = b"[]" in brackets or brackets.count(b"[") > deepest
+    return f"more than {deepest} levels" if too_deep else None
+
+
+def _is_plain(message: bytes) -> bool:
+    """A sufficient look at a valid and small message: no name occurs twice anywhere, nothing needs a closer look."""
+    if len(message) > _SMALL or b"\\" in message or not message.isascii() or _SUSPECT_NUMBER.search(message):
+        return False
+    # Without escapes every quotation mark delimits: pieces are outside, string, outside, string, ... outside.
+    pieces = message.split(b'"')
+    names = [string for string, after in zip(pieces[1::2], pieces[2::2], strict=True) if after.lstrip()[:1] == b":"]
+    return len(set(names)) == len(names)
+
+
+def _find_text_fault(message: bytes) -> str | None:
+    try:
+        message.decode()
+    except UnicodeDecodeError as error:
+        return f"not UTF-8 (byte {error.start})"
+    if message.startswith(b"\xef\xbb\xbf"):
+        return "a byte order mark"
+    if b"\\u" in message and _has_lone_surrogate(message):
+        return "half of a surrogate pair"
+    return None
+
+
+_PAIRS = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(?!u[dD][89a-fA-F]).", re.DOTALL)
+
+
+def _has_lone_surrogate(message: bytes) -> bool:
+    # Whole pairs and other escapes go; an escaped half that stays stands alone.
+    return b"\\" in _PAIRS.sub(b"", message)
+
+
+def _find_number_fault(message: bytes) -> str | None:
+    if not _SUSPECT_NUMBER.search(message):
+        return None
+    for found in _NUMBER.finditer(_STRING.sub(b'""', message)):
+        number = found[0]
+        if len(number) > LONGEST_NUMBER:
+            return f"a number of more than {LONGEST_NUMBER} octets"
+        if not number.lstrip(b"-").isdigit() and math.isinf(float(number)):
+            return "a number without a finite value"
+    return None
+
+
+def _find_duplicate(message: bytes) -> str | None:
+    try:
+        _decode_members(message.decode())
+    except _DuplicateMemberError as error:
+        return f"the member {json.dumps(str(error)[:64])} occurs twice"
+    return None

@@ -14,6 +14,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]+")
 _TEXT_LIMIT = 256
 _BOOT_SLACK_S = 5.0  # the kernel computes the time of its boot anew from a clock that is being corrected
 _KIB = 1024
+_FEWEST_DIGITS = 3  # a true id has more kinds of digits than these
 _COUNTED_TIMES = 8  # user nice system idle iowait irq softirq steal; what follows is contained in the first two
 
 
@@ -94,11 +95,7 @@ def host_id(product_uuid: str, machine_id: str, hostname: str) -> str:
     Makers that have no numbers write all zeros or all ones, or the same digits on every board: those are passed over.
     """
     text = product_uuid.strip().lower()
-    if (
-        re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text)
-        and len(set(text.replace("-", ""))) > 2
-        and not _is_a_placeholder(text)
-    ):  # noqa: PLR2004
+    if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text) and not _is_a_placeholder(text):
         return text
     text = machine_id.strip().lower()
     if re.fullmatch(r"[0-9a-f]{32}", text) and len(set(text)) > 1:
@@ -107,7 +104,10 @@ def host_id(product_uuid: str, machine_id: str, hostname: str) -> str:
 
 
 def _is_a_placeholder(text: str) -> bool:
-    return text in {"03000200-0400-0500-0006-000700080009", "00020003-0004-0005-0006-000700080009"}
+    return len(set(text.replace("-", ""))) < _FEWEST_DIGITS or text in {
+        "03000200-0400-0500-0006-000700080009",
+        "00020003-0004-0005-0006-000700080009",
+    }
 
 
 def settled(before: HostFacts | None, now: HostFacts) -> HostFacts:

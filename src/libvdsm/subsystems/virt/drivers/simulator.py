@@ -157,7 +157,7 @@ class SimulatorDriver:
         """See ``Driver``."""
         self._call("command", "define", {"id": definition.id, "definition": msgspec.to_builtins(definition)})
 
-    def set_autostart(self, id: str, autostart: bool) -> None:  # noqa: FBT001 - the contract's
+    def set_autostart(self, id: str, autostart: bool) -> None:
         """See ``Driver``."""
         self._call("command", "set_autostart", {"id": id, "autostart": autostart})
 

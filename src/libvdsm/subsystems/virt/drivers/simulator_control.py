@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 from libvdsm.subsystems.virt.drivers.simulator_roads import SimulatorRoad
 
@@ -14,7 +14,7 @@ class SimulatorControl:
     def __init__(self, socket_path: str | Path) -> None:
         self._road = SimulatorRoad(Path(socket_path), "control")
 
-    def __enter__(self) -> SimulatorControl:
+    def __enter__(self) -> Self:
         """Itself."""
         return self
 
@@ -54,5 +54,5 @@ class SimulatorControl:
         """No more faults."""
         self._fault("clear")
 
-    def _fault(self, fault: str, **params: Any) -> None:
+    def _fault(self, fault: str, **params: object) -> None:
         self._road.call(f"fault.{fault}", params, 5.0)

@@ -32,6 +32,7 @@ _BANNER = (
 )
 _PROMPT = "# "
 _LINE_LIMIT = 1024
+_LF, _CR, _BACKSPACE, _DELETE, _INTERRUPT, _BLANK = 0x0A, 0x0D, 0x08, 0x7F, 0x03, 0x20
 
 
 class Behaviour(Struct, frozen=True):
@@ -109,16 +110,16 @@ class Shell:
 
     def _key(self, byte: int, uptime: float) -> tuple[bytes, Act | None]:
         previous, self._previous = self._previous, byte
-        if byte == 0x0A and previous == 0x0D:  # CR LF is one Enter
+        if byte == _LF and previous == _CR:  # CR LF is one Enter
             return b"", None
-        if byte in {0x0A, 0x0D}:
+        if byte in {_LF, _CR}:
             return self._enter(uptime)
-        if byte in {0x08, 0x7F}:
+        if byte in {_BACKSPACE, _DELETE}:
             return self._erase(), None
-        if byte == 0x03:
+        if byte == _INTERRUPT:
             self._line.clear()
             return b"^C\r\n" + _PROMPT.encode(), None
-        if byte < 0x20 or len(self._line) >= _LINE_LIMIT:
+        if byte < _BLANK or len(self._line) >= _LINE_LIMIT:
             return b"", None
         self._line.append(byte)
         return bytes((byte,)), None
@@ -140,20 +141,25 @@ class Shell:
         match words:
             case []:
                 return "", None
-            case ["echo", *rest]:
-                return " ".join(rest), None
-            case ["uname", *rest]:
-                return (f"Linux {self._name} 6.1.0-simulated x86_64" if "-a" in rest else "Linux"), None
-            case ["hostname"]:
-                return self._name, None
-            case ["uptime"]:
-                return f"up {uptime:.0f} s", None
-            case ["help"]:
-                return "echo hostname help poweroff reboot uname uptime", None
             case ["poweroff"]:
                 return "reboot: Power down", "shutdown"
             case ["reboot"]:
                 return "reboot: Restarting system", "reboot"
-            case [command, *_]:
-                return f"sh: {command}: not found", None
+            case [command, *rest]:
+                return self._print(command, rest, uptime), None
         return "", None
+
+    def _print(self, command: str, rest: list[str], uptime: float) -> str:
+        match command:
+            case "echo":
+                return " ".join(rest)
+            case "uname":
+                return f"Linux {self._name} 6.1.0-simulated x86_64" if "-a" in rest else "Linux"
+            case "hostname":
+                return self._name
+            case "uptime":
+                return f"up {uptime:.0f} s"
+            case "help":
+                return "echo hostname help poweroff reboot uname uptime"
+            case _:
+                return f"sh: {command}: not found"

@@ -14,6 +14,7 @@ import functools
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -104,13 +105,10 @@ class Server:
         ended = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
-        path.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._connected, path, limit=1024 * 1024)
-        path.chmod(0o600)
+        server = await asyncio.start_unix_server(self._connected, sock=_listening(path), limit=1024 * 1024)
         self._after()
         await ended.wait()
         server.close()
-        path.unlink(missing_ok=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -338,6 +336,15 @@ def run(
         virtual.ahead = store.ahead
         world = World(store.seed, virtual, store.machines())
         asyncio.run(Server(world, store, virtual).run(Path(socket_path)))
+        Path(socket_path).unlink(missing_ok=True)
+
+
+def _listening(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    return listener
 
 
 @contextlib.contextmanager
@@ -363,7 +370,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         run(arguments.socket, arguments.state, arguments.vms, arguments.seed)
     except (RuntimeError, OSError) as error:
-        _log.error("%s", error)  # noqa: TRY400 - the words are enough
+        _log.error("%s", error)
         return 1
     return 0
 

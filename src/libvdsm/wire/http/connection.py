@@ -48,6 +48,7 @@ class HttpConnection:
         self._events: deque[Event] = deque()
         self._parser = httptools.HttpRequestParser(self)
         self._is_dead = False
+        self._is_upgraded = False
         self._has_begun = False  # a request has begun whose end is not seen
         self._in_head = False
         self._head_octets = 0  # received while a head was open at the end of a read
@@ -73,6 +74,8 @@ class HttpConnection:
     def receive_data(self, data: bytes) -> None:
         """Take what was read; ``events`` gives what it means."""
         if self._is_dead:
+            if self._is_upgraded:
+                self._events.append(Upgraded(data))
             return
         was_in_head = self._in_head
         try:
@@ -117,12 +120,13 @@ class HttpConnection:
 
     def _hand_over(self, rest: bytes) -> None:
         """After an upgrade: the peer may already speak the next protocol."""
-        self._events.append(Upgraded(rest))
-        self._is_dead = True
+        if not self._is_dead:
+            self._events.append(Upgraded(rest))
+            self._is_dead = self._is_upgraded = True
 
     def restart(self, data: bytes) -> None:
         """The upgrade was not accepted (RFC 9110, 7.8: it may be ignored); ``data`` is what followed it."""
-        self._is_dead = False
+        self._is_dead = self._is_upgraded = False
         self._parser = httptools.HttpRequestParser(self)
         self.receive_data(data)
 

@@ -1,0 +1,192 @@
+"""JSON-RPC for one caller on one connection: calls into the bridge, answers and events out.
+
+What the bridge knows at once is answered without a task. The rest has one task each, at most
+``in_flight`` per connection. A task of a query ends with the connection; a task that changes something
+does not: what was received is carried out, and its answer is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterator
+from dataclasses import dataclass
+
+from libvdsm.bindings.jsonrpc import values
+from libvdsm.bindings.jsonrpc.errors import as_api_error, encode_error
+from libvdsm.bindings.jsonrpc.names import native_method
+from libvdsm.interfaces.bridge import Bridge
+from libvdsm.interfaces.caller import Caller
+from libvdsm.interfaces.generated.errors import LimitExceeded, ParseError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonRpcLimits:
+    """What one connection may ask for."""
+
+    batch_members: int = 1_000
+    batch_parallel: int = 16
+    in_flight: int = 1_000
+
+
+@dataclass(slots=True)
+class JsonRpcCounters:
+    """What happened, since the start."""
+
+    calls: int = 0
+    notifications: int = 0
+    errors: int = 0
+    dropped_answers: int = 0
+
+
+class JsonRpcEndpoint:
+    """The binding; one for all connections."""
+
+    def __init__(self, bridge: Bridge, *, limits: JsonRpcLimits | None = None) -> None:
+        self.bridge = bridge
+        self.limits = limits or JsonRpcLimits()
+        self.counters = JsonRpcCounters()
+        self.queries = frozenset(name for name, entry in bridge.describe().items() if entry.kind == "query")
+        self.work: set[asyncio.Task[bytes]] = set()  # tasks that outlive their connection
+
+    def open(self, caller: Caller) -> JsonRpcSession:
+        """Begin to serve ``caller`` on a connection."""
+        return JsonRpcSession(self, caller)
+
+
+class JsonRpcSession:
+    """One connection's calls."""
+
+    __slots__ = ("_bridge_call", "_caller", "_endpoint", "_is_closed", "_queries", "_running")
+
+    def __init__(self, endpoint: JsonRpcEndpoint, caller: Caller) -> None:
+        self._endpoint = endpoint
+        self._bridge_call = endpoint.bridge.call
+        self._caller = caller
+        self._queries: set[asyncio.Task[bytes]] = set()
+        self._running = 0
+        self._is_closed = False
+
+    def answer(self, message: bytes, options: bytes | None = None) -> bytes | asyncio.Future[bytes]:
+        """The answer to one message, at once or later; ``options`` are a raw ``CallOptions`` that came beside it."""
+        try:
+            if message[:1] == b"[" or message.lstrip()[:1] == b"[":
+                members = values.read_batch(message, self._endpoint.limits.batch_members)
+                return self._answer_batch(members, options)
+            call = values.read_request(message)
+        except values.NotACallError as fault:
+            return self._fail(fault)
+        return self._carry_out(call, options)
+
+    def refuse(self, reason: str) -> bytes:
+        """The answer to bytes that were no message."""
+        return self._fail(values.NotACallError(ParseError(reason=reason)))
+
+    def event(self, delivery: bytes) -> bytes:
+        """The notification that carries an event."""
+        return values.write_event(delivery)
+
+    def close(self) -> None:
+        """The client went away."""
+        self._is_closed = True
+        for task in tuple(self._queries):
+            task.cancel()
+
+    def _fail(self, fault: values.NotACallError) -> bytes:
+        self._endpoint.counters.errors += 1
+        return values.write_error(fault.id, encode_error(fault.answer))
+
+    def _carry_out(self, call: values.Call, options: bytes | None) -> bytes | asyncio.Task[bytes]:
+        counters = self._endpoint.counters
+        id = call.id
+        if id is None:
+            counters.notifications += 1
+        else:
+            counters.calls += 1
+        try:
+            if self._running >= self._endpoint.limits.in_flight:
+                raise LimitExceeded(limit="calls in flight on a connection", maximum=self._endpoint.limits.in_flight)  # noqa: TRY301
+            given = call.options if options is None else values.merge_options(call.options, options)
+            result = self._bridge_call(self._caller, native_method(call.method), call.params, given)
+        except Exception as failure:  # noqa: BLE001 - the top of a call: whatever happens has a typed answer
+            return self._write_failure(call, failure)
+        if result.__class__ is bytes:
+            return b'{"jsonrpc":"2.0","id":' + id + b',"result":' + result + b"}\n" if id is not None else b""
+        if isinstance(result, bytes):
+            return values.write_result(id, result) if id is not None else b""
+        return self._launch(call, result)
+
+    def _write_failure(self, call: values.Call, failure: BaseException) -> bytes:
+        self._endpoint.counters.errors += 1
+        error = as_api_error(failure, call.method)
+        return b"" if call.id is None else values.write_error(call.id, encode_error(error))
+
+    def _launch(self, call: values.Call, result: Awaitable[bytes]) -> asyncio.Task[bytes]:
+        task = asyncio.get_running_loop().create_task(self._finish(call, result))
+        self._running += 1
+        tasks = self._queries if call.method in self._endpoint.queries else self._endpoint.work
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(self._count_down)
+        return task
+
+    def _count_down(self, _task: asyncio.Task[bytes]) -> None:
+        self._running -= 1
+        if self._is_closed:
+            self._endpoint.counters.dropped_answers += 1
+
+    async def _finish(self, call: values.Call, result: Awaitable[bytes]) -> bytes:
+        try:
+            encoded = await result
+        except Exception as failure:  # noqa: BLE001 - the top of a call's task
+            return self._write_failure(call, failure)
+        return b"" if call.id is None else values.write_result(call.id, encoded)
+
+    # Batches.
+
+    def _answer_batch(self, members: list[bytes], options: bytes | None) -> bytes | asyncio.Task[bytes]:
+        """At once if every member is answered at once; else a task goes on where the first one was not."""
+        answers: list[bytes] = [b""] * len(members)
+        rest = iter(enumerate(members))
+        for index, member in rest:
+            answer = self._begin_member(member, options)
+            if isinstance(answer, bytes):
+                answers[index] = answer
+                continue
+            task = asyncio.get_running_loop().create_task(self._finish_batch(answers, rest, (index, answer), options))
+            self._endpoint.work.add(task)
+            task.add_done_callback(self._endpoint.work.discard)
+            return task
+        return values.write_batch([answer for answer in answers if answer])
+
+    def _begin_member(self, member: bytes, options: bytes | None) -> bytes | asyncio.Task[bytes]:
+        try:
+            call = values.read_member(member)
+        except values.NotACallError as fault:
+            return self._fail(fault)
+        if self._is_closed and call.method in self._endpoint.queries:
+            return b""
+        return self._carry_out(call, options)
+
+    async def _finish_batch(
+        self,
+        answers: list[bytes],
+        rest: Iterator[tuple[int, bytes]],
+        first: tuple[int, asyncio.Task[bytes]],
+        options: bytes | None,
+    ) -> bytes:
+        async def work(waiting: tuple[int, asyncio.Task[bytes]] | None) -> None:
+            if waiting is not None:
+                answers[waiting[0]] = await _settle(waiting[1])
+            for index, member in rest:
+                answer = self._begin_member(member, options)
+                answers[index] = answer if isinstance(answer, bytes) else await _settle(answer)
+
+        others = min(self._endpoint.limits.batch_parallel, len(answers)) - 1
+        await asyncio.gather(work(first), *(work(None) for _ in range(others)))
+        return values.write_batch([answer for answer in answers if answer])
+
+
+async def _settle(task: asyncio.Task[bytes]) -> bytes:
+    """The answer of a member; nothing if it was cancelled because the client went away."""
+    await asyncio.wait((task,))
+    return b"" if task.cancelled() else task.result()

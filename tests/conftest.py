@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,6 +14,23 @@ from tests.daemon_process import VdsmdProcess, start_vdsmd
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine in a loop of its own, for a minute at most."""
+    function = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(function):
+        return None
+    wanted = inspect.signature(function).parameters
+    arguments = {name: value for name, value in pyfuncitem.funcargs.items() if name in wanted}
+
+    async def bounded() -> None:
+        async with asyncio.timeout(60):
+            await function(**arguments)
+
+    asyncio.run(bounded())
+    return True
 
 
 class StartVdsmd(Protocol):

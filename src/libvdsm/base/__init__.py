@@ -1,0 +1,1 @@
+"""The ground floor: errors, time and identifiers. It needs the standard library alone."""

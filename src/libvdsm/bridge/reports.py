@@ -94,7 +94,7 @@ class Reports:
                 _log.error("worker %s reports %s, which is not known", name, method)
             else:
                 handler(name, params)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a worker's nonsense must not end the front
             _log.exception("a report %s of worker %s could not be taken", method, name)
 
     def offer(self, name: str, offer: ReportOffer, stream: socket.socket) -> None:

@@ -10,14 +10,16 @@ from typing import Protocol
 
 import msgspec
 
+from libvdsm.broker.topics import matcher
 from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, NeedsConnection, ObjectNotFound
 from libvdsm.interfaces.generated.types import EventReadParams, EventSubscribeParams, EventUnsubscribeParams
 from libvdsm.interfaces.journal import Entry, Journal
-from libvdsm.broker.topics import matcher
 
 _encode = msgspec.json.Encoder().encode
 
+#: Digits of the greatest sequence that fits a JSON integer.
+_MOST_DIGITS = 16
 #: Records that are looked at for one subscription before others have their turn.
 _TURN = 256
 
@@ -174,7 +176,7 @@ class Broker:
         if token is None:
             return journal.last, None
         epoch, _, text = token.rpartition("-")
-        if not epoch or not text.isascii() or not text.isdigit() or len(text) > 16:
+        if not epoch or not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:
             raise InvalidParams(path="$.after", reason="not a resume token of this API")
         sequence = int(text)
         if epoch != journal.epoch or sequence > journal.last:
@@ -184,9 +186,7 @@ class Broker:
 
     # --- reading ---
 
-    def _collect(
-        self, cursor: int, fits: Callable[[str], bool], types: Collection[str], limit: int
-    ) -> tuple[int, list[Entry]]:
+    def _collect(self, cursor: int, fits: Callable[[str], bool], types: Collection[str], limit: int) -> tuple[int, list[Entry]]:
         found: list[Entry] = []
         while len(found) < limit and cursor < self._journal.last:
             for entry in self._journal.read(cursor, _TURN):

@@ -1,0 +1,1 @@
+"""Promises between rooms: generated types, and the Protocols by which rooms know each other."""

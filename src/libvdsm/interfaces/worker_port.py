@@ -28,7 +28,7 @@ class WorkerPort(Protocol):
 
         ``params`` is the raw JSON of the parameters, ``meta`` that of a ``WorkMeta``. Never raises: the future fails
         with a subclass of ``ApiError`` (rebuilt by name): ``SubsystemUnavailable`` if there is no worker, or it goes
-        away before the answer; ``Timeout`` if no answer came within ``timeout_s`` (coarse: up to 0.25 s more).
+        away before the answer; ``DeadlineExceeded`` if no answer came within ``timeout_s`` (coarse: up to 0.25 s more).
         Cancelling the future forgets the answer and stops nothing; ``work.cancel`` does that.
         """
         ...

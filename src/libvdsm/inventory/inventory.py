@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec import Raw
@@ -33,8 +34,7 @@ class Inventory:
         self.host_stats: Mapping[str, Raw] = {}
         self._host = dict(host)
         self._conditions: dict[str, dict[str, object]] = {}
-        self._seen: set[str] = set()  # types of which a snapshot was reported
-        self._waiters: dict[str, list[Callable[[], None]]] = {}
+        self._seen = {"vm": asyncio.Event(), "host": asyncio.Event()}  # whether a snapshot of the type was reported
 
     # --- what subsystems report ---
 
@@ -47,9 +47,7 @@ class Inventory:
             self.changed(type, observed, cause)
         for id in [item.id for item in known if item.id not in present]:
             self.removed(type, id, cause)
-        self._seen.add(type)
-        for resume in self._waiters.pop(type, ()):
-            resume()
+        self._seen[type].set()
 
     def changed(self, type: str, observed: Observed, cause: Cause) -> None:
         """One object is new or has changed."""
@@ -102,11 +100,11 @@ class Inventory:
 
     def is_seen(self, type: str) -> bool:
         """Whether all objects of a type were reported at least once."""
-        return type in self._seen
+        return self._seen[type].is_set()
 
-    def when_seen(self, type: str, resume: Callable[[], None]) -> None:
-        """Call ``resume`` after the first snapshot of a type."""
-        self._waiters.setdefault(type, []).append(resume)
+    def seen(self, type: str) -> asyncio.Event:
+        """Set with the first snapshot of a type."""
+        return self._seen[type]
 
     def condition_of(self, subsystem: str) -> Mapping[str, object]:
         """The condition of a part of the daemon (``SubsystemInfo``)."""
@@ -116,10 +114,6 @@ class Inventory:
         """``HostVmStats``."""
         running = sum(item.state in ACTIVE_STATES for item in self.vms)
         return {"sampledAt": timestamp(self._clock.time()), "defined": len(self.vms), "running": running}
-
-    def visible(self, types: Collection[str]) -> Iterable[tuple[Objects, Item]]:
-        """Every object of the types, for snapshots."""
-        return ((known, item) for known in (self.hosts, self.vms) if known.type in types for item in known)
 
     # --- composing ---
 

@@ -84,9 +84,7 @@ class Objects:
         self._fill(item, new, revision, generation)
         patch = new if old is None else merge_patch(old, new)
         change = "added" if old is None else "changed"
-        self._recorder.record(
-            type=self.type, id=id, topic=self._topic(id), change=change, patch=patch, cause=cause, generation=generation
-        )
+        self._recorder.record(type=self.type, id=id, topic=self._topic(id), change=change, patch=patch, cause=cause, generation=generation)
         return True
 
     @staticmethod

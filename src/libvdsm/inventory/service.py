@@ -106,11 +106,9 @@ class InventoryService:
         return self._when_seen(type, subsystem, answer)
 
     async def _when_seen(self, type: str, subsystem: str, answer: Callable[[], bytes]) -> bytes:
-        seen = asyncio.Event()
-        self._inventory.when_seen(type, seen.set)
         try:
             async with asyncio.timeout(FIRST_SNAPSHOT_S):
-                await seen.wait()
+                await self._inventory.seen(type).wait()
         except TimeoutError:
             reason = str(self._inventory.condition_of(subsystem).get("reason", "it has not reported yet"))
             raise SubsystemUnavailable(subsystem=subsystem, reason=reason) from None

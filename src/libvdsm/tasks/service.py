@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Awaitable
 from itertools import islice
 
-import msgspec
-
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.errors import InvalidParams, NotACancellableTask
 from libvdsm.interfaces.generated.types import (
@@ -20,6 +18,9 @@ from libvdsm.interfaces.generated.types import (
 )
 from libvdsm.tasks.tasks import Task, Tasks
 
+#: Digits of the greatest place that fits a JSON integer.
+_MOST_DIGITS = 16
+
 
 class TaskService:
     """Reads and controls tasks."""
@@ -28,17 +29,15 @@ class TaskService:
         self._tasks = tasks
 
     def task_list(self, _caller: Caller, params: TaskListParams) -> bytes:
-        """A page, newest first; the cursor is the last task of the page before."""
+        """A page, newest first; the cursor is the place of the last task of the page before."""
         found = (task for task in self._tasks if _fits(task, params.filter))
         if params.after is not None:
-            last = self._tasks.find(params.after)
-            if last is None:
-                raise InvalidParams(path="$.after", reason="the cursor is not, or no longer, one of this list")
-            found = (task for task in found if (task.created_at, task.id) != (last.created_at, last.id) and _older(task, last))
+            last = _place(params.after)
+            found = (task for task in found if task.number < last)
         page = list(islice(found, params.limit + 1))
         body = b'{"items":[' + b",".join(task.fragment for task in page[: params.limit]) + b"]"
         if len(page) > params.limit:
-            body += b',"next":' + msgspec.json.encode(page[params.limit - 1].id)
+            body += b',"next":' + b'"%d"' % page[params.limit - 1].number
         return body + b"}"
 
     def task_get(self, _caller: Caller, params: TaskGetParams) -> bytes:
@@ -78,8 +77,10 @@ def _fits(task: Task, wanted: TaskFilter | None) -> bool:
     )
 
 
-def _older(task: Task, last: Task) -> bool:
-    return task.created_at <= last.created_at
+def _place(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= _MOST_DIGITS):
+        raise InvalidParams(path="$.after", reason="not a cursor of this list")
+    return int(cursor)
 
 
 async def wait_for_end(task: Task, seconds: float) -> bytes:

@@ -33,6 +33,7 @@ class Task:
     flow_id: str | None
     unit: str
     created_at: float
+    number: int  # its place in the order of creation
     state: str = "running"
     value: float = 0
     result: bytes | None = None
@@ -67,6 +68,7 @@ class Tasks:
         self._clock = clock
         self._tasks: OrderedDict[str, Task] = OrderedDict()  # oldest first
         self._ended: OrderedDict[str, Task] = OrderedDict()  # by their end
+        self._created = 0
         self._most_ended = most_ended
         self._keep_s = keep_s
 
@@ -81,10 +83,6 @@ class Tasks:
             raise ObjectNotFound(type="task", id=id)
         return task
 
-    def find(self, id: str) -> Task | None:
-        """One task, if it is known."""
-        return self._tasks.get(id)
-
     def running(self) -> int:
         """How many have not ended."""
         return len(self._tasks) - len(self._ended)
@@ -93,9 +91,17 @@ class Tasks:
         self, *, id: str, method: str, subject: tuple[str, str] | None, subsystem: str, identity: str, flow_id: str | None, unit: str
     ) -> Task:
         """Begin a task."""
-        now = self._clock.time()
+        self._created += 1
         task = Task(
-            id=id, method=method, subject=subject, subsystem=subsystem, identity=identity, flow_id=flow_id, unit=unit, created_at=now
+            id=id,
+            method=method,
+            subject=subject,
+            subsystem=subsystem,
+            identity=identity,
+            flow_id=flow_id,
+            unit=unit,
+            created_at=self._clock.time(),
+            number=self._created,
         )
         self._tasks[id] = task
         self._publish(task)

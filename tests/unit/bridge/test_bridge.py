@@ -1,0 +1,239 @@
+"""The bridge does the same steps for every verb."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from typing import Any
+
+import pytest
+
+from libvdsm.base.errors import ApiError
+from libvdsm.interfaces.generated.errors import (
+    DeadlineExceeded,
+    HypervisorError,
+    IdempotencyConflict,
+    InvalidParams,
+    MethodNotFound,
+    ObjectNotFound,
+    PermissionDenied,
+    SubsystemUnavailable,
+    TooLate,
+    WrongState,
+)
+from libvdsm.interfaces.generated.methods import METHODS
+from tests.fakes.front import VM_1, Front
+
+
+@pytest.fixture
+def front() -> Front:
+    made = Front(verify=False)
+    made.observe()
+    made.seen()
+    return made
+
+
+def refused(front: Front, method: str, params: bytes, options: bytes | None = None) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        front.bridge.call(front.admin, method, params, options)
+    return caught.value
+
+
+def test_ping_is_answered_at_once(front: Front) -> None:
+    """A query of the front comes back as bytes, without any loop."""
+    assert front.bridge.call(front.admin, "Host.ping") == b'{"pong":true}'
+
+
+def test_unknown_method_is_named(front: Front) -> None:
+    """A verb that does not exist is told by its name."""
+    error = refused(front, "VM.fly", b"{}")
+    assert isinstance(error, MethodNotFound)
+    assert error.params == {"method": "VM.fly"}
+
+
+def test_stranger_is_denied_every_verb_with_a_permission(front: Front) -> None:
+    """Default deny: an identity without rights is refused before its parameters are read."""
+    stranger = front.access.unix(12345, 0, 1)
+    for name, entry in METHODS.items():
+        if entry.permission is not None:
+            with pytest.raises(PermissionDenied):
+                front.bridge.call(stranger, name, b"not even JSON")
+
+
+@pytest.mark.parametrize(
+    ("params", "path"),
+    (
+        (b'{"vmId": 5}', "$.vmId"),
+        (b"{}", "$.vmId"),
+        (b'{"vmId": "11111111-1111-4111-8111-111111111111", "x": 1}', "$.x"),
+        (b"[1]", "$.vmId"),
+        (b'["11111111-1111-4111-8111-111111111111", 2]', "$[1]"),
+        (b"nonsense", "$"),
+        (b"[" * 100_000, "$"),
+        (b"5", "$"),
+    ),
+)
+def test_bad_parameters_name_the_path(front: Front, params: bytes, path: str) -> None:
+    """Whatever is wrong with the parameters, the error says where."""
+    error = refused(front, "VM.get", params)
+    assert isinstance(error, InvalidParams)
+    assert error.path == path
+
+
+def test_parameters_by_position(front: Front) -> None:
+    """An array is taken in the pinned order."""
+    answer = front.bridge.call(front.admin, "VM.get", json.dumps([VM_1]).encode())
+    assert isinstance(answer, bytes)
+    assert json.loads(answer)["id"] == VM_1
+
+
+def test_unknown_object_is_refused_before_the_worker(front: Front) -> None:
+    """A call about no object never reaches a subsystem."""
+    error = refused(front, "VM.pause", b'{"vmId": "33333333-3333-4333-8333-333333333333"}')
+    assert isinstance(error, ObjectNotFound)
+    assert not front.port.calls
+
+
+async def test_command_travels_raw_with_its_meta(front: Front) -> None:
+    """The worker gets the parameters, an operation id, the identity and the generation."""
+    answer = front.bridge.call(front.admin, "VM.pause", json.dumps({"vmId": VM_1}).encode(), b'{"flowId":"f"}')
+    assert not isinstance(answer, bytes)
+    (call,) = front.port.calls
+    assert (call.method, call.params, call.timeout_s) == ("VM.pause", {"vmId": VM_1}, 15)
+    assert call.meta.items() >= {"identity": "unix:0", "flowId": "f", "timeout": 15}.items()
+    call.future.set_result(b"{}")
+    assert await answer == b"{}"
+
+
+async def test_operation_answers_a_task_and_ends_it(front: Front) -> None:
+    """An operation answers its task at once; the worker's answer ends it."""
+    accepted: Any = await front.later_answer("VM.start", {"vmId": VM_1})
+    task = accepted["task"]
+    assert (task["state"], task["object"]) == ("running", {"type": "vm", "id": VM_1})
+    await asyncio.sleep(0)
+    assert front.port.calls[0].meta["operationId"] == task["id"]
+    front.port.calls[0].future.set_result(b"{}")
+    done: Any = await front.later_answer("Task.wait", {"taskId": task["id"]})
+    assert (done["state"], done["result"], done["progress"]) == ("done", {}, {"value": 100, "unit": "percent"})
+
+
+async def test_operation_with_wait_answers_the_ended_task(front: Front) -> None:
+    """With ``wait`` the answer comes with the end."""
+    waiting = asyncio.ensure_future(front.later_answer("VM.start", {"vmId": VM_1}, {"wait": 30}))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    front.port.calls[0].future.set_exception(HypervisorError(call="create", number=1, reason="no"))
+    accepted: Any = await waiting
+    assert accepted["task"]["state"] == "failed"
+    assert accepted["task"]["error"]["data"]["error"] == "HypervisorError"
+
+
+@pytest.mark.parametrize("error", (SubsystemUnavailable(subsystem="virt", reason="killed"), DeadlineExceeded(seconds=5)))
+async def test_a_lost_worker_leaves_the_outcome_unknown(front: Front, error: ApiError) -> None:
+    """Work whose end was not seen is never called failed, and never done again."""
+    accepted: Any = await front.later_answer("VM.start", {"vmId": VM_1})
+    await asyncio.sleep(0)
+    front.port.calls[0].future.set_exception(error)
+    ended: Any = await front.later_answer("Task.wait", {"taskId": accepted["task"]["id"]})
+    assert (ended["state"], ended["error"]["data"]["error"]) == ("unknown", "OutcomeUnknown")
+    assert len(front.port.calls) == 1
+
+
+async def test_cancel_reaches_the_worker_once_and_is_idempotent(front: Front) -> None:
+    """A cancelled task ends once; cancelling an ended one answers it as it is."""
+    accepted: Any = await front.later_answer("VM.shutdown", {"vmId": VM_1})
+    id = accepted["task"]["id"]
+    await asyncio.sleep(0)
+    assert front.now("Task.cancel", {"taskId": id})["state"] == "cancelling"
+    await asyncio.sleep(0)
+    assert front.port.calls[1].method == "work.cancel"
+    front.port.calls[1].future.set_result(b'{"cancelled":true}')
+    front.port.calls[0].future.set_result(b'{"way":"acpi"}')
+    ended: Any = await front.later_answer("Task.wait", {"taskId": id})
+    assert ended["state"] == "done"
+    assert front.now("Task.cancel", {"taskId": id})["state"] == "done"
+
+
+async def test_operation_is_refused_when_no_worker_is_there(front: Front) -> None:
+    """Nothing is begun that cannot be done."""
+    front.port.up = False
+    with pytest.raises(SubsystemUnavailable):
+        await front.later_answer("VM.start", {"vmId": VM_1})
+    assert front.tasks.running() == 0
+
+
+async def test_not_after_in_the_past_is_not_run(front: Front) -> None:
+    """A late command is refused."""
+    with pytest.raises(TooLate):
+        await front.later_answer("VM.pause", {"vmId": VM_1}, {"notAfter": "2020-01-01T00:00:00Z"})
+    assert not front.port.calls
+
+
+async def test_idempotency_key_runs_once(front: Front) -> None:
+    """The same key and parameters are answered as the first time; other parameters are a conflict."""
+    first = asyncio.ensure_future(front.later_answer("VM.start", {"vmId": VM_1}, {"idempotencyKey": "k"}))
+    second = await front.later_answer("VM.start", {"vmId": VM_1}, {"idempotencyKey": "k"})
+    assert second == await first
+    await asyncio.sleep(0)
+    assert len(front.port.calls) == 1
+    with pytest.raises(IdempotencyConflict):
+        await front.later_answer("VM.start", {"vmId": VM_1, "paused": True}, {"idempotencyKey": "k"})
+
+
+def test_bad_options_name_their_path(front: Front) -> None:
+    """Options are checked as parameters are."""
+    error = refused(front, "Host.ping", b"{}", b'{"timeout": -1}')
+    assert error.path == "$.meta.timeout"
+
+
+async def test_results_are_verified_when_asked() -> None:
+    """With ``--verify-results`` an answer that is not what the schema says is our own error."""
+    front = Front(verify=True)
+    front.observe()
+    front.seen()
+    answer = front.bridge.call(front.admin, "VM.pause", json.dumps({"vmId": VM_1}).encode())
+    assert not isinstance(answer, bytes)
+    pending = asyncio.ensure_future(answer)
+    front.port.calls[0].future.set_result(b'{"surprise":1}')
+    with pytest.raises(ApiError) as caught:
+        await pending
+    assert caught.value.name == "InternalError"
+
+
+async def test_closing_ends_running_tasks_as_unknown(front: Front) -> None:
+    """At the end of the daemon no task is left without a final state."""
+    accepted: Any = await front.later_answer("VM.start", {"vmId": VM_1})
+    await asyncio.sleep(0)
+    await front.bridge.close()
+    assert front.tasks.get(accepted["task"]["id"]).state == "unknown"
+
+
+def test_a_ticket_is_for_one_use_and_one_identity(front: Front) -> None:
+    """A stream is given once, to the identity that it was made for, before its time is up."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        front.tickets.offer("t", "unix:0", ours, 30)
+        stranger = front.access.unix(12345, 0, 1)
+        with pytest.raises(ObjectNotFound):
+            front.bridge.redeem(stranger, "t")
+        assert front.bridge.redeem(front.admin, "t") is ours
+        with pytest.raises(ObjectNotFound):
+            front.bridge.redeem(front.admin, "t")
+        front.tickets.offer("late", "unix:0", ours, 30)
+        front.clock.advance(31)
+        with pytest.raises(ObjectNotFound):
+            front.bridge.redeem(front.admin, "late")
+        front.later[-1][1]()
+        assert ours.fileno() == -1
+
+
+def test_delete_of_a_running_task_is_refused(front: Front) -> None:
+    """Only ended tasks can be forgotten."""
+    task = front.tasks.create(id=VM_1, method="VM.start", subject=None, subsystem="virt", identity="unix:0", flow_id=None, unit="percent")
+    with pytest.raises(WrongState):
+        front.now("Task.delete", {"taskId": task.id})
+    front.tasks.done(task, b"{}")
+    assert front.now("Task.delete", {"taskId": task.id}) == {}
+    with pytest.raises(ObjectNotFound):
+        front.now("Task.get", {"taskId": task.id})

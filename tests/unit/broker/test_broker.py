@@ -1,0 +1,216 @@
+"""Subscriptions lose nothing, and say so when something can no longer be had."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libvdsm.broker.topics import matcher
+from libvdsm.interfaces.caller import Caller
+from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, NeedsConnection, ObjectNotFound
+from libvdsm.journal.memory import MemoryJournal
+from tests.fakes.front import RESYNC, VM_1, VM_2, FakeSink, Front
+
+
+@pytest.fixture
+def front() -> Front:
+    return Front()
+
+
+def connected(front: Front, sink: FakeSink, uid: int = 0) -> Caller:
+    return front.access.unix(uid, 0, 1, sink=sink)
+
+
+def sequences(sink: FakeSink) -> list[int]:
+    return [delivery["event"]["sequence"] for delivery in sink.deliveries if "event" in delivery]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "topic", "fits"),
+    (
+        ("#", "vm.1", True),
+        ("vm.*", "vm.1", True),
+        ("vm.*", "vm.1.2", False),
+        ("vm.#", "vm", True),
+        ("vm.#", "vm.1.2", True),
+        ("*.1", "task.1", True),
+        ("#.1", "a.b.1", True),
+        ("#.1", "1", True),
+        ("a.#.b.#.c", "a.x.b.b.y.c", True),
+        ("a.#.b.#.c", "a.x.c", False),
+        ("vm", "vmx", False),
+    ),
+)
+def test_topics(pattern: str, topic: str, *, fits: bool) -> None:
+    """``*`` is one word, ``#`` any number."""
+    assert matcher([pattern])(topic) is fits
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", "*", "#"]), min_size=1, max_size=6), st.lists(st.sampled_from(["a", "b"]), min_size=1, max_size=8)
+)
+def test_topics_agree_with_a_plain_model(pattern: list[str], words: list[str]) -> None:
+    """The quick matcher agrees with the definition."""
+
+    def model(p: list[str], w: list[str]) -> bool:
+        if not p:
+            return not w
+        if p[0] == "#":
+            return model(p[1:], w) or (bool(w) and model(p, w[1:]))
+        return bool(w) and p[0] in ("*", w[0]) and model(p[1:], w[1:])
+
+    assert matcher([".".join(pattern)])(".".join(words)) is model(pattern, words)
+
+
+def test_bad_topics_name_their_place() -> None:
+    """A topic that is none is refused by its index."""
+    with pytest.raises(InvalidParams) as caught:
+        matcher(["vm.#", "vm..x"])
+    assert caught.value.path == "$.topics[1]"
+
+
+def test_events_follow_the_answer(front: Front) -> None:
+    """Nothing is delivered before the subscription's answer; then everything in order."""
+    sink = FakeSink()
+    answer = front.now("Event.subscribe", {"topics": ["vm.#"]}, connected(front, sink))
+    front.observe(VM_1)
+    front.observe(VM_1, state="running")
+    assert sink.deliveries == []
+    front.run_scheduled()
+    assert sequences(sink) == [1, 2]
+    assert {d["subscriptionId"] for d in sink.deliveries} == {answer["subscriptionId"]}
+    first: Any = sink.deliveries[0]
+    assert first["event"]["change"] == "added"
+    second: Any = sink.deliveries[1]
+    assert second["event"]["patch"] == {"state": "running", "revision": 2}
+
+
+def test_resume_after_a_token_misses_nothing(front: Front) -> None:
+    """A later connection goes on from the token of an earlier one."""
+    first = FakeSink()
+    front.now("Event.subscribe", {}, connected(front, first))
+    front.observe(VM_1)
+    front.run_scheduled()
+    front.bridge.release(first)
+    front.observe(VM_2)
+    front.run_scheduled()
+    second = FakeSink()
+    front.now("Event.subscribe", {"after": first.deliveries[-1]["resume"]}, connected(front, second))
+    front.run_scheduled()
+    assert sequences(first) == [1]
+    assert sequences(second) == [2]
+
+
+def test_gap_is_told_when_the_journal_is_trimmed() -> None:
+    """Who stays away too long is told how much was missed, and then gets what is left."""
+    front = Front(journal=MemoryJournal(most_records=3))
+    token = front.now("Event.read")["resume"]
+    for number in range(5):
+        front.observe(name=f"n{number}")
+    sink = FakeSink()
+    front.now("Event.subscribe", {"after": token}, connected(front, sink))
+    front.run_scheduled()
+    assert sink.deliveries[0]["gap"] == {"reason": "trimmed", "missed": 2}
+    assert sequences(sink) == [3, 4, 5]
+    assert front.now("Event.read", {"after": token})["gap"] == {"reason": "trimmed", "missed": 2}
+
+
+def test_token_of_another_life_is_a_gap(front: Front) -> None:
+    """A token of another epoch gives a gap, not an error and not silence."""
+    front.observe()
+    answer = front.now("Event.read", {"after": "0123456789abcdef-7"})
+    assert answer["gap"] == {"reason": "epoch"}
+
+
+@pytest.mark.parametrize("token", ("", "x", "-5", "abc-", "abc-x", "abc-٣", "abc-" + "9" * 99))
+def test_nonsense_token_is_refused(front: Front, token: str) -> None:
+    """What is no token at all is the caller's mistake."""
+    with pytest.raises(InvalidParams) as caught:
+        front.now("Event.read", {"after": token})
+    assert caught.value.path == "$.after"
+
+
+def test_slow_reader_is_waited_for_and_misses_nothing(front: Front) -> None:
+    """A full sink gets no more until it has drained; other subscribers are not held up."""
+    slow, quick = FakeSink(room=1), FakeSink()
+    front.now("Event.subscribe", {}, connected(front, slow))
+    front.now("Event.subscribe", {}, connected(front, quick))
+    for number in range(5):
+        front.observe(name=f"n{number}")
+    front.run_scheduled()
+    assert (sequences(slow), sequences(quick)) == ([1], [1, 2, 3, 4, 5])
+    slow.drain()
+    front.run_scheduled()
+    assert sequences(slow) == [1, 2, 3, 4, 5]
+
+
+def test_snapshot_then_follow_is_one_act(front: Front) -> None:
+    """All present objects come first, then every later change, and half a snapshot resumes from the beginning."""
+    front.observe(VM_1)
+    front.observe(VM_2)
+    sink = FakeSink(room=1)
+    front.now("Event.subscribe", {"topics": ["vm.#"], "snapshot": True}, connected(front, sink))
+    front.observe(VM_1, state="running")
+    front.run_scheduled()
+    half = FakeSink()
+    front.now("Event.subscribe", {"topics": ["vm.#"], "after": sink.deliveries[0]["resume"]}, connected(front, half))
+    sink.drain()
+    front.run_scheduled()
+    changes = [(d["event"]["change"], d["event"]["object"]["id"]) for d in sink.deliveries]  # type: ignore[index]
+    assert changes == [("added", VM_1), ("added", VM_2), ("changed", VM_1)]
+    assert sequences(half) == [1, 2, 3]
+
+
+def test_subscriber_sees_only_what_it_may_read(front: Front) -> None:
+    """Events are filtered by the getter's permission."""
+    sink = FakeSink()
+    caller = connected(front, sink)
+    caller.permissions = frozenset({"event.read", "host.read"})
+    front.now("Event.subscribe", {"snapshot": True}, caller)
+    front.observe(VM_1)
+    front.run_scheduled()
+    assert sink.deliveries == []
+    assert front.now("Event.read", {"after": f"{front.journal.epoch}-0"}, caller)["items"] == []
+
+
+def test_subscriptions_have_a_connection_a_name_and_a_limit(front: Front) -> None:
+    """No connection, a name taken, too many, and an unknown name are typed errors."""
+    with pytest.raises(NeedsConnection):
+        front.now("Event.subscribe")
+    sink = FakeSink()
+    caller = connected(front, sink)
+    front.now("Event.subscribe", {"subscriptionId": "mine"}, caller)
+    with pytest.raises(AlreadyExists):
+        front.now("Event.subscribe", {"subscriptionId": "mine"}, caller)
+    for _ in range(99):
+        front.now("Event.subscribe", {}, caller)
+    with pytest.raises(LimitExceeded):
+        front.now("Event.subscribe", {}, caller)
+    with pytest.raises(ObjectNotFound):
+        front.now("Event.unsubscribe", {"subscriptionId": "other"}, caller)
+    assert front.now("Event.unsubscribe", {"subscriptionId": "mine"}, caller) == {}
+    front.bridge.release(sink)
+    assert front.broker.subscriptions() == 0
+
+
+async def test_long_poll_wakes_with_the_next_event(front: Front) -> None:
+    """A reader that waits is answered by the next record that fits."""
+    waiting = asyncio.ensure_future(front.later_answer("Event.read", {"topics": ["vm.#"], "timeout": 30}))
+    await asyncio.sleep(0)
+    front.observe(VM_1)
+    answer: Any = await waiting
+    assert [event["object"]["id"] for event in answer["items"]] == [VM_1]
+
+
+def test_resync_is_the_cause_of_what_it_finds(front: Front) -> None:
+    """What was found by comparing says so."""
+    front.observe(VM_1, state="running")
+    front.inventory.forget_states("libvirtd is away", "HypervisorUnavailable")
+    front.inventory.snapshot("vm", [], RESYNC)
+    answer: Any = front.now("Event.read", {"after": f"{front.journal.epoch}-0"})
+    told = [(e["change"], e["cause"]["kind"], e.get("patch", {}).get("state")) for e in answer["items"]]
+    assert told == [("added", "daemon", "running"), ("changed", "daemon", "unknown"), ("removed", "resync", None)]

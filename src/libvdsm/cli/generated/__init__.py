@@ -1,0 +1,1 @@
+"""Written by machine from the schema; see libvdsm.codegen.cli."""

@@ -1,0 +1,145 @@
+"""The tree of commands, made as far as a command line needs it, and what becomes of failures."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from libvdsm.cli import completion, special, verbs
+from libvdsm.cli.app import App
+from libvdsm.cli.description import load
+from libvdsm.cli.failures import Exit, Failure, exit_table
+from libvdsm.cli.settings import URL_VARIABLE, common_options
+from libvdsm.cli.words import kebab
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from libvdsm.cli.session import Session
+
+
+class Noun(click.Group):
+    """The verbs of one interface."""
+
+    def __init__(self, app: App, interface: str) -> None:
+        """Make the group; its commands are made when they are asked for."""
+        super().__init__(kebab(interface), help=app.description.interfaces[interface], no_args_is_help=True, subcommand_metavar="VERB [ARGUMENTS]...")
+        self._app = app
+        self._interface = interface
+        self._verbs = {
+            kebab(verb): f"{interface}.{verb}" for verb in app.description.verbs(interface) if f"{interface}.{verb}" not in special.WITHOUT
+        }
+        self._special = {word: make for (noun, word), make in special.BELOW.items() if noun == interface}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the verbs in the shell's spelling."""
+        return sorted({*self._verbs, *self._special})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Make the command of a verb."""
+        if cmd_name in self._special:
+            return self._special[cmd_name](self._app)
+        full_name = self._verbs.get(cmd_name)
+        return None if full_name is None else verbs.command(self._app, full_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs with their summaries, without making their commands."""
+        summaries = {word: self._app.description.table["methods"][name]["summary"] for word, name in self._verbs.items()}
+        for word, make in self._special.items():
+            summaries.setdefault(word, make(self._app).get_short_help_str(200))
+        _write_commands(ctx, formatter, "Verbs", summaries)
+
+
+class Root(click.Group):
+    """All nouns, and the commands beside them."""
+
+    def __init__(self, app: App) -> None:
+        """Make the root; its commands are made when they are asked for."""
+        super().__init__(
+            completion.PROGRAM,
+            help="The shell of a virtualization host. Names and ids of objects both work.",
+            params=[*common_options(app.description), _version_option(app)],
+            context_settings={"token_normalize_func": kebab, "help_option_names": ["-h", "--help"], "max_content_width": 120},
+            no_args_is_help=True,
+            subcommand_metavar="NOUN VERB [ARGUMENTS]...",
+        )
+        self._app = app
+        self._nouns = {kebab(interface): interface for interface in app.description.interfaces}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the nouns and the commands beside them."""
+        return sorted({*self._nouns, *special.TOP})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Make the group of a noun, or a command beside the nouns."""
+        if cmd_name in special.TOP:
+            return special.TOP[cmd_name](self._app)
+        interface = self._nouns.get(cmd_name)
+        return None if interface is None else Noun(self._app, interface)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, then the commands."""
+        records = [record for param in self.get_params(ctx) if (record := param.get_help_record(ctx)) is not None]
+        with formatter.section("Options (before or after the command)"):
+            formatter.write_dl(records)
+        self.format_commands(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the nouns with their summaries."""
+        _write_commands(ctx, formatter, "Nouns", {word: self._app.description.interfaces[name] for word, name in self._nouns.items()})
+        _write_commands(ctx, formatter, "Beside them", {word: make(self._app).get_short_help_str(200) for word, make in special.TOP.items()})
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the environment and the exit codes."""
+        formatter.write(f"\nEnvironment:\n  {URL_VARIABLE}  the daemon, where --url is not given\n\nExit codes:\n{exit_table()}\n")
+
+
+def _write_commands(ctx: click.Context, formatter: click.HelpFormatter, title: str, summaries: dict[str, str]) -> None:
+    limit = formatter.width - 6 - max(map(len, summaries))
+    with formatter.section(title):
+        formatter.write_dl([(word, click.utils.make_default_short_help(text, limit)) for word, text in sorted(summaries.items())])
+    del ctx
+
+
+def _version_option(app: App) -> click.Option:
+    def show(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click's signature
+        if not asked or ctx.resilient_parsing:
+            return
+        from importlib.metadata import version
+
+        click.echo(f"vdsmsh {version('libvdsm')}, API {app.description.version} ({app.description.digest[:12]})")
+        ctx.exit()
+
+    return click.Option(["--version"], is_flag=True, expose_value=False, is_eager=True, callback=show, help="Show the version and exit.")
+
+
+def run(arguments: Sequence[str], opener: Any = None) -> int:  # noqa: ANN401 - Callable[[str, float | None], Session]
+    """Run a command line; the result is the exit code."""
+    completion.register()
+    root = Root(App(load(), opener or _open))
+    try:
+        found = root.main(list(arguments), completion.PROGRAM, complete_var=completion.VARIABLE, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx is not None else "")
+        return Exit.USAGE
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE
+    except click.Abort:
+        return Exit.INTERRUPTED
+    except Failure as error:
+        for line in error.lines():
+            click.echo(line, err=True)
+        return error.exit
+    except BrokenPipeError:
+        sys.stdout = None  # type: ignore[assignment]  # whoever read us has enough; nothing is left to be flushed
+        return Exit.DONE
+    return found if isinstance(found, int) else Exit.DONE
+
+
+def _open(url: str, limit_s: float | None) -> Session:
+    from libvdsm.cli.client_session import connect
+
+    return connect(url, limit_s)

@@ -1,0 +1,1 @@
+"""Writes the table from which vdsmsh makes its commands."""

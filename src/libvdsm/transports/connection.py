@@ -1,0 +1,186 @@
+"""What all connections share: the output cork, the bound of the write buffer, and timeouts by sweep.
+
+The cork gathers what is put in one turn of the loop and writes it once. Answers to what was read are
+written when the read is worked off; what comes at other times goes out at the end of the turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from libvdsm.transports.config import Counters, Limits
+
+
+class Hub(Protocol):
+    """What a connection needs of its listener."""
+
+    loop: asyncio.AbstractEventLoop
+    limits: Limits
+    counters: Counters
+    now: Callable[[], float]
+    date: bytes  # for HTTP; renewed by the sweep
+
+    def add(self, connection: Connection) -> None:
+        """The connection exists."""
+        ...
+
+    def discard(self, connection: Connection) -> None:
+        """The connection is gone."""
+        ...
+
+
+_CHECK_OCTETS = 64 * 1024
+
+
+class Connection(asyncio.Protocol):
+    """A connection whose protocol is known; the base of all reactors."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.address = ""
+        self.is_closing = False
+        self._loop = hub.loop
+        self._transport: asyncio.Transport | None = None
+        self._bound = hub.limits.write_octets
+        self._out: list[bytes] = []
+        self._out_octets = 0
+        self._is_corked = False
+        self._is_full = False
+        self._full_since = 0.0
+        self._close_at = 0.0
+        self._resumes: list[Callable[[], None]] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=self._bound - 1, low=self._bound // 4)
+        self.hub.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """See asyncio."""
+        self.is_closing = True
+        self._transport = None
+        self._out.clear()
+        self.hub.discard(self)
+        self.gone()
+        self._resume_all()
+
+    def gone(self) -> None:
+        """The connection is lost: let go of what it held."""
+
+    # Writing.
+
+    def put(self, data: bytes) -> None:
+        """Send ``data`` at the end of this turn of the loop; dropped if the connection is gone."""
+        if self.is_closing:
+            self.hub.counters.dropped_answers += 1
+            return
+        self._out.append(data)
+        self._out_octets += len(data)
+        if not self._is_corked:
+            self._is_corked = True
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what was gathered, at once."""
+        self._is_corked = False
+        out = self._out
+        if not out or self._transport is None:
+            return
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        self._out_octets = 0
+        self._transport.write(data)
+
+    def is_full(self) -> bool:
+        """Whether the write buffer has reached its bound."""
+        if self._is_full or self._out_octets < _CHECK_OCTETS:
+            return self._is_full
+        return self._out_octets + self.buffered_octets() >= self._bound
+
+    def buffered_octets(self) -> int:
+        """What the transport still has to send."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def when_drained(self, resume: Callable[[], None]) -> None:
+        """Call ``resume`` once when there is room again; at once in the next turn if there is."""
+        if self.is_closing:
+            return
+        if self._is_full:
+            self._resumes.append(resume)
+        else:
+            self.flush()
+            if self._is_full:
+                self._resumes.append(resume)
+            else:
+                self._loop.call_soon(resume)
+
+    def pause_writing(self) -> None:
+        """See asyncio: the write buffer has reached its bound."""
+        self._is_full = True
+        self._full_since = self.hub.now()
+        self.pause_reading()
+
+    def resume_writing(self) -> None:
+        """See asyncio: there is room again."""
+        self._is_full = False
+        self._resume_all()
+        if not self.is_closing:
+            self.drained()
+
+    def _resume_all(self) -> None:
+        resumes, self._resumes = self._resumes, []
+        for resume in resumes:
+            resume()
+
+    def drained(self) -> None:
+        """There is room again: go on with what was received."""
+        self.resume_reading()
+
+    # Reading.
+
+    def pause_reading(self) -> None:
+        """Take no more from the peer."""
+        if self._transport is not None and not self.is_closing and self._transport.is_reading():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take from the peer again."""
+        if self._transport is not None and not self.is_closing and not self._transport.is_reading():
+            self._transport.resume_reading()
+
+    # Ending.
+
+    def close(self) -> None:
+        """Send what is gathered, then close."""
+        if self._transport is not None and not self.is_closing:
+            self.flush()
+            self.is_closing = True
+            self._close_at = self.hub.now() + self.hub.limits.linger_s
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once; what was not sent is lost."""
+        if self._transport is not None:
+            self.is_closing = True
+            self._transport.abort()
+
+    def shut_down(self) -> None:
+        """The daemon is going down: finish what is running, begin nothing new."""
+        self.close()
+
+    def sweep(self, now: float) -> None:
+        """Look at the clock; called about once a second."""
+        limits = self.hub.limits
+        if self.is_closing and self._close_at and now >= self._close_at + limits.full_s:
+            self.abort()
+        elif self._is_full and now - self._full_since >= limits.full_s:
+            self.hub.counters.slow_readers += 1
+            self.abort()
+        elif not self.is_closing:
+            self.check_time(now)
+
+    def check_time(self, now: float) -> None:
+        """Close if the peer takes too long."""

@@ -1,0 +1,288 @@
+"""The reactor of HTTP/1.1: one request at a time and in order, whatever the client pipelines.
+
+It decides what concerns every request: whether the client may call us by that name (Host), whether
+the page that sends it may (Origin), which path is whose, and which bytes become a tunnel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+from libvdsm.base.errors import ApiError
+from libvdsm.transports.config import LOCAL_HOSTS
+from libvdsm.transports.connection import Connection
+from libvdsm.transports.tunnel import TunnelConnection
+from libvdsm.wire.http.connection import HttpConnection
+from libvdsm.wire.http.events import Continue, Refused, Request, Response, Upgraded
+from libvdsm.wire.http.frames import encode_upgrade
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Mapping
+
+    from libvdsm.interfaces.caller import Caller
+    from libvdsm.interfaces.endpoint import HttpEndpoint, HttpSession
+    from libvdsm.transports.config import ListenerPolicy
+    from libvdsm.transports.connection import Hub
+
+_STREAM = b"/stream/"
+_STREAM_PROTOCOL = b"vdsm-stream"
+_KNOWN_HOSTS = 64
+
+
+def _refusal(status: int, reason: str, **more: object) -> Response:
+    return Response(status, json.dumps({"error": reason, **more}).encode() + b"\n")
+
+
+class Site:
+    """What is served over HTTP on a listener; shared by its connections."""
+
+    def __init__(
+        self,
+        endpoints: Mapping[str, HttpEndpoint],
+        *,
+        policy: ListenerPolicy,
+        checks_host: bool,
+        redeem: Callable[[Caller, str], socket.socket],
+    ) -> None:
+        self.endpoints = {path.encode(): endpoint for path, endpoint in endpoints.items()}
+        self.redeem = redeem
+        self.not_found = _refusal(404, "there is nothing at this path", paths=sorted([*endpoints, "/stream/<ticket>"]))
+        self._checks_host = checks_host
+        self._hosts = frozenset(host.lower().encode() for host in (*LOCAL_HOSTS, *policy.hosts))
+        self._origins = frozenset(origin.lower().encode() for origin in policy.origins)
+        self._known: set[bytes] = set()  # Host headers as sent that were found good
+
+    def find_refusal(self, request: Request) -> Response | None:
+        """Why this request is not looked at any further, if so."""
+        host = None
+        for name, value in request.headers:
+            if name == b"host":
+                host = value
+            elif name == b"origin" and value.lower() not in self._origins:
+                return _refusal(403, "this web origin may not call")
+        if not self._checks_host:
+            return None
+        if request.target[:1] != b"/" and b"://" in request.target:
+            host = request.target.split(b"://", 1)[1].split(b"/", 1)[0]  # RFC 9112, 3.2.2: it counts, not Host
+        if host in self._known:
+            return None
+        if host is None:
+            return _refusal(400, "there must be a Host")
+        return None if self._is_ours(host) else _refusal(421, "this host does not answer to that name")
+
+    def _is_ours(self, host: bytes) -> bool:
+        whole = host.lower()
+        name, colon, port = whole.rpartition(b":")
+        if colon and (port.isdigit() or not port):
+            is_ours = name in self._hosts or whole in self._hosts
+        else:
+            is_ours = whole in self._hosts
+        if is_ours and len(self._known) < _KNOWN_HOSTS:
+            self._known.add(host)
+        return is_ours
+
+
+def path_of(target: bytes) -> bytes:
+    """The path of a request target, without its query."""
+    if target[:1] != b"/" and b"://" in target:
+        rest = target.split(b"://", 1)[1]
+        target = b"/" + rest.partition(b"/")[2]
+    return target.partition(b"?")[0]
+
+
+class HttpReactor(Connection):
+    """A client that speaks HTTP."""
+
+    def __init__(self, hub: Hub, site: Site, caller: Caller) -> None:
+        super().__init__(hub)
+        self._site = site
+        self._caller = caller
+        self._codec = HttpConnection(hub.limits.http)
+        self._sessions: dict[bytes, HttpSession] = {}
+        self._running: tuple[Request, asyncio.Future[Response]] | None = None
+        self._last_request: Request | None = None
+        self._is_eof = False
+        self._is_lingering = False
+        self._is_last = False
+        self._idle_since = hub.now()
+        self._partial_since = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio."""
+        if self._is_lingering:
+            return
+        self._codec.receive_data(data)
+        self._work()
+
+    def _work(self) -> None:
+        """Answer what has arrived, one by one."""
+        for event in self._codec.events():
+            if isinstance(event, Request):
+                self._take(event)
+            elif isinstance(event, Refused):
+                self._refuse(event)
+            elif isinstance(event, Continue):
+                self._out.append(self._codec.send(event, date=self.hub.date))
+            elif isinstance(event, Upgraded):
+                self._codec.restart(event.data)
+            if self._running is not None or self.is_closing or self._is_lingering:
+                break
+            if self.is_full():
+                self.flush()
+                if self._is_full:
+                    return
+        self.flush()
+        self._stamp()
+        if self._running is not None:
+            self.pause_reading()
+        elif self._is_eof and not self._is_lingering:
+            self.close()
+
+    def _stamp(self) -> None:
+        self._idle_since = self.hub.now()
+        if not self._codec.is_partial:
+            self._partial_since = 0.0
+        elif not self._partial_since:
+            self._partial_since = self._idle_since
+
+    def _take(self, request: Request) -> None:
+        self.hub.counters.requests += 1
+        response = self._route(request)
+        if isinstance(response, Response):
+            self._respond(request, response)
+        elif response is not None:
+            self._running = (request, response)
+            response.add_done_callback(self._answered)
+
+    def _route(self, request: Request) -> Response | asyncio.Future[Response] | None:
+        refusal = self._site.find_refusal(request)
+        if refusal is not None:
+            return refusal
+        path = request.target
+        session = self._sessions.get(path)
+        if session is None:
+            path = path_of(path)
+            endpoint = self._site.endpoints.get(path)
+            if endpoint is None:
+                return self._open_stream(request, path) if path.startswith(_STREAM) else self._site.not_found
+            session = self._sessions.get(path)
+            if session is None:
+                session = self._sessions[path] = endpoint.open(self._caller)
+        return session.handle(request)
+
+    def _respond(self, request: Request, response: Response) -> None:
+        data = self._codec.send(response, date=self.hub.date, request=request, is_last=self._is_last)
+        self._out.append(data)
+        self._out_octets += len(data)
+        if self._is_last or not request.is_persistent:
+            self._linger()
+
+    def _answered(self, done: asyncio.Future[Response]) -> None:
+        running, self._running = self._running, None
+        if running is None or done.cancelled() or self.is_closing:
+            return
+        self._respond(running[0], done.result())
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._work()
+        if self._running is None and not self._is_full:
+            self.resume_reading()
+
+    def _refuse(self, refused: Refused) -> None:
+        self._out.append(self._codec.send(_refusal(refused.status, refused.reason), date=self.hub.date))
+        self._linger()
+
+    def _linger(self) -> None:
+        """The last answer is given: let the client read it before the connection goes (RFC 9112, 9.6)."""
+        self.flush()
+        self._is_lingering = True
+        if self._is_eof:
+            self.close()
+        elif self._transport is not None and not self.is_closing:
+            self._close_at = self.hub.now() + self.hub.limits.linger_s
+            self._transport.write_eof()
+
+    # Tunnels.
+
+    def _open_stream(self, request: Request, path: bytes) -> Response | None:
+        if request.method != b"GET":
+            return Response(405, b'{"error":"a stream is opened by GET"}\n', headers=((b"Allow", b"GET"),))
+        upgrade = request.header(b"upgrade")
+        if not request.is_upgrade or upgrade is None or upgrade.lower() != _STREAM_PROTOCOL:
+            more = ((b"Upgrade", _STREAM_PROTOCOL), (b"Connection", b"Upgrade"))
+            return Response(426, b'{"error":"a stream needs Upgrade: vdsm-stream"}\n', headers=more)
+        ticket = path[len(_STREAM) :].decode("ascii", "replace")
+        try:
+            stream = self._site.redeem(self._caller, ticket)
+        except ApiError:
+            return _refusal(404, "there is no such stream")
+        self._switch(stream)
+        return None
+
+    def _switch(self, stream: socket.socket) -> None:
+        """From here on the connection is a tunnel."""
+        transport = self._transport
+        if transport is None:
+            stream.close()
+            return
+        self._out.append(encode_upgrade(_STREAM_PROTOCOL))
+        self.flush()
+        early = b"".join(event.data for event in self._codec.events() if isinstance(event, Upgraded))
+        tunnel = TunnelConnection(self.hub, stream, early)
+        tunnel.address = self.address
+        self.hub.discard(self)
+        self._transport = None
+        self.is_closing = True
+        self.gone()
+        transport.set_protocol(tunnel)
+        tunnel.connection_made(transport)
+        if self._is_eof:
+            tunnel.eof_received()
+
+    # Ends.
+
+    def eof_received(self) -> bool:
+        """See asyncio. Half-closed: every answer that is due is still sent."""
+        self._is_eof = True
+        if self._is_lingering or (self._running is None and not self._codec.has_events):
+            self.close()
+        return True
+
+    def drained(self) -> None:
+        """There is room again."""
+        self._go_on()
+
+    def shut_down(self) -> None:
+        """The daemon is going down: the answer that is due is the last one."""
+        self._is_last = True
+        if self._running is None:
+            self.close()
+
+    def gone(self) -> None:
+        """Let go of the calls."""
+        running, self._running = self._running, None
+        if running is not None:
+            running[1].cancel()
+        for session in self._sessions.values():
+            session.close()
+        self._sessions.clear()
+
+    def check_time(self, now: float) -> None:
+        """Requests must be finished, pauses must end, refused clients must go."""
+        limits, counters = self.hub.limits, self.hub.counters
+        if self._is_lingering:
+            if now >= self._close_at:
+                self.close()
+        elif self._partial_since:
+            if now - self._partial_since >= limits.head_s:
+                counters.slow_senders += 1
+                self._refuse(Refused(408, "the rest of the request did not come in time"))
+        elif self._running is None and now - self._idle_since >= limits.keep_alive_s:
+            counters.idle_closed += 1
+            self.close()
+
+

@@ -22,7 +22,7 @@ def load_api(directory: Path | None = None) -> Api:
 
     Raises ``complaint.SchemaError`` with everything that is wrong with it.
     """
-    from libvdsm.schema import loader, lock, resolve  # noqa: PLC0415 - reading the compiled form must not need PyYAML
+    from libvdsm.schema import loader, lock, resolve
 
     source = directory or NATIVE
-    return resolve.build(loader.load(source), lock.read(source.parent / "api.lock"))
+    return resolve.build(loader.load(source), lock.read(source.parent / lock.FILE_NAME))

@@ -41,7 +41,7 @@ class Scalar(StrEnum):
     TIMESTAMP = "timestamp"  # RFC 3339, UTC, with a final Z
     BASE64 = "base64"
     DECIMAL = "decimal"  # an integer of any size, as a decimal string
-    SECRET = "secret"  # input only: a string that is never printed nor stored in clear
+    SECRET = "secret"  # noqa: S105 - a type. Input only: a string that is never printed nor stored in clear
     TICKET = "ticket"  # output only: a one-use right; such answers are never cached nor stored
     JSON = "json"  # any JSON value; only where the payload is another entry's (patch, task result)
 
@@ -288,6 +288,7 @@ class Method:
     requires: tuple[str, ...]
     examples: tuple[Example, ...]
     params_record: str  # synthetic name of the parameters' record: "VmCreateParams"
+    names: Mapping[str, str] = field(default_factory=dict)  # per-target override, as a field has it
 
     @property
     def full_name(self) -> str:

@@ -28,6 +28,8 @@ IMPLICIT_ERRORS: Final = (
 )
 #: What every verb about one object may answer besides.
 IMPLICIT_OBJECT_ERROR: Final = "ObjectNotFound"
+#: What every verb that changes things may answer besides.
+IMPLICIT_MUTATION_ERROR: Final = "IdempotencyConflict"
 #: The record in which every operation answers its task.
 TASK_ANSWER: Final = "TaskAccepted"
 _T = TypeVar("_T")
@@ -58,9 +60,7 @@ def params_record(interface: str, verb: str) -> str:
     return f"{noun}{verb[:1].upper()}{verb[1:]}Params"
 
 
-def with_directions(
-    types: Mapping[str, ir.Type], interfaces: Iterable[ir.Interface], errors: Iterable[ir.Error]
-) -> dict[str, ir.Type]:
+def with_directions(types: Mapping[str, ir.Type], interfaces: Iterable[ir.Interface], errors: Iterable[ir.Error]) -> dict[str, ir.Type]:
     """The same types, each knowing whether a client sends it and whether it receives it."""
     given, answered = _roots(types, interfaces, errors)
     inputs, outputs = reachable(types, given), reachable(types, answered)
@@ -90,9 +90,7 @@ def used_by(one: ir.Type) -> tuple[str, ...]:
             return _named(one.fields)
 
 
-def _roots(
-    types: Mapping[str, ir.Type], interfaces: Iterable[ir.Interface], errors: Iterable[ir.Error]
-) -> tuple[list[str], list[str]]:
+def _roots(types: Mapping[str, ir.Type], interfaces: Iterable[ir.Interface], errors: Iterable[ir.Error]) -> tuple[list[str], list[str]]:
     methods = [m for i in interfaces for m in i.methods]
     given = [name for m in methods for name in _named(m.params)]
     answered = [m.result for m in methods] + [e.document for i in interfaces for e in i.events]
@@ -160,7 +158,7 @@ class _Builder:
             object_type=about,
             params=params,
             result=t.text("result"),
-            errors=_errors(t.texts("errors"), about),
+            errors=_errors(t.texts("errors"), implicit_errors(t.text("kind"), about)),
             idempotent=t.flag("idempotent"),
             cost=t.text("cost"),
             timeout_s=float(t.number("timeout") or 0),
@@ -170,6 +168,7 @@ class _Builder:
             requires=t.texts("requires"),
             examples=_examples(d),
             params_record=params_record(interface, d.name),
+            names=_names(d),
         )
 
     def _ordered(self, d: Definition, life: ir.Lifecycle) -> tuple[ir.Field, ...]:
@@ -206,13 +205,24 @@ class _Builder:
                 return self._union(d, interface)
             case "patch":
                 return ir.Patch(
-                    name=d.name, interface=interface, summary=d.table.text("summary"), lifecycle=_lifecycle(d), position=d.position,
-                    of=d.table.text("of"), fields=(),
+                    name=d.name,
+                    interface=interface,
+                    summary=d.table.text("summary"),
+                    lifecycle=_lifecycle(d),
+                    position=d.position,
+                    of=d.table.text("of"),
+                    fields=(),
                 )
             case "view":
                 return ir.View(
-                    name=d.name, interface=interface, summary=d.table.text("summary"), lifecycle=_lifecycle(d), position=d.position,
-                    of=d.table.text("of"), key=d.table.text("key"), fields=(),
+                    name=d.name,
+                    interface=interface,
+                    summary=d.table.text("summary"),
+                    lifecycle=_lifecycle(d),
+                    position=d.position,
+                    of=d.table.text("of"),
+                    key=d.table.text("key"),
+                    fields=(),
                 )
             case _:
                 return self._record(d, interface)
@@ -363,8 +373,15 @@ def _names(d: Definition) -> dict[str, str]:
     return {key: table.text(key) for key in sorted(table.entries)} if table else {}
 
 
-def _errors(declared: tuple[str, ...], about: str | None) -> tuple[str, ...]:
-    implicit = (*IMPLICIT_ERRORS, IMPLICIT_OBJECT_ERROR) if about else IMPLICIT_ERRORS
+def implicit_errors(kind: str, about: str | None) -> tuple[str, ...]:
+    """What a verb may answer by its kind and its object, declared or not."""
+    found: tuple[str, ...] = IMPLICIT_ERRORS
+    found += (IMPLICIT_OBJECT_ERROR,) if about else ()
+    found += (IMPLICIT_MUTATION_ERROR,) if kind != ir.Kind.QUERY else ()
+    return found
+
+
+def _errors(declared: tuple[str, ...], implicit: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted({*declared, *implicit}))
 
 

@@ -169,7 +169,9 @@ class _Reader:
         keys: dict[str, Position] = {}
         for key, value, position in self._pairs(node, path):
             if key in entries:
-                self.complain(position, f"{path}.{key}", f"stands here for the second time; first in line {keys[key].line}", "yaml-duplicate-key")
+                self.complain(
+                    position, f"{path}.{key}", f"stands here for the second time; first in line {keys[key].line}", "yaml-duplicate-key"
+                )
                 continue
             keys[key] = position
             entries[key] = self.node(value, f"{path}.{key}")
@@ -180,7 +182,9 @@ class _Reader:
             position = self._position(key_node)
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != f"{_TAG}str":
                 word = getattr(key_node, "value", None)
-                self.complain(position, path, f"has a key that is not a string: {word if isinstance(word, str) else 'a container'}", "yaml-key")
+                self.complain(
+                    position, path, f"has a key that is not a string: {word if isinstance(word, str) else 'a container'}", "yaml-key"
+                )
                 continue
             yield key_node.value, value, position
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
+from libvdsm.base.errors import ApiError
 from libvdsm.subsystems.virt.drivers.simulator_roads import SimulatorRoad
 
 
@@ -34,9 +35,9 @@ class SimulatorControl:
         """Nobody is told of anything until ``clear``."""
         self._fault("drop_events")
 
-    def fail_next(self, call: str, error: str, id: str | None = None, **params: object) -> None:
-        """The next ``call`` (a method of the driver) fails with this error of the schema."""
-        self._fault("fail_next", call=call, failure={"name": error, "params": params}, id=id)
+    def fail_next(self, call: str, error: ApiError, id: str | None = None) -> None:
+        """The next ``call`` (a method of the driver), for this machine if one is named, fails with ``error``."""
+        self._fault("fail_next", call=call, failure={"name": error.name, "params": dict(error.params)}, id=id)
 
     def crash(self, id: str, *, silent: bool = False) -> None:
         """The machine's process dies; without an event if ``silent``."""

@@ -25,7 +25,7 @@ Config = dict[str, Any]
 class WorldError(Exception):
     """A failure that the schema names."""
 
-    def __init__(self, name: str, **params: object) -> None:
+    def __init__(self, name: str, /, **params: object) -> None:
         super().__init__(name, params)
         self.name = name
         self.params = params
@@ -236,7 +236,7 @@ class World:
         """Press the reset button."""
         machine = self._active(id)
         if machine.state == "crashed":
-            raise _wrong_state(machine, "running, paused")
+            machine.state, machine.reason, machine.ticking_since = "running", "booted", self.now()
         self._boot(machine, machine.guest_time(self.now()))
         self._tell(machine, "reboot")
 

@@ -77,16 +77,17 @@ def _config(dice: random.Random, name: str, index: int) -> dict[str, Any]:
         "cpu": {"mode": "maximum"},
         "firmware": {"kind": dice.choice(("bios", "uefi")), "secureBoot": False},
         "machine": "q35",
+        "architecture": "x86_64",
         "disks": [_disk(name, number) for number in range(dice.choice((1, 1, 1, 2)))],
         "nics": [
             {
-                "id": "ua-nic-0",
+                "id": "ua-nic0",
                 "source": {"kind": "user"},
                 "model": "virtio",
                 "mac": f"52:54:00:{dice.randrange(256):02x}:{index >> 8 & 255:02x}:{index & 255:02x}",
             }
         ],
-        "serials": [{"id": "ua-serial-0"}],
+        "serials": [{"id": "ua-serial0"}],
         "graphics": [{"protocol": "vnc"}],
         "video": "vga",
         "guestAgent": True,
@@ -98,7 +99,7 @@ def _config(dice: random.Random, name: str, index: int) -> dict[str, Any]:
 
 def _disk(name: str, number: int) -> dict[str, Any]:
     return {
-        "id": f"ua-disk-{number}",
+        "id": f"ua-disk{number}",
         "source": {"kind": "file", "path": f"/simulated/{name}-{number}.qcow2", "format": "qcow2"},
         "device": "disk",
         "bus": "virtio",

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 #: Ctrl-], as telnet and virsh have it.
 ESCAPE: Final = b"\x1d"
 _CHUNK: Final = 65536
+_CONTROL: Final = 0x40  # between a control character and the key that is pressed with Ctrl
 
 
 def escape_byte(text: str) -> bytes:
     """Read an escape key: ``^]`` or a single character. ValueError if it is neither."""
-    if len(text) == 2 and text[0] == "^" and "@" <= text[1].upper() <= "_":
-        return bytes([ord(text[1].upper()) - 0x40])
+    if text[:1] == "^" and len(text[1:]) == 1 and "@" <= text[1].upper() <= "_":
+        return bytes([ord(text[1].upper()) - _CONTROL])
     if len(text) == 1 and text.isascii():
         return text.encode()
     raise ValueError(f"{text!r} is no key such as ^]")
@@ -33,7 +34,7 @@ def escape_byte(text: str) -> bytes:
 
 def escape_name(key: bytes) -> str:
     """Write an escape key for people: ``Ctrl-]``."""
-    return f"Ctrl-{chr(key[0] + 0x40)}" if key[0] < 0x20 else key.decode()
+    return key.decode() if key.decode().isprintable() else f"Ctrl-{chr(key[0] + _CONTROL)}"
 
 
 def attach(stream: Stream, *, escape: bytes = ESCAPE, linger_s: float = 1.0) -> str:

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 #: Marks a member without a default; a default may be any JSON value.
 NO_DEFAULT: Final = "\0no default"
 
-SCALARS: Final = frozenset(
-    {"boolean", "integer", "number", "string", "uuid", "timestamp", "base64", "decimal", "secret", "ticket", "json"}
-)
+SCALARS: Final = frozenset({"boolean", "integer", "number", "string", "uuid", "timestamp", "base64", "decimal", "secret", "ticket", "json"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from libvdsm.cli.terminal import safe
 
@@ -22,7 +22,7 @@ class Exit(IntEnum):
 
     summary: str
 
-    def __new__(cls, value: int, summary: str) -> Exit:
+    def __new__(cls, value: int, summary: str) -> Self:
         """Make a code with the sentence that documents it."""
         member = int.__new__(cls, value)
         member._value_ = value

@@ -35,9 +35,8 @@ def as_ndjson(value: object) -> str:
 
 def items_of(value: object) -> list[Any] | None:
     """Return the items of a list result; None if it is none."""
-    if isinstance(value, dict) and isinstance(value.get("items"), list):
-        return value["items"]
-    return None
+    items = value.get("items") if isinstance(value, dict) else None
+    return items if isinstance(items, list) else None
 
 
 def as_yaml(value: object) -> str:

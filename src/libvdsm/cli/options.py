@@ -8,7 +8,7 @@ own name takes all of it (``--field name --field state`` or ``--fields name,stat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -92,13 +92,14 @@ def leaves(description: Description, verb: Verb) -> tuple[Leaf, ...]:
     for member in verb.params:
         record = _record(description, member)
         if record is None:
-            found.append(Leaf(path=(member.name,), member=member, words=(kebab(member.name),), flat=False, reference=_reference(verb, member)))
+            found.append(
+                Leaf(path=(member.name,), member=member, words=(kebab(member.name),), flat=False, reference=_reference(verb, member))
+            )
             continue
         flat = not any(_clashes(inner, taken) for inner in record.members)
         taken |= {kebab(inner.name) for inner in record.members} if flat else set()
-        found.append(_whole(member, (member.name,), (kebab(member.name),)))
-        for inner in record.members:
-            found.extend(_inner(description, inner, (member.name,), (kebab(member.name),), (), flat=flat, seen=(record.name,)))
+        walk = _Walk(description, flat=flat, patched=record.patch)
+        found.extend(walk.structure(member, record, _Place((member.name,), (kebab(member.name),))))
     return tuple(found)
 
 
@@ -123,55 +124,62 @@ def _reference(verb: Verb, member: Member) -> str | None:
     return None
 
 
-def _whole(member: Member, path: tuple[str, ...], words: tuple[str, ...]) -> Leaf:
-    bare = Member(name=member.name, type=TypeUse("json"), summary=member.summary, optional=True)
-    return Leaf(path=path, member=bare, words=words, flat=False, whole=True)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a walk through the parameters is."""
+
+    path: tuple[str, ...]
+    words: tuple[str, ...]
+    tags: tuple[tuple[tuple[str, ...], str], ...] = ()
+    seen: tuple[str, ...] = ()  # the types around it; one that is there again ends the walk
+
+    def below(self, name: str) -> _Place:
+        """Return the place of a member."""
+        return replace(self, path=(*self.path, name), words=(*self.words, kebab(name)))
+
+    def inside(self, type_name: str) -> _Place:
+        """Return the same place, inside of a type."""
+        return replace(self, seen=(*self.seen, type_name))
+
+    def branch(self, discriminator: str, tag: str) -> _Place:
+        """Return the place of a union's branch: a word of its own, and a tag."""
+        return replace(self, words=(*self.words, kebab(tag)), tags=(*self.tags, ((*self.path, discriminator), tag)))
 
 
-def _inner(  # noqa: PLR0913 - a walk with its whole state in the open
-    description: Description,
-    member: Member,
-    path: tuple[str, ...],
-    words: tuple[str, ...],
-    tags: tuple[tuple[tuple[str, ...], str], ...],
-    *,
-    flat: bool,
-    seen: tuple[str, ...],
-) -> Iterator[Leaf]:
-    path, words = (*path, member.name), (*words, kebab(member.name))
-    if member.type.container or values.is_plain(description, member.type):
-        yield Leaf(path=path, member=member, words=words, flat=flat, tags=tags)
-        return
-    kind = description.type(member.type.name)
-    if kind.name in seen:
-        yield Leaf(path=path, member=member, words=words, flat=flat, tags=tags)
-        return
-    seen = (*seen, kind.name)
-    yield Leaf(path=path, member=_whole(member, path, words).member, words=words, flat=flat, tags=tags, whole=True)
-    if isinstance(kind, Record):
-        for inner in kind.members:
-            yield from _inner(description, inner, path, words, tags, flat=flat, seen=seen)
-    elif isinstance(kind, Union):
-        yield from _branches(description, kind, path, words, tags, flat=flat, seen=seen)
+class _Walk:
+    """Finds the leaves of one structured parameter."""
+
+    def __init__(self, description: Description, *, flat: bool, patched: bool) -> None:
+        self._description = description
+        self._flat = flat
+        self._patched = patched  # absent members change nothing, so none has a default and none is required
+
+    def structure(self, member: Member, kind: Record | Union, place: _Place) -> Iterator[Leaf]:
+        """Yield the leaves of a record or union, first the one that takes all of it as JSON."""
+        bare = Member(name=member.name, type=TypeUse("json"), summary=member.summary, optional=True)
+        yield Leaf(path=place.path, member=bare, words=place.words, flat=self._flat and len(place.path) > 1, tags=place.tags, whole=True)
+        place = place.inside(kind.name)
+        if isinstance(kind, Record):
+            for inner in kind.members:
+                yield from self._member(inner, place.below(inner.name))
+            return
+        for tag, record in kind.branches.items():
+            branch = place.branch(kind.discriminator, tag)
+            for inner in self._description.record(record).members:
+                yield from self._member(inner, branch.below(inner.name))
+
+    def _member(self, member: Member, place: _Place) -> Iterator[Leaf]:
+        if self._patched:
+            member = replace(member, default=NO_DEFAULT, optional=True)
+        if not member.type.container and not member.type.is_scalar:
+            kind = self._description.type(member.type.name)
+            if not isinstance(kind, Enum) and kind.name not in place.seen:
+                yield from self.structure(member, kind, place)
+                return
+        yield Leaf(path=place.path, member=member, words=place.words, flat=self._flat, tags=place.tags)
 
 
-def _branches(  # noqa: PLR0913 - as above
-    description: Description,
-    kind: Union,
-    path: tuple[str, ...],
-    words: tuple[str, ...],
-    tags: tuple[tuple[tuple[str, ...], str], ...],
-    *,
-    flat: bool,
-    seen: tuple[str, ...],
-) -> Iterator[Leaf]:
-    for tag, record in kind.branches.items():
-        with_tag = (*tags, ((*path, kind.discriminator), tag))
-        for inner in description.record(record).members:
-            yield from _inner(description, inner, path, (*words, kebab(tag)), with_tag, flat=flat, seen=seen)
-
-
-class Word(click.ParamType):
+class Word(click.ParamType[Any]):
     """A value of a leaf as one word; completes enums, names and the keys of structures."""
 
     name = "value"
@@ -220,7 +228,7 @@ class Several(list[object]):
     """A whole list that was given as one word of a repeated option."""
 
 
-class AllOf(click.ParamType):
+class AllOf(click.ParamType[Any]):
     """A whole list as one word."""
 
     name = "list"
@@ -274,6 +282,10 @@ class SchemaOption(click.Option):
     """An option of a leaf: all its spellings work, one is shown."""
 
     section = "Options"
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's signature
+        """Return the shown spelling, as errors name it."""
+        return f"'{next(opt for opt in self.opts if opt.startswith('--'))}'"
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the shown spelling and the help text."""
@@ -426,7 +438,9 @@ def merge(beneath: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def missing(description: Description, members: tuple[Member, ...], params: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def missing(
+    description: Description, members: tuple[Member, ...], params: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[str, ...]]:
     """Yield the paths of required members that are absent; those of absent required structures are looked into."""
     for member in members:
         value = params.get(member.name)

@@ -18,6 +18,9 @@ _SECONDS: Final = {"": Decimal(1), "ms": Decimal("0.001"), "s": Decimal(1), "m":
 
 _BINARY_STEPS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _STEP: Final = 1024
+_MINUTE_S: Final = 60
+_MAX_DIGITS: Final = 40
+_MAX_SHOWN: Final = 60
 
 #: How each unit may be written; the words of the help.
 HINTS: Final = {"bytes": "a size such as 2GiB, 512MiB, 1GB or 4096", "seconds": "a time such as 90, 1.5m or 2h"}
@@ -50,13 +53,13 @@ def parse_seconds(text: str) -> float:
 
 def _split(text: str, unit: str) -> tuple[Decimal, str]:
     found = _NUMBER.fullmatch(text.strip())
-    if found is None or len(found[1]) > 40:
+    if found is None or len(found[1]) > _MAX_DIGITS:
         raise ValueError(f"{_clip(text)!r} is not {HINTS[unit]}")
     return Decimal(found[1]), found[2]
 
 
 def _clip(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
 
 
 def format_bytes(size: float) -> str:
@@ -72,7 +75,7 @@ def format_bytes(size: float) -> str:
 
 def format_seconds(seconds: float) -> str:
     """Write a time: ``1.5 s``, ``3m 20s``, ``2h 5m``, ``3d 4h``."""
-    if seconds < 60:
+    if seconds < _MINUTE_S:
         return f"{seconds:g} s" if seconds == int(seconds) else f"{seconds:.1f} s"
     whole = int(seconds)
     for big, large, little, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):

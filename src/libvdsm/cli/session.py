@@ -74,7 +74,9 @@ def resolve(session: Session, object_type: str, word: str) -> str:
     found = session.call(method, {"filter": {member: word}, "fields": list(fields), "limit": _MOST_CANDIDATES})["items"]
     noun = object_type.upper()
     if not found:
-        raise Failure(f"there is no {noun} with the name {word}", remedy=f"See the names with: vdsmsh {object_type} list", code=Exit.NOT_FOUND)
+        raise Failure(
+            f"there is no {noun} with the name {word}", remedy=f"See the names with: vdsmsh {object_type} list", code=Exit.NOT_FOUND
+        )
     if len(found) > 1:
         raise AmbiguousName(noun, word, [(item["id"], str(item.get("state", ""))) for item in found])
     return str(found[0]["id"])

@@ -42,8 +42,14 @@ class Settings:
 def common_options(description: Description, taken: frozenset[str] = frozenset()) -> list[click.Option]:
     """Return the common options, without those whose word the command needs for itself."""
     found: list[click.Option] = [
-        CommonOption([_URL, "--url"], metavar="URL", help=f"The daemon: unix:///PATH, tcp://, http:// or https://HOST:PORT. [{URL_VARIABLE}; {DEFAULT_URL}]"),
-        CommonOption([_FORM, "-o", "--output"], type=click.Choice(formats.FORMATS), help="How to print results. [table on a terminal, else json]"),
+        CommonOption(
+            [_URL, "--url"],
+            metavar="URL",
+            help=f"The daemon: unix:///PATH, tcp://, http:// or https://HOST:PORT. [{URL_VARIABLE}; {DEFAULT_URL}]",
+        ),
+        CommonOption(
+            [_FORM, "-o", "--output"], type=click.Choice(formats.FORMATS), help="How to print results. [table on a terminal, else json]"
+        ),
     ]
     found += [option for leaf in call_leaves(description) for option in options.build(description, leaf, None)]
     for option in found:

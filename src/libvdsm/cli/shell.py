@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,9 @@ class Noun(click.Group):
 
     def __init__(self, app: App, interface: str) -> None:
         """Make the group; its commands are made when they are asked for."""
-        super().__init__(kebab(interface), help=app.description.interfaces[interface], no_args_is_help=True, subcommand_metavar="VERB [ARGUMENTS]...")
+        super().__init__(
+            kebab(interface), help=app.description.interfaces[interface], no_args_is_help=True, subcommand_metavar="VERB [ARGUMENTS]..."
+        )
         self._app = app
         self._interface = interface
         self._verbs = {
@@ -44,12 +47,12 @@ class Noun(click.Group):
         full_name = self._verbs.get(cmd_name)
         return None if full_name is None else verbs.command(self._app, full_name)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the verbs with their summaries, without making their commands."""
         summaries = {word: self._app.description.table["methods"][name]["summary"] for word, name in self._verbs.items()}
         for word, make in self._special.items():
             summaries.setdefault(word, make(self._app).get_short_help_str(200))
-        _write_commands(ctx, formatter, "Verbs", summaries)
+        _write_commands(formatter, "Verbs", summaries)
 
 
 class Root(click.Group):
@@ -86,25 +89,25 @@ class Root(click.Group):
             formatter.write_dl(records)
         self.format_commands(ctx, formatter)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the nouns with their summaries."""
-        _write_commands(ctx, formatter, "Nouns", {word: self._app.description.interfaces[name] for word, name in self._nouns.items()})
-        _write_commands(ctx, formatter, "Beside them", {word: make(self._app).get_short_help_str(200) for word, make in special.TOP.items()})
+        _write_commands(formatter, "Nouns", {word: self._app.description.interfaces[name] for word, name in self._nouns.items()})
+        _write_commands(
+            ctx, formatter, "Beside them", {word: make(self._app).get_short_help_str(200) for word, make in special.TOP.items()}
+        )
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the environment and the exit codes."""
         formatter.write(f"\nEnvironment:\n  {URL_VARIABLE}  the daemon, where --url is not given\n\nExit codes:\n{exit_table()}\n")
 
 
-def _write_commands(ctx: click.Context, formatter: click.HelpFormatter, title: str, summaries: dict[str, str]) -> None:
-    limit = formatter.width - 6 - max(map(len, summaries))
+def _write_commands(formatter: click.HelpFormatter, title: str, summaries: dict[str, str]) -> None:
     with formatter.section(title):
-        formatter.write_dl([(word, click.utils.make_default_short_help(text, limit)) for word, text in sorted(summaries.items())])
-    del ctx
+        formatter.write_dl(sorted(summaries.items()))
 
 
 def _version_option(app: App) -> click.Option:
-    def show(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click's signature
+    def show(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
         if not asked or ctx.resilient_parsing:
             return
         from importlib.metadata import version
@@ -122,7 +125,7 @@ def run(arguments: Sequence[str], opener: Any = None) -> int:  # noqa: ANN401 - 
     try:
         found = root.main(list(arguments), completion.PROGRAM, complete_var=completion.VARIABLE, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help() if error.ctx is not None else "")
+        click.echo(error.ctx.get_help())
         return Exit.USAGE
     except click.ClickException as error:
         error.show()
@@ -134,7 +137,7 @@ def run(arguments: Sequence[str], opener: Any = None) -> int:  # noqa: ANN401 - 
             click.echo(line, err=True)
         return error.exit
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]  # whoever read us has enough; nothing is left to be flushed
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - whoever read us has enough; Python flushes at its end
         return Exit.DONE
     return found if isinstance(found, int) else Exit.DONE
 

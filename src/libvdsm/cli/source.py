@@ -15,7 +15,9 @@ def read_text(name: str) -> str:
     try:
         return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"cannot read {name}: {error}", remedy="Name a readable file in UTF-8, or - for standard input.", code=Exit.USAGE) from error
+        raise Failure(
+            f"cannot read {name}: {error}", remedy="Name a readable file in UTF-8, or - for standard input.", code=Exit.USAGE
+        ) from error
 
 
 def read_source(name: str) -> dict[str, Any]:

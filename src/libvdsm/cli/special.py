@@ -28,7 +28,11 @@ _FILE: Final = "image_file"
 
 def screenshot(app: App) -> click.Command:
     """Make ``vm screenshot``: the verb's command, with the image in a file."""
-    file = click.Option([_FILE, "-f", "--file"], metavar="FILE", help="Write the image here, - for standard output. [standard output, unless it is a terminal]")
+    file = click.Option(
+        [_FILE, "-f", "--file"],
+        metavar="FILE",
+        help="Write the image here, - for standard output. [standard output, unless it is a terminal]",
+    )
     return verbs.command(app, "VM.screenshot", _write_image, [file])
 
 
@@ -61,7 +65,14 @@ def vm_console(app: App) -> click.Command:
         click.Argument([target.key], type=options.Word(app.description, target, app.complete_names), metavar="VM"),
         *(option for leaf in shown for option in options.build(app.description, leaf, None)),
         click.Option(["--escape"], default="^]", show_default=True, metavar="KEY", help="The key that ends the connection."),
-        click.Option(["--linger"], type=float, default=1.0, show_default=True, metavar="SECONDS", help="Without a terminal: how long to read on in silence after the end of the input."),
+        click.Option(
+            ["--linger"],
+            type=float,
+            default=1.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="Without a terminal: how long to read on in silence after the end of the input.",
+        ),
     ]
 
     def run(ctx: click.Context, escape: str, linger: float, **_: object) -> None:
@@ -161,13 +172,15 @@ def _raw_params(text: str | None) -> dict[str, Any]:
     try:
         value = read_json(text)
     except ValueError as error:
-        raise Failure(f"the parameters are not valid JSON: {error}", remedy="""Write an object, such as '{"vmId": "..."}'.""", code=Exit.USAGE) from error
+        raise Failure(
+            f"the parameters are not valid JSON: {error}", remedy="""Write an object, such as '{"vmId": "..."}'.""", code=Exit.USAGE
+        ) from error
     if not isinstance(value, dict):
         raise Failure("the parameters are not a JSON object", remedy="""Write an object, such as '{"vmId": "..."}'.""", code=Exit.USAGE)
     return value
 
 
-class _Methods(click.ParamType):
+class _Methods(click.ParamType[str]):
     """A method's name; any word is taken, those of the description are offered."""
 
     name = "method"

@@ -111,7 +111,9 @@ def _listing(description: Description, type_name: str, items: list[Any], fields:
     columns = [column for column in columns_of(description, type_name, fields) if column[0] not in _SPARSE or _has(items, column[1])]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for title, path in columns:
-        table.add_column(title, justify="right" if title in _RIGHT else "left", overflow="fold", no_wrap=path.rpartition(".")[2] in ("id", "vmId"))
+        table.add_column(
+            title, justify="right" if title in _RIGHT else "left", overflow="fold", no_wrap=path.rpartition(".")[2] in ("id", "vmId")
+        )
     for item in items:
         table.add_row(*(cell(dig(item, path), find(description, type_name, path)) for _, path in columns))
     return table

@@ -67,7 +67,11 @@ class Bar:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"), TimeElapsedColumn(), console=Console(stderr=True)
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[amount]}"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
         )
         self._bar = self._progress.add_task("", total=None, amount="")
         self._progress.start()
@@ -104,7 +108,9 @@ def display() -> Display:
 class Follower:
     """Waits for a task, and asks what to do when the user interrupts."""
 
-    def __init__(self, session: Session, reopen: Callable[[], Session], *, wait_s: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, session: Session, reopen: Callable[[], Session], *, wait_s: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Follow with ``session``; ``reopen`` gives a fresh one after an interruption; ``wait_s`` bounds the waiting."""
         self._session = session
         self._reopen = reopen

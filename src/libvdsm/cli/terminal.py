@@ -22,8 +22,7 @@ def safe_json(text: str) -> str:
 
 
 def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(found[0]) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+    return found[0].encode("unicode_escape").decode("ascii")
 
 
 def is_terminal(stream: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from libvdsm.cli import options, watch
-from libvdsm.cli.description import TypeUse
+from libvdsm.cli.description import Member, TypeUse
 from libvdsm.cli.failures import Refused
 from libvdsm.cli.locate import locate
 from libvdsm.cli.session import resolve
@@ -41,7 +41,9 @@ class SchemaCommand(click.Command):
             records = [
                 record
                 for param in self.get_params(ctx)
-                if getattr(param, "section", "Options") == section and (record := param.get_help_record(ctx)) is not None
+                if isinstance(param, click.Option)
+                and getattr(param, "section", "Options") == section
+                and (record := param.get_help_record(ctx)) is not None
             ]
             if records:
                 with formatter.section(section):
@@ -124,7 +126,9 @@ class Call:
         return tuple(self.params().get("fields") or ()) if any(leaf.path == ("fields",) for leaf in self.leaves) else ()
 
 
-def command(app: App, full_name: str, present: Callable[[Call, Session, Any], None] | None = None, extra: list[click.Option] | None = None) -> click.Command:
+def command(
+    app: App, full_name: str, present: Callable[[Call, Session, Any], None] | None = None, extra: list[click.Option] | None = None
+) -> click.Command:
     """Make the command of a verb; ``present`` prints its result in a way of its own, steered by ``extra`` options."""
     description = app.description
     verb = description.verb(full_name)
@@ -144,14 +148,24 @@ def command(app: App, full_name: str, present: Callable[[Call, Session, Any], No
     )
 
 
-def _run(app: App, verb: Verb, leaves: tuple[options.Leaf, ...], ctx: click.Context, present: Callable[[Call, Session, Any], None] | None) -> None:
+def _run(
+    app: App, verb: Verb, leaves: tuple[options.Leaf, ...], ctx: click.Context, present: Callable[[Call, Session, Any], None] | None
+) -> None:
     call = Call(app, verb, leaves, ctx)
     params = call.params()
     with app.open(ctx) as session:
         params = call.resolve(session, params)
         if ctx.params.get(_WATCH):
             shown = printer(ctx, app.description)
-            watch.watch(session, app.description, verb, lambda: call.run(session, params), shown, fields=call.fields(), interval_s=ctx.params[_INTERVAL])
+            watch.watch(
+                session,
+                app.description,
+                verb,
+                lambda: call.run(session, params),
+                shown,
+                fields=call.fields(),
+                interval_s=ctx.params[_INTERVAL],
+            )
             return
         result = call.run(session, params)
         if present is not None:
@@ -213,7 +227,11 @@ def _own_options(app: App, verb: Verb, leaves: tuple[options.Leaf, ...], *, with
         found.append(click.Option([_CLEAR, "--clear"], type=_Clear(clearable), multiple=True, metavar="OPTION", help=text))
     if verb.kind == "operation":
         seconds = options.Word(app.description, _seconds_leaf(), None)
-        found.append(click.Option([_WAIT, "--wait"], is_flag=True, help="Wait for the task's end and show how far it is; the exit code tells how it ended."))
+        found.append(
+            click.Option(
+                [_WAIT, "--wait"], is_flag=True, help="Wait for the task's end and show how far it is; the exit code tells how it ended."
+            )
+        )
         found.append(click.Option([_WAIT_FOR, "--wait-for"], type=seconds, metavar="SECONDS", help="As --wait, but no longer than this."))
     elif verb.kind == "query" and with_watch and verb.interface not in ("Event", "Schema") and verb.full_name != "Task.wait":
         seconds = options.Word(app.description, _seconds_leaf(), None)
@@ -224,18 +242,18 @@ def _own_options(app: App, verb: Verb, leaves: tuple[options.Leaf, ...], *, with
 
 
 def _seconds_leaf() -> options.Leaf:
-    member = options.Member(name="seconds", type=TypeUse("number"), unit="seconds")
+    member = Member(name="seconds", type=TypeUse("number"), unit="seconds")
     return options.Leaf(path=("seconds",), member=member, words=("seconds",), flat=False)
 
 
 def _is_patched(app: App, verb: Verb, leaf: options.Leaf) -> bool:
     member = next(member for member in verb.params if member.name == leaf.path[0])
-    if member.type.container or member.type.is_scalar or len(leaf.path) < 2:
+    if member.type.container or member.type.is_scalar or leaf.path == (member.name,):
         return False
     return getattr(app.description.type(member.type.name), "patch", False) and not leaf.tags
 
 
-class _Clear(click.ParamType):
+class _Clear(click.ParamType[Any]):
     """The option whose member is cleared."""
 
     name = "option"

@@ -35,7 +35,7 @@ def topics_of(description: Description, verb: Verb) -> list[str]:
     return [] if topic is None else [topic.topic.partition(".")[0] + ".#"] if "." in topic.topic else [topic.topic]
 
 
-def watch(  # noqa: PLR0913 - what to read, how to show it, when to look again
+def watch(
     session: Session,
     description: Description,
     verb: Verb,

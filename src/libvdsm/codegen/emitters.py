@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from libvdsm.codegen.cli import emit as cli
+from libvdsm.codegen.python import emit as python
 from libvdsm.codegen.server import emit as server
 
 if TYPE_CHECKING:
@@ -12,5 +14,7 @@ if TYPE_CHECKING:
     from libvdsm.schema import ir
 
 EMITTERS: Final[Mapping[str, Callable[[ir.Api], dict[str, str]]]] = {
+    "cli": cli.emit,
+    "python": python.emit,
     "server": server.emit,
 }

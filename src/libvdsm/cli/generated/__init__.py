@@ -1,1 +1,2 @@
-"""Written by machine from the schema; see libvdsm.codegen.cli."""
+# Generated from the schema by vdsm-schema; do not edit.
+"""The command table of vdsmsh."""

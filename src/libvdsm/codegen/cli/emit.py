@@ -9,20 +9,23 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from libvdsm.codegen.writer import BANNER
 from libvdsm.schema import ir
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-BANNER: Final = "Generated from the schema by libvdsm.codegen.cli; do not edit."
-
 #: Where the table goes, from the project's root.
 PATH: Final = "src/libvdsm/cli/generated/commands.json"
+
+_PACKAGE: Final = "src/libvdsm/cli/generated/__init__.py"
+_PACKAGE_TEXT: Final = f'# {BANNER}\n"""The command table of vdsmsh."""\n'
 
 
 def emit(api: ir.Api) -> dict[str, str]:
     """Return the files of the shell, by their path from the project's root."""
-    return {PATH: json.dumps(table(api), ensure_ascii=False, indent=1) + "\n"}
+    text = json.dumps(table(api), ensure_ascii=False, indent=1) + "\n"
+    return {PATH: text, _PACKAGE: _PACKAGE_TEXT}
 
 
 def table(api: ir.Api) -> dict[str, object]:
@@ -34,7 +37,7 @@ def table(api: ir.Api) -> dict[str, object]:
         "interfaces": {name: interface.summary for name, interface in sorted(api.interfaces.items())},
         "methods": {name: _method(method) for name, method in api.methods.items()},
         "events": dict(sorted(_events(api.interfaces.values()))),
-        "types": {name: _type(api, kind) for name, kind in sorted(api.types.items())},
+        "types": {name: _type(kind) for name, kind in sorted(api.types.items())},
     }
 
 
@@ -87,7 +90,7 @@ def _reference(type_ref: ir.TypeRef) -> str:
             return f"map<{_reference(value)}>"
 
 
-def _type(api: ir.Api, kind: ir.Type) -> dict[str, object]:
+def _type(kind: ir.Type) -> dict[str, object]:
     match kind:
         case ir.Enum():
             return {"enum": {value.name: value.summary for value in kind.values}, "open": kind.open}

@@ -11,10 +11,13 @@ import sys
 import textwrap
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+#: Any JSON value: defaults and examples of the schema.
+Json: TypeAlias = Any
 
 WIDTH: Final = 140
 BANNER: Final = "Generated from the schema by vdsm-schema; do not edit."
@@ -110,8 +113,14 @@ def raw_literal(value: str) -> str:
 
 def formatted(text: str) -> str:
     """Python source as the project's formatter lays it out."""
+    first_party = "--config=lint.isort.known-first-party=['libvdsm']"
+    sorted_ = _ruff(text, "check", "--select=I001,F401", "--fix", "--quiet", first_party)
+    return _ruff(sorted_, "format")
+
+
+def _ruff(text: str, *arguments: str) -> str:
     program = Path(sys.executable).with_name("ruff")
-    command = [str(program), "format", "--isolated", f"--line-length={WIDTH}", "--target-version=py311", "-"]
+    command = [str(program), *arguments, "--isolated", f"--config=line-length={WIDTH}", "--target-version=py311", "-"]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
         message = f"the generated source cannot be formatted: {done.stderr}"

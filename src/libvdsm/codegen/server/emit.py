@@ -33,7 +33,6 @@ def _types(api: ir.Api) -> str:
     writer = python_writer(
         "Every type of the schema, and the parameters of every verb.",
         "Members are in snake_case with the wire's names by rename; absent is None and is left out of the output.",
-        noqa="RUF001 - the texts are the schema's",
     )
     writer.lines("from enum import StrEnum", "from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar", "")
     writer.lines("import msgspec", "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from libvdsm.codegen.words import constant, identifier
 from libvdsm.codegen.writer import literal, raw_literal
@@ -10,6 +10,8 @@ from libvdsm.schema import ir
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from libvdsm.codegen.writer import Json
 
 MAX_INTEGER: Final = 2**53 - 1
 MAX_NUMBER: Final = 1.7976931348623157e308
@@ -116,7 +118,7 @@ def default(api: ir.Api, field: ir.Field) -> str:
     return f"msgspec.field(default_factory={factory})"
 
 
-def value(api: ir.Api, ref: ir.TypeRef, given: Any) -> str:
+def value(api: ir.Api, ref: ir.TypeRef, given: Json) -> str:
     """A JSON value of the schema as a Python expression of type ``ref``."""
     match ref:
         case ir.ListRef(item=item):
@@ -131,7 +133,7 @@ def value(api: ir.Api, ref: ir.TypeRef, given: Any) -> str:
             return literal(given)
 
 
-def _named_value(api: ir.Api, of: ir.Type, given: Any) -> str:
+def _named_value(api: ir.Api, of: ir.Type, given: Json) -> str:
     match of:
         case ir.Enum():
             return f"{of.name}.{constant(given)}"

@@ -1,5 +1,4 @@
 # Generated from the schema by vdsm-schema; do not edit.
-
 """Every type of the schema, and the parameters of every verb.
 
 Members are in snake_case with the wire's names by rename; absent is None and is left out of the output.

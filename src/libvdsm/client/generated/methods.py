@@ -1,0 +1,49 @@
+# Generated from the schema by vdsm-schema; do not edit.
+"""What a client must know of each verb beside its types."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Method(NamedTuple):
+    """One verb."""
+
+    kind: str
+    idempotent: bool
+    timeout_s: float
+    progress_unit: str | None
+
+
+#: Every verb by its full name.
+METHODS: Final[dict[str, Method]] = {
+    "Console.open": Method("command", False, 10.0, None),
+    "Event.read": Method("query", True, 310.0, None),
+    "Event.subscribe": Method("command", False, 10.0, None),
+    "Event.unsubscribe": Method("command", True, 10.0, None),
+    "Host.getCapabilities": Method("query", True, 10.0, None),
+    "Host.getInfo": Method("query", True, 5.0, None),
+    "Host.getStats": Method("query", True, 5.0, None),
+    "Host.ping": Method("query", True, 5.0, None),
+    "Identity.whoAmI": Method("query", True, 5.0, None),
+    "Schema.discover": Method("query", True, 10.0, None),
+    "Task.cancel": Method("command", True, 10.0, None),
+    "Task.delete": Method("command", True, 10.0, None),
+    "Task.get": Method("query", True, 5.0, None),
+    "Task.list": Method("query", True, 10.0, None),
+    "Task.wait": Method("query", True, 3610.0, None),
+    "VM.create": Method("command", False, 30.0, None),
+    "VM.delete": Method("operation", True, 60.0, "percent"),
+    "VM.get": Method("query", True, 5.0, None),
+    "VM.getStats": Method("query", True, 10.0, None),
+    "VM.list": Method("query", True, 10.0, None),
+    "VM.pause": Method("command", True, 15.0, None),
+    "VM.reboot": Method("operation", False, 120.0, "percent"),
+    "VM.reset": Method("command", False, 15.0, None),
+    "VM.resume": Method("command", True, 15.0, None),
+    "VM.screenshot": Method("query", True, 15.0, None),
+    "VM.shutdown": Method("operation", True, 120.0, "percent"),
+    "VM.start": Method("operation", False, 120.0, "percent"),
+    "VM.stop": Method("operation", True, 60.0, "percent"),
+    "VM.update": Method("command", True, 30.0, None),
+}

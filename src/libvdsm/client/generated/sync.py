@@ -1,0 +1,812 @@
+# Generated from the schema by vdsm-schema; do not edit.
+"""The verbs of the API for threads: one class per interface."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from libvdsm.client.generated import types
+from libvdsm.client.runtime.sync.client import BaseClient
+from libvdsm.client.runtime.values import params
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from libvdsm.client.runtime.sync.client import TaskHandle
+
+
+class ConsoleProxy:
+    """Serial ports and screens of virtual machines as byte streams."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: BaseClient) -> None:
+        self._client = client
+
+    def open(
+        self,
+        vm_id: str,
+        *,
+        kind: types.ConsoleKind | None = None,
+        device_id: str | None = None,
+        take_over: bool | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+    ) -> types.ConsoleTicket:
+        """Gives a one-use ticket for a console's byte stream.
+
+        The bytes are had by GET /stream/<ticket> with "Connection: Upgrade" and "Upgrade: vdsm-stream" on any HTTP port or socket of this
+        daemon, by the same identity, before the ticket expires. After the answer 101 the connection carries the console's bytes both ways.
+
+        - vm_id: The virtual machine.
+        - kind: Which kind of console. Default: "serial".
+        - device_id: Which serial port; the first if absent.
+        - take_over: Disconnect whoever has it open. Default: False.
+
+        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
+        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
+        Unsupported, WrongState.
+        """
+        return self._client.invoke(
+            "Console.open",
+            params(vmId=vm_id, kind=kind, deviceId=device_id, takeOver=take_over),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+            },
+            types.ConsoleTicket.from_wire,
+        )
+
+
+class EventProxy:
+    """What has changed, in order, without loss."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: BaseClient) -> None:
+        self._client = client
+
+    def read(
+        self,
+        *,
+        after: str | None = None,
+        topics: Sequence[str] | None = None,
+        timeout: float | None = None,
+        limit: int | None = None,
+        call_timeout: float | None = None,
+        flow_id: str | None = None,
+    ) -> types.EventList:
+        """The events after a token; waits for the next one if there is none yet.
+
+        - after: The token resume of the answer before; the present if absent.
+        - topics: Topics; * stands for one word, # for any number of words. Default: ['#'].
+        - timeout: How long to wait when there is none. Unit: seconds. Default: 0.
+        - limit: The most events in one answer. Unit: count. Default: 100.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke(
+            "Event.read",
+            params(after=after, topics=topics, timeout=timeout, limit=limit),
+            {"timeout": call_timeout, "flowId": flow_id},
+            types.EventList.from_wire,
+        )
+
+    def subscribe(
+        self,
+        *,
+        topics: Sequence[str] | None = None,
+        after: str | None = None,
+        snapshot: bool | None = None,
+        subscription_id: str | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> types.EventSubscription:
+        """Delivers events on this connection as Event.deliver notifications, each carrying an EventDelivery.
+
+        With after, what came since that token is delivered first: nothing is lost and nothing comes twice. With snapshot, the present
+        objects of the topics come first as added events, then what follows; the two are one consistent act.
+
+        - topics: Topics; * stands for one word, # for any number of words. Default: ['#'].
+        - after: The token from which to resume; the present if absent.
+        - snapshot: Begin with the present state of all objects. Default: False.
+        - subscription_id: Its name on this connection; given by the daemon if absent.
+
+        Raises AlreadyExists, DeadlineExceeded, IdempotencyConflict, InternalError, InvalidParams, LimitExceeded, NeedsConnection,
+        PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke(
+            "Event.subscribe",
+            params(topics=topics, after=after, snapshot=snapshot, subscriptionId=subscription_id),
+            {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
+            types.EventSubscription.from_wire,
+        )
+
+    def unsubscribe(
+        self,
+        subscription_id: str,
+        *,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+    ) -> types.Nothing:
+        """Ends a subscription of this connection.
+
+        - subscription_id: The subscription.
+
+        Raises DeadlineExceeded, IdempotencyConflict, InternalError, InvalidParams, LimitExceeded, NeedsConnection, ObjectNotFound,
+        PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke(
+            "Event.unsubscribe",
+            params(subscriptionId=subscription_id),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+            },
+            types.Nothing.from_wire,
+        )
+
+
+class HostProxy:
+    """The host itself."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: BaseClient) -> None:
+        self._client = client
+
+    def get_capabilities(self, *, timeout: float | None = None, flow_id: str | None = None) -> types.HostCapabilities:
+        """What this host's hypervisor can do, and what it cannot and why.
+
+        Raises DeadlineExceeded, HypervisorUnavailable, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown,
+        SubsystemUnavailable, TooLate.
+        """
+        return self._client.invoke("Host.getCapabilities", {}, {"timeout": timeout, "flowId": flow_id}, types.HostCapabilities.from_wire)
+
+    def get_info(self, *, timeout: float | None = None, flow_id: str | None = None) -> types.HostInfo:
+        """What this host is, and how the daemon's parts are.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, SubsystemUnavailable, TooLate.
+        """
+        return self._client.invoke("Host.getInfo", {}, {"timeout": timeout, "flowId": flow_id}, types.HostInfo.from_wire)
+
+    def get_stats(self, *, timeout: float | None = None, flow_id: str | None = None) -> types.HostStats:
+        """How busy the host is; sampled, never waits.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, SubsystemUnavailable, TooLate.
+        """
+        return self._client.invoke("Host.getStats", {}, {"timeout": timeout, "flowId": flow_id}, types.HostStats.from_wire)
+
+    def ping(self, *, timeout: float | None = None, flow_id: str | None = None) -> types.HostPingResult:
+        """Answers at once; tells that the daemon lives.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke("Host.ping", {}, {"timeout": timeout, "flowId": flow_id}, types.HostPingResult.from_wire)
+
+
+class IdentityProxy:
+    """Who you are to this host."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: BaseClient) -> None:
+        self._client = client
+
+    def who_am_i(self, *, timeout: float | None = None, flow_id: str | None = None) -> types.IdentityInfo:
+        """Who you are and what you may do.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke("Identity.whoAmI", {}, {"timeout": timeout, "flowId": flow_id}, types.IdentityInfo.from_wire)
+
+
+class SchemaProxy:
+    """The description of this API."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: BaseClient) -> None:
+        self._client = client
+
+    def discover(self, *, timeout: float | None = None, flow_id: str | None = None) -> types.OpenRpc:
+        """This API as an OpenRPC document; also answered to rpc.discover.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke("Schema.discover", {}, {"timeout": timeout, "flowId": flow_id}, types.OpenRpc.from_wire)
+
+
+class TaskProxy:
+    """Long work that is under way or has ended."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: BaseClient) -> None:
+        self._client = client
+
+    def cancel(
+        self,
+        task_id: str,
+        *,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+    ) -> types.Task:
+        """Asks a task to stop; an ended task is answered as it is.
+
+        - task_id: The task.
+
+        Raises DeadlineExceeded, IdempotencyConflict, InternalError, InvalidParams, LimitExceeded, NotACancellableTask, ObjectNotFound,
+        PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke(
+            "Task.cancel",
+            params(taskId=task_id),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+            },
+            types.Task.from_wire,
+        )
+
+    def delete(
+        self,
+        task_id: str,
+        *,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+    ) -> types.Nothing:
+        """Forgets an ended task; tasks are also forgotten by age and number.
+
+        - task_id: The task.
+
+        Raises DeadlineExceeded, IdempotencyConflict, InternalError, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied,
+        ShuttingDown, TooLate, WrongState.
+        """
+        return self._client.invoke(
+            "Task.delete",
+            params(taskId=task_id),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+            },
+            types.Nothing.from_wire,
+        )
+
+    def get(self, task_id: str, *, timeout: float | None = None, flow_id: str | None = None) -> types.Task:
+        """One task.
+
+        - task_id: The task.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke("Task.get", params(taskId=task_id), {"timeout": timeout, "flowId": flow_id}, types.Task.from_wire)
+
+    def list(
+        self,
+        *,
+        filter: types.TaskFilter | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+    ) -> types.TaskList:
+        """The tasks that you may see, newest first.
+
+        - filter: Only those that fit; all members must fit.
+        - limit: The most items in one answer. Unit: count. Default: 100.
+        - after: The cursor next of the page before.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke(
+            "Task.list", params(filter=filter, limit=limit, after=after), {"timeout": timeout, "flowId": flow_id}, types.TaskList.from_wire
+        )
+
+    def wait(self, task_id: str, *, seconds: float | None = None, timeout: float | None = None, flow_id: str | None = None) -> types.Task:
+        """Answers when the task has ended, or with its state when the time is up.
+
+        - task_id: The task.
+        - seconds: The longest time to wait. Unit: seconds. Default: 30.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke(
+            "Task.wait", params(taskId=task_id, seconds=seconds), {"timeout": timeout, "flowId": flow_id}, types.Task.from_wire
+        )
+
+
+class VmProxy:
+    """Virtual machines."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: BaseClient) -> None:
+        self._client = client
+
+    def create(
+        self,
+        name: str,
+        config: types.VmConfig,
+        *,
+        vm_id: str | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> types.VmCreateResult:
+        """Defines a virtual machine; it does not start it.
+
+        - name: A label for people; it need not be unique.
+        - config: What the virtual machine is to be.
+        - vm_id: The id that it shall have; a random one if absent.
+
+        Raises AlreadyExists, DeadlineExceeded, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError, InvalidParams,
+        LimitExceeded, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate, Unsupported.
+        """
+        return self._client.invoke(
+            "VM.create",
+            params(name=name, config=config, vmId=vm_id),
+            {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
+            types.VmCreateResult.from_wire,
+        )
+
+    def delete(
+        self,
+        vm_id: str,
+        *,
+        force: bool | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+        wait: float | None = None,
+    ) -> TaskHandle[types.Nothing]:
+        """Removes a stopped virtual machine's definition; its disks stay.
+
+        - vm_id: The virtual machine.
+        - force: Pull its plug first if it runs. Default: False.
+
+        Answers at once with the task; ``wait`` on it for the result.
+
+        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
+        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
+        WrongState.
+        """
+        return self._client.start(
+            "VM.delete",
+            params(vmId=vm_id, force=force),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+                "wait": wait,
+            },
+            types.Nothing.from_wire,
+        )
+
+    def get(self, vm_id: str, *, timeout: float | None = None, flow_id: str | None = None) -> types.VM:
+        """One virtual machine.
+
+        - vm_id: The virtual machine.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ShuttingDown,
+        SubsystemUnavailable, TooLate.
+        """
+        return self._client.invoke("VM.get", params(vmId=vm_id), {"timeout": timeout, "flowId": flow_id}, types.VM.from_wire)
+
+    def get_stats(
+        self,
+        *,
+        vm_ids: Sequence[str] | None = None,
+        fields: Sequence[str] | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+    ) -> types.VmStatsList:
+        """Statistics of many virtual machines at once; sampled, never waits for a hypervisor.
+
+        - vm_ids: Only these; all that you may see if absent. Unknown ones are left out of the answer.
+        - fields: Only these groups: cpu, memory, disks, nics.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, SubsystemUnavailable, TooLate.
+        """
+        return self._client.invoke(
+            "VM.getStats", params(vmIds=vm_ids, fields=fields), {"timeout": timeout, "flowId": flow_id}, types.VmStatsList.from_wire
+        )
+
+    def list(
+        self,
+        *,
+        filter: types.VmFilter | None = None,
+        fields: Sequence[str] | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+    ) -> types.VmList:
+        """The virtual machines that you may see, page by page, in the order of their ids.
+
+        - filter: Only those that fit; all members must fit.
+        - fields: Only these members of VM; the id is always there.
+        - limit: The most items in one answer. Unit: count. Default: 100.
+        - after: The cursor next of the page before.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, SubsystemUnavailable, TooLate.
+        """
+        return self._client.invoke(
+            "VM.list",
+            params(filter=filter, fields=fields, limit=limit, after=after),
+            {"timeout": timeout, "flowId": flow_id},
+            types.VmList.from_wire,
+        )
+
+    def pause(
+        self,
+        vm_id: str,
+        *,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+    ) -> types.Nothing:
+        """Stops the virtual processors; memory stays.
+
+        - vm_id: The virtual machine.
+
+        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
+        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
+        WrongState.
+        """
+        return self._client.invoke(
+            "VM.pause",
+            params(vmId=vm_id),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+            },
+            types.Nothing.from_wire,
+        )
+
+    def reboot(
+        self,
+        vm_id: str,
+        *,
+        ways: Sequence[types.ShutdownWay] | None = None,
+        guest_timeout: float | None = None,
+        force: bool | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+        wait: float | None = None,
+    ) -> TaskHandle[types.VmShutdownResult]:
+        """Asks the guest to reboot; the task ends when the request was given and, where it can be seen, the guest has restarted.
+
+        - vm_id: The virtual machine.
+        - ways: How to ask. Default: ['agent', 'acpi'].
+        - guest_timeout: How long the guest has in all. Unit: seconds. Default: 60.
+        - force: Press the reset button when that time is up. Default: False.
+
+        Answers at once with the task; ``wait`` on it for the result.
+
+        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
+        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
+        WrongState.
+        """
+        return self._client.start(
+            "VM.reboot",
+            params(vmId=vm_id, ways=ways, guestTimeout=guest_timeout, force=force),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+                "wait": wait,
+            },
+            types.VmShutdownResult.from_wire,
+        )
+
+    def reset(
+        self,
+        vm_id: str,
+        *,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+    ) -> types.Nothing:
+        """Presses the reset button; the guest may lose data.
+
+        - vm_id: The virtual machine.
+
+        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
+        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
+        WrongState.
+        """
+        return self._client.invoke(
+            "VM.reset",
+            params(vmId=vm_id),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+            },
+            types.Nothing.from_wire,
+        )
+
+    def resume(
+        self,
+        vm_id: str,
+        *,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+    ) -> types.Nothing:
+        """Lets the virtual processors of a paused virtual machine go on.
+
+        - vm_id: The virtual machine.
+
+        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
+        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
+        WrongState.
+        """
+        return self._client.invoke(
+            "VM.resume",
+            params(vmId=vm_id),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+            },
+            types.Nothing.from_wire,
+        )
+
+    def screenshot(
+        self, vm_id: str, *, screen: int | None = None, timeout: float | None = None, flow_id: str | None = None
+    ) -> types.VmScreenshot:
+        """What the virtual machine's screen shows now, as a PNG image.
+
+        - vm_id: The virtual machine.
+        - screen: Which screen. Default: 0.
+
+        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, InternalError, InvalidParams, LimitExceeded,
+        ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate, Unsupported, WrongState.
+        """
+        return self._client.invoke(
+            "VM.screenshot", params(vmId=vm_id, screen=screen), {"timeout": timeout, "flowId": flow_id}, types.VmScreenshot.from_wire
+        )
+
+    def shutdown(
+        self,
+        vm_id: str,
+        *,
+        ways: Sequence[types.ShutdownWay] | None = None,
+        guest_timeout: float | None = None,
+        force: bool | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+        wait: float | None = None,
+    ) -> TaskHandle[types.VmShutdownResult]:
+        """Asks the guest to shut down.
+
+        Tries the ways that are given, in their order, each for its share of the time that is left: the guest agent (agent), the power
+        button (acpi). The task ends when the virtual machine is stopped. If it is not by the end of wait, its plug is pulled with force,
+        else the task fails with GuestUnresponsive and the guest goes on.
+
+        - vm_id: The virtual machine.
+        - ways: How to ask. Default: ['agent', 'acpi'].
+        - guest_timeout: How long the guest has in all. Unit: seconds. Default: 60.
+        - force: Pull the plug when that time is up. Default: False.
+
+        Answers at once with the task; ``wait`` on it for the result.
+
+        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
+        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
+        WrongState.
+        """
+        return self._client.start(
+            "VM.shutdown",
+            params(vmId=vm_id, ways=ways, guestTimeout=guest_timeout, force=force),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+                "wait": wait,
+            },
+            types.VmShutdownResult.from_wire,
+        )
+
+    def start(
+        self,
+        vm_id: str,
+        *,
+        paused: bool | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+        wait: float | None = None,
+    ) -> TaskHandle[types.Nothing]:
+        """Starts a stopped virtual machine.
+
+        - vm_id: The virtual machine.
+        - paused: Leave it paused before its first instruction. Default: False.
+
+        Answers at once with the task; ``wait`` on it for the result.
+
+        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
+        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
+        Unsupported, WrongState.
+        """
+        return self._client.start(
+            "VM.start",
+            params(vmId=vm_id, paused=paused),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+                "wait": wait,
+            },
+            types.Nothing.from_wire,
+        )
+
+    def stop(
+        self,
+        vm_id: str,
+        *,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+        wait: float | None = None,
+    ) -> TaskHandle[types.Nothing]:
+        """Pulls the plug; the guest may lose data.
+
+        - vm_id: The virtual machine.
+
+        Answers at once with the task; ``wait`` on it for the result.
+
+        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
+        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ShuttingDown, SubsystemUnavailable, TooLate, WrongState.
+        """
+        return self._client.start(
+            "VM.stop",
+            params(vmId=vm_id),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+                "wait": wait,
+            },
+            types.Nothing.from_wire,
+        )
+
+    def update(
+        self,
+        vm_id: str,
+        *,
+        name: str | None = None,
+        config: types.VmConfigPatch | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+    ) -> types.VmUpdateResult:
+        """Changes a virtual machine's name or configuration by a merge patch.
+
+        Members of the patch replace those of the configuration, null clears optional ones, lists are replaced whole. Members that can
+        change while it runs take effect at once, the others at its next start; the answer tells which.
+
+        - vm_id: The virtual machine.
+        - name: A new label.
+        - config: What is to change.
+
+        Raises DeadlineExceeded, GenerationConflict, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable,
+        TooLate, Unsupported.
+        """
+        return self._client.invoke(
+            "VM.update",
+            params(vmId=vm_id, name=name, config=config),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+            },
+            types.VmUpdateResult.from_wire,
+        )
+
+
+class Interfaces(BaseClient):
+    """A client with every interface of the API as a property."""
+
+    @property
+    def console(self) -> ConsoleProxy:
+        """Serial ports and screens of virtual machines as byte streams."""
+        return ConsoleProxy(self)
+
+    @property
+    def event(self) -> EventProxy:
+        """What has changed, in order, without loss."""
+        return EventProxy(self)
+
+    @property
+    def host(self) -> HostProxy:
+        """The host itself."""
+        return HostProxy(self)
+
+    @property
+    def identity(self) -> IdentityProxy:
+        """Who you are to this host."""
+        return IdentityProxy(self)
+
+    @property
+    def schema(self) -> SchemaProxy:
+        """The description of this API."""
+        return SchemaProxy(self)
+
+    @property
+    def task(self) -> TaskProxy:
+        """Long work that is under way or has ended."""
+        return TaskProxy(self)
+
+    @property
+    def vm(self) -> VmProxy:
+        """Virtual machines."""
+        return VmProxy(self)

@@ -1,0 +1,193 @@
+# Generated from the schema by vdsm-schema; do not edit.
+"""The types of the API; each interface's module is loaded when a type of it is first named."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from libvdsm.client.generated.types.console import ConsoleKind as ConsoleKind
+    from libvdsm.client.generated.types.console import ConsoleProtocol as ConsoleProtocol
+    from libvdsm.client.generated.types.console import ConsoleTicket as ConsoleTicket
+    from libvdsm.client.generated.types.event import ChangeKind as ChangeKind
+    from libvdsm.client.generated.types.event import Event as Event
+    from libvdsm.client.generated.types.event import EventCause as EventCause
+    from libvdsm.client.generated.types.event import EventCauseKind as EventCauseKind
+    from libvdsm.client.generated.types.event import EventDelivery as EventDelivery
+    from libvdsm.client.generated.types.event import EventGap as EventGap
+    from libvdsm.client.generated.types.event import EventGapReason as EventGapReason
+    from libvdsm.client.generated.types.event import EventList as EventList
+    from libvdsm.client.generated.types.event import EventObject as EventObject
+    from libvdsm.client.generated.types.event import EventSubscription as EventSubscription
+    from libvdsm.client.generated.types.host import Acceleration as Acceleration
+    from libvdsm.client.generated.types.host import Feature as Feature
+    from libvdsm.client.generated.types.host import HostCapabilities as HostCapabilities
+    from libvdsm.client.generated.types.host import HostCpuStats as HostCpuStats
+    from libvdsm.client.generated.types.host import HostInfo as HostInfo
+    from libvdsm.client.generated.types.host import HostMemoryStats as HostMemoryStats
+    from libvdsm.client.generated.types.host import HostPingResult as HostPingResult
+    from libvdsm.client.generated.types.host import HostStats as HostStats
+    from libvdsm.client.generated.types.host import HostVmStats as HostVmStats
+    from libvdsm.client.generated.types.host import NotRefreshed as NotRefreshed
+    from libvdsm.client.generated.types.host import SubsystemInfo as SubsystemInfo
+    from libvdsm.client.generated.types.host import SubsystemState as SubsystemState
+    from libvdsm.client.generated.types.identity import IdentityInfo as IdentityInfo
+    from libvdsm.client.generated.types.identity import IdentitySource as IdentitySource
+    from libvdsm.client.generated.types.schema import CallOptions as CallOptions
+    from libvdsm.client.generated.types.schema import OpenRpc as OpenRpc
+    from libvdsm.client.generated.types.task import ObjectRef as ObjectRef
+    from libvdsm.client.generated.types.task import Task as Task
+    from libvdsm.client.generated.types.task import TaskAccepted as TaskAccepted
+    from libvdsm.client.generated.types.task import TaskError as TaskError
+    from libvdsm.client.generated.types.task import TaskFilter as TaskFilter
+    from libvdsm.client.generated.types.task import TaskList as TaskList
+    from libvdsm.client.generated.types.task import TaskProgress as TaskProgress
+    from libvdsm.client.generated.types.task import TaskState as TaskState
+    from libvdsm.client.generated.types.vm import VM as VM
+    from libvdsm.client.generated.types.vm import BlockDiskSource as BlockDiskSource
+    from libvdsm.client.generated.types.vm import BridgeNicSource as BridgeNicSource
+    from libvdsm.client.generated.types.vm import Change as Change
+    from libvdsm.client.generated.types.vm import ChangeEffect as ChangeEffect
+    from libvdsm.client.generated.types.vm import CpuConfig as CpuConfig
+    from libvdsm.client.generated.types.vm import CpuMode as CpuMode
+    from libvdsm.client.generated.types.vm import Desired as Desired
+    from libvdsm.client.generated.types.vm import DiskBus as DiskBus
+    from libvdsm.client.generated.types.vm import DiskConfig as DiskConfig
+    from libvdsm.client.generated.types.vm import DiskDevice as DiskDevice
+    from libvdsm.client.generated.types.vm import DiskFormat as DiskFormat
+    from libvdsm.client.generated.types.vm import DiskSource as DiskSource
+    from libvdsm.client.generated.types.vm import FileDiskSource as FileDiskSource
+    from libvdsm.client.generated.types.vm import Firmware as Firmware
+    from libvdsm.client.generated.types.vm import FirmwareConfig as FirmwareConfig
+    from libvdsm.client.generated.types.vm import GraphicsConfig as GraphicsConfig
+    from libvdsm.client.generated.types.vm import GraphicsProtocol as GraphicsProtocol
+    from libvdsm.client.generated.types.vm import KernelBoot as KernelBoot
+    from libvdsm.client.generated.types.vm import NetworkNicSource as NetworkNicSource
+    from libvdsm.client.generated.types.vm import NicConfig as NicConfig
+    from libvdsm.client.generated.types.vm import NicModel as NicModel
+    from libvdsm.client.generated.types.vm import NicSource as NicSource
+    from libvdsm.client.generated.types.vm import Nothing as Nothing
+    from libvdsm.client.generated.types.vm import SerialConfig as SerialConfig
+    from libvdsm.client.generated.types.vm import ShutdownResultWay as ShutdownResultWay
+    from libvdsm.client.generated.types.vm import ShutdownWay as ShutdownWay
+    from libvdsm.client.generated.types.vm import UserNicSource as UserNicSource
+    from libvdsm.client.generated.types.vm import VideoModel as VideoModel
+    from libvdsm.client.generated.types.vm import VmConfig as VmConfig
+    from libvdsm.client.generated.types.vm import VmConfigPatch as VmConfigPatch
+    from libvdsm.client.generated.types.vm import VmCpuStats as VmCpuStats
+    from libvdsm.client.generated.types.vm import VmCreateResult as VmCreateResult
+    from libvdsm.client.generated.types.vm import VmDiskStats as VmDiskStats
+    from libvdsm.client.generated.types.vm import VmFilter as VmFilter
+    from libvdsm.client.generated.types.vm import VmList as VmList
+    from libvdsm.client.generated.types.vm import VmMemoryStats as VmMemoryStats
+    from libvdsm.client.generated.types.vm import VmNicStats as VmNicStats
+    from libvdsm.client.generated.types.vm import VmScreenshot as VmScreenshot
+    from libvdsm.client.generated.types.vm import VmShutdownResult as VmShutdownResult
+    from libvdsm.client.generated.types.vm import VmState as VmState
+    from libvdsm.client.generated.types.vm import VmStats as VmStats
+    from libvdsm.client.generated.types.vm import VmStatsList as VmStatsList
+    from libvdsm.client.generated.types.vm import VmUpdateResult as VmUpdateResult
+    from libvdsm.client.generated.types.vm import VmView as VmView
+    from libvdsm.client.generated.types.vm import decode_disk_source as decode_disk_source
+    from libvdsm.client.generated.types.vm import decode_nic_source as decode_nic_source
+
+_HOMES: Final = {
+    "Acceleration": "host",
+    "BlockDiskSource": "vm",
+    "BridgeNicSource": "vm",
+    "CallOptions": "schema",
+    "Change": "vm",
+    "ChangeEffect": "vm",
+    "ChangeKind": "event",
+    "ConsoleKind": "console",
+    "ConsoleProtocol": "console",
+    "ConsoleTicket": "console",
+    "CpuConfig": "vm",
+    "CpuMode": "vm",
+    "Desired": "vm",
+    "DiskBus": "vm",
+    "DiskConfig": "vm",
+    "DiskDevice": "vm",
+    "DiskFormat": "vm",
+    "DiskSource": "vm",
+    "Event": "event",
+    "EventCause": "event",
+    "EventCauseKind": "event",
+    "EventDelivery": "event",
+    "EventGap": "event",
+    "EventGapReason": "event",
+    "EventList": "event",
+    "EventObject": "event",
+    "EventSubscription": "event",
+    "Feature": "host",
+    "FileDiskSource": "vm",
+    "Firmware": "vm",
+    "FirmwareConfig": "vm",
+    "GraphicsConfig": "vm",
+    "GraphicsProtocol": "vm",
+    "HostCapabilities": "host",
+    "HostCpuStats": "host",
+    "HostInfo": "host",
+    "HostMemoryStats": "host",
+    "HostPingResult": "host",
+    "HostStats": "host",
+    "HostVmStats": "host",
+    "IdentityInfo": "identity",
+    "IdentitySource": "identity",
+    "KernelBoot": "vm",
+    "NetworkNicSource": "vm",
+    "NicConfig": "vm",
+    "NicModel": "vm",
+    "NicSource": "vm",
+    "NotRefreshed": "host",
+    "Nothing": "vm",
+    "ObjectRef": "task",
+    "OpenRpc": "schema",
+    "SerialConfig": "vm",
+    "ShutdownResultWay": "vm",
+    "ShutdownWay": "vm",
+    "SubsystemInfo": "host",
+    "SubsystemState": "host",
+    "Task": "task",
+    "TaskAccepted": "task",
+    "TaskError": "task",
+    "TaskFilter": "task",
+    "TaskList": "task",
+    "TaskProgress": "task",
+    "TaskState": "task",
+    "UserNicSource": "vm",
+    "VM": "vm",
+    "VideoModel": "vm",
+    "VmConfig": "vm",
+    "VmConfigPatch": "vm",
+    "VmCpuStats": "vm",
+    "VmCreateResult": "vm",
+    "VmDiskStats": "vm",
+    "VmFilter": "vm",
+    "VmList": "vm",
+    "VmMemoryStats": "vm",
+    "VmNicStats": "vm",
+    "VmScreenshot": "vm",
+    "VmShutdownResult": "vm",
+    "VmState": "vm",
+    "VmStats": "vm",
+    "VmStatsList": "vm",
+    "VmUpdateResult": "vm",
+    "VmView": "vm",
+    "decode_disk_source": "vm",
+    "decode_nic_source": "vm",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOMES)

@@ -1,0 +1,254 @@
+"""Connections for threads: a stream with one reading thread, and calls by HTTP."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from libvdsm.client.runtime import http
+from libvdsm.client.runtime.core import Answer, Core, Notification, decode, encode_request, failure, typed
+from libvdsm.client.runtime.errors import ClientError, ConnectionLostError, NoAnswerError, NotSentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from libvdsm.client.runtime.address import Address
+    from libvdsm.client.runtime.json import Json
+
+_CHUNK = 256 * 1024
+_Waiter: TypeAlias = "Future[Answer[Any]]"
+
+
+class Connection(Protocol):
+    """What carries calls; safe to use from many threads."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a call can be tried on it."""
+        ...
+
+    def call(self, method: str, params: Mapping[str, Any], options: Mapping[str, Any], limit_s: float) -> Json:
+        """The raw result; raises ``ApiError`` or ``TransportError``."""
+        ...
+
+    def close(self) -> None:
+        """End it; waiting calls fail."""
+        ...
+
+
+def dial(address: Address, timeout_s: float) -> socket.socket:
+    """A fresh connection to the daemon."""
+    try:
+        if address.path is None:
+            return socket.create_connection((address.host, address.port), timeout_s)
+        found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            found.settimeout(timeout_s)
+            found.connect(address.path)
+        except BaseException:
+            found.close()
+            raise
+    except OSError as error:
+        message = f"cannot connect to {address.url}: {error}"
+        raise NotSentError(message) from error
+    return found
+
+
+class StreamConnection:
+    """JSON-RPC over a stream: many calls at a time, and events."""
+
+    def __init__(self, sock: socket.socket, on_notification: Callable[[Notification], None], on_lost: Callable[[], None]) -> None:
+        sock.settimeout(None)
+        self._socket = sock
+        self._on_notification = on_notification
+        self._on_lost = on_lost
+        self.core: Core[_Waiter] = Core()
+        self._lock = threading.Lock()  # guards core and _open
+        self._sending = threading.Lock()  # keeps requests whole; never held with _lock
+        self._open = True
+        self._reading = threading.Thread(target=self._read, name="libvdsm-client", daemon=True)
+        self._reading.start()
+
+    @property
+    def is_open(self) -> bool:
+        """See ``Connection``."""
+        return self._open
+
+    def call(self, method: str, params: Mapping[str, Any], options: Mapping[str, Any], limit_s: float) -> Json:
+        """See ``Connection``."""
+        future: _Waiter = Future()
+        with self._lock:
+            if not self._open:
+                message = "the connection is closed"
+                raise ConnectionLostError(message)
+            number, data = self.core.request(future, method, params, options)
+        try:
+            with self._sending:
+                self._socket.sendall(data)
+            answer = future.result(limit_s)
+        except TimeoutError as error:
+            message = f"no answer to {method} within {limit_s:g} s"
+            raise NoAnswerError(message) from error
+        except OSError as error:
+            reason = ConnectionLostError(f"the connection was lost: {error}")
+            self._end(reason)
+            raise reason from error
+        finally:
+            with self._lock:
+                self.core.forget(number)
+        if answer.failure is not None:
+            raise typed(answer.failure)
+        return answer.result
+
+    def close(self) -> None:
+        """See ``Connection``."""
+        self._end(ConnectionLostError("the client was closed"))
+        if self._reading is not threading.current_thread():
+            self._reading.join()
+        self._socket.close()
+
+    def _read(self) -> None:
+        reason: ClientError = ConnectionLostError("the daemon has closed the connection")
+        try:
+            while data := self._socket.recv(_CHUNK):
+                with self._lock:
+                    received = self.core.receive(data)
+                for one in received:
+                    self._dispatch(one)
+        except OSError as error:
+            reason = ConnectionLostError(f"the connection was lost: {error}")
+        except ClientError as error:
+            reason = error
+        self._end(reason)
+
+    def _dispatch(self, one: Answer[_Waiter] | Notification) -> None:
+        if isinstance(one, Notification):
+            self._on_notification(one)
+        else:
+            one.waiter.set_result(one)
+
+    def _end(self, reason: ClientError) -> None:
+        with self._lock:
+            if not self._open:
+                return
+            self._open = False
+            waiting = self.core.lost()
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        for future in waiting:
+            future.set_exception(reason)
+        self._on_lost()
+
+
+class HttpConnection:
+    """One POST for each call, on connections that are used again."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._idle: list[socket.socket] = []
+        self._open = True
+
+    @property
+    def is_open(self) -> bool:
+        """See ``Connection``."""
+        return self._open
+
+    def call(self, method: str, params: Mapping[str, Any], options: Mapping[str, Any], limit_s: float) -> Json:
+        """See ``Connection``."""
+        request = http.post(self._address, encode_request(1, method, params, options))
+        try:
+            message = decode(self._exchange(request, limit_s))
+        except TimeoutError as error:
+            text = f"no answer to {method} within {limit_s:g} s"
+            raise NoAnswerError(text) from error
+        except OSError as error:
+            text = f"the connection was lost: {error}"
+            raise ConnectionLostError(text) from error
+        failed = failure(message)
+        if failed is not None:
+            raise typed(failed)
+        return message["result"]
+
+    def close(self) -> None:
+        """See ``Connection``."""
+        self._open = False
+        while self._idle:
+            self._idle.pop().close()
+
+    def _exchange(self, request: bytes, limit_s: float) -> bytes:
+        try:
+            sock = self._idle.pop()
+        except IndexError:
+            sock = dial(self._address, limit_s)
+        keep = False
+        try:
+            sock.settimeout(limit_s)
+            sock.sendall(request)
+            head = read_head(sock)
+            body = read_body(sock, head)
+            keep = head.keeps_alive and self._open
+        finally:
+            if keep:
+                self._idle.append(sock)
+            else:
+                sock.close()
+        return body
+
+
+def read_head(sock: socket.socket) -> http.Head:
+    """The head of an answer; not one byte behind it is taken."""
+    found = bytearray()
+    while not found.endswith(http.END_OF_HEAD):
+        seen = sock.recv(http.MAX_HEAD - len(found), socket.MSG_PEEK)
+        if not seen:
+            message = "the daemon has closed the connection"
+            raise ConnectionLostError(message)
+        # The end may lie across two reads.
+        joined = bytes(found[-3:]) + seen
+        end = joined.find(http.END_OF_HEAD)
+        take = len(seen) if end < 0 else end + len(http.END_OF_HEAD) - min(3, len(found))
+        found += sock.recv(take)
+    return http.parse_head(bytes(found))
+
+
+def read_body(sock: socket.socket, head: http.Head) -> bytes:
+    """What follows the head."""
+    left = head.length
+    parts: list[bytes] = []
+    while left is None or left > 0:
+        part = sock.recv(_CHUNK if left is None else min(left, _CHUNK))
+        if not part and left is None:
+            break
+        if not part:
+            message = "the daemon has closed the connection"
+            raise ConnectionLostError(message)
+        parts.append(part)
+        left = None if left is None else left - len(part)
+    return b"".join(parts)
+
+
+def open_stream(address: Address, path: str, limit_s: float) -> socket.socket:
+    """A connection that has become the byte stream of ``path``; blocking, and the caller's to close."""
+    request = http.upgrade(address, path)
+    sock = dial(address, limit_s)
+    try:
+        sock.sendall(request)
+        _switched(sock)
+        sock.settimeout(None)
+    except OSError as error:
+        sock.close()
+        message = f"the connection was lost: {error}"
+        raise ConnectionLostError(message) from error
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _switched(sock: socket.socket) -> None:
+    head = read_head(sock)
+    if head.status != http.SWITCHING:
+        raise http.refusal(head, b"" if head.length is None else read_body(sock, head))

@@ -1,0 +1,1 @@
+"""Emitter of the Python client's generated part: types, errors, verbs, proxies."""

@@ -31,7 +31,8 @@ class Hub(Protocol):
         ...
 
 
-_CHECK_OCTETS = 64 * 1024
+#: Fewer octets than these are put without a look at the bound.
+CHECK_OCTETS = 64 * 1024
 
 
 class Connection(asyncio.Protocol):
@@ -96,7 +97,7 @@ class Connection(asyncio.Protocol):
 
     def is_full(self) -> bool:
         """Whether the write buffer has reached its bound."""
-        if self._is_full or self._out_octets < _CHECK_OCTETS:
+        if self._is_full or self._out_octets < CHECK_OCTETS:
             return self._is_full
         return self._out_octets + self.buffered_octets() >= self._bound
 
@@ -108,14 +109,11 @@ class Connection(asyncio.Protocol):
         """Call ``resume`` once when there is room again; at once in the next turn if there is."""
         if self.is_closing:
             return
+        self.flush()
         if self._is_full:
             self._resumes.append(resume)
         else:
-            self.flush()
-            if self._is_full:
-                self._resumes.append(resume)
-            else:
-                self._loop.call_soon(resume)
+            self._loop.call_soon(resume)
 
     def pause_writing(self) -> None:
         """See asyncio: the write buffer has reached its bound."""

@@ -57,14 +57,12 @@ class Site:
 
     def find_refusal(self, request: Request) -> Response | None:
         """Why this request is not looked at any further, if so."""
-        host = None
-        for name, value in request.headers:
-            if name == b"host":
-                host = value
-            elif name == b"origin" and value.lower() not in self._origins:
-                return _refusal(403, "this web origin may not call")
+        headers = request.headers
+        if b"origin" in headers and headers[b"origin"].lower() not in self._origins:
+            return _refusal(403, "this web origin may not call")
         if not self._checks_host:
             return None
+        host = headers.get(b"host")
         if request.target[:1] != b"/" and b"://" in request.target:
             host = request.target.split(b"://", 1)[1].split(b"/", 1)[0]  # RFC 9112, 3.2.2: it counts, not Host
         if host in self._known:
@@ -76,10 +74,8 @@ class Site:
     def _is_ours(self, host: bytes) -> bool:
         whole = host.lower()
         name, colon, port = whole.rpartition(b":")
-        if colon and (port.isdigit() or not port):
-            is_ours = name in self._hosts or whole in self._hosts
-        else:
-            is_ours = whole in self._hosts
+        has_port = bool(colon) and (port.isdigit() or not port)
+        is_ours = whole in self._hosts or (has_port and name in self._hosts)
         if is_ours and len(self._known) < _KNOWN_HOSTS:
             self._known.add(host)
         return is_ours
@@ -122,12 +118,8 @@ class HttpReactor(Connection):
         for event in self._codec.events():
             if isinstance(event, Request):
                 self._take(event)
-            elif isinstance(event, Refused):
-                self._refuse(event)
-            elif isinstance(event, Continue):
-                self._out.append(self._codec.send(event, date=self.hub.date))
-            elif isinstance(event, Upgraded):
-                self._codec.restart(event.data)
+            else:
+                self._heed(event)
             if self._running is not None or self.is_closing or self._is_lingering:
                 break
             if self.is_full():
@@ -140,6 +132,14 @@ class HttpReactor(Connection):
             self.pause_reading()
         elif self._is_eof and not self._is_lingering:
             self.close()
+
+    def _heed(self, event: Refused | Continue | Upgraded) -> None:
+        if isinstance(event, Refused):
+            self._refuse(event)
+        elif isinstance(event, Continue):
+            self._out.append(self._codec.send(event, date=self.hub.date))
+        else:
+            self._codec.restart(event.data)
 
     def _stamp(self) -> None:
         self._idle_since = self.hub.now()
@@ -211,7 +211,7 @@ class HttpReactor(Connection):
     def _open_stream(self, request: Request, path: bytes) -> Response | None:
         if request.method != b"GET":
             return Response(405, b'{"error":"a stream is opened by GET"}\n', headers=((b"Allow", b"GET"),))
-        upgrade = request.header(b"upgrade")
+        upgrade = request.headers.get(b"upgrade")
         if not request.is_upgrade or upgrade is None or upgrade.lower() != _STREAM_PROTOCOL:
             more = ((b"Upgrade", _STREAM_PROTOCOL), (b"Connection", b"Upgrade"))
             return Response(426, b'{"error":"a stream needs Upgrade: vdsm-stream"}\n', headers=more)
@@ -284,5 +284,3 @@ class HttpReactor(Connection):
         elif self._running is None and now - self._idle_since >= limits.keep_alive_s:
             counters.idle_closed += 1
             self.close()
-
-

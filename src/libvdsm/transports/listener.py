@@ -21,6 +21,7 @@ For the composition root::
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import struct
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _CREDENTIALS = struct.Struct("3i")
-_STOP_POLL_S = 0.02
 
 
 class Listener:
@@ -77,6 +77,7 @@ class Listener:
         self._strangers: set[Door] = set()
         self._per_address: Counter[str] = Counter()
         self._server: asyncio.Server | None = None
+        self._emptied: asyncio.Event | None = None  # once it is stopping
         self._timer: asyncio.TimerHandle | None = None
         if not self.is_unix:
             self._refuse_exposure()
@@ -113,9 +114,10 @@ class Listener:
             door.abort()
         for connection in tuple(self._connections):
             connection.shut_down()
-        deadline = self.loop.time() + grace_s
-        while self._connections and self.loop.time() < deadline:
-            await asyncio.sleep(_STOP_POLL_S)
+        if self._connections:
+            self._emptied = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), grace_s)
         for connection in tuple(self._connections):
             connection.abort()
         await asyncio.sleep(0)
@@ -147,6 +149,8 @@ class Listener:
     def discard(self, connection: Connection) -> None:
         """The connection is gone."""
         self._connections.discard(connection)
+        if self._emptied is not None and not self._connections:
+            self._emptied.set()
 
     # Strangers.
 

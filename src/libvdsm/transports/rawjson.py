@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from libvdsm.transports.connection import Connection
+from libvdsm.transports.connection import CHECK_OCTETS, Connection
 from libvdsm.wire.jsonstream import Broken, JsonStream
 
 if TYPE_CHECKING:
@@ -23,34 +23,45 @@ class JsonConnection(Connection):
         super().__init__(hub)
         self._stream = JsonStream(longest=hub.limits.message_octets)
         self._session = open_session(self)
+        self._answer = self._session.answer
+        self._counters = hub.counters
         self._release = release
         self._pending = 0
         self._is_eof = False
+        self._is_dead = False  # the framing is lost: nothing more is read
         self._partial_since = 0.0
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
-        self._stream.receive_data(data)
-        self._work()
+        message = self._stream.take_line(data)
+        if message is None:
+            self._stream.receive_data(data)
+            self._work()
+            return
+        self._counters.messages += 1
+        answer = self._answer(message)
+        if not isinstance(answer, bytes):
+            self._await(answer)
+        elif answer:
+            self._out.append(answer)
+            self.flush()
+
+    def _await(self, answer: asyncio.Future[bytes]) -> None:
+        self._pending += 1
+        answer.add_done_callback(self._answered)
 
     def _work(self) -> None:
         """Answer what has arrived, as long as there is room for answers."""
         stream = self._stream
-        answer_message = self._session.answer
         for message in stream.events():
-            self.hub.counters.messages += 1
-            if isinstance(message, Broken):
-                self._refuse(message)
-                continue
-            answer = answer_message(message)
+            self._counters.messages += 1
+            answer = self._answer(message) if isinstance(message, bytes) else self._refuse(message)
             if isinstance(answer, bytes):
-                if answer:
-                    self._out.append(answer)
-                    self._out_octets += len(answer)
+                self._out.append(answer)
+                self._out_octets += len(answer)
             else:
-                self._pending += 1
-                answer.add_done_callback(self._answered)
-            if self.is_full():
+                self._await(answer)
+            if self._out_octets >= CHECK_OCTETS and self.is_full():
                 self.flush()
                 if self._is_full:
                     return
@@ -59,13 +70,12 @@ class JsonConnection(Connection):
             self._partial_since = 0.0
         elif not self._partial_since:
             self._partial_since = self.hub.now()
-        if self._is_eof:
+        if self._is_dead or self._is_eof:
             self._finish()
 
-    def _refuse(self, broken: Broken) -> None:
-        self._out.append(self._session.refuse(broken.reason))
-        if broken.is_fatal:
-            self.close()
+    def _refuse(self, broken: Broken) -> bytes:
+        self._is_dead = self._is_dead or broken.is_fatal
+        return self._session.refuse(broken.reason)
 
     def _answered(self, done: asyncio.Future[bytes]) -> None:
         self._pending -= 1
@@ -74,7 +84,7 @@ class JsonConnection(Connection):
         answer = done.result()
         if answer:
             self.put(answer)
-        if self._is_eof and not self._pending:
+        if (self._is_eof or self._is_dead) and not self._pending:
             self._finish()
 
     def eof_received(self) -> bool:
@@ -90,6 +100,8 @@ class JsonConnection(Connection):
             self._out.append(self._session.refuse(broken.reason))
         if not self._pending:
             self.close()
+        elif self._is_dead:
+            self.pause_reading()
 
     def drained(self) -> None:
         """There is room again: go on with what was received before more is read."""

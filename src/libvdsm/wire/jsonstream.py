@@ -44,12 +44,23 @@ class Broken:
 class JsonStream:
     """The framing of one connection, receiving side."""
 
-    __slots__ = ("_chunks", "_data", "_deepest", "_depth", "_in_string", "_is_dead", "_is_escaped", "_is_line", "_length")
-    __slots__ += ("_longest", "_next_check", "_position", "_slow_until")
+    __slots__ = (
+        "_chunks",
+        "_data",
+        "_depth",
+        "_in_string",
+        "_is_dead",
+        "_is_escaped",
+        "_is_line",
+        "_length",
+        "_longest",
+        "_next_check",
+        "_position",
+        "_slow_until",
+    )
 
-    def __init__(self, *, longest: int = LONGEST_MESSAGE, deepest: int = strict.DEEPEST) -> None:
+    def __init__(self, *, longest: int = LONGEST_MESSAGE) -> None:
         self._longest = longest
-        self._deepest = deepest
         self._data = b""
         self._position = 0
         self._slow_until = 0  # up to here the fast path was tried in vain
@@ -70,6 +81,19 @@ class JsonStream:
         """Whether a message has begun that is not complete."""
         return bool(self._chunks)
 
+    def take_line(self, data: bytes) -> bytes | None:
+        """The usual read at its cheapest: if ``data`` is one whole line and nothing is left from before, its message.
+
+        ``None`` if it is not so; then nothing was taken, and ``receive_data`` is the way.
+        """
+        if self._chunks or self._position < len(self._data) or data.find(b"\n") != len(data) - 1 or len(data) > self._longest:
+            return None
+        try:
+            _decode_raw(data)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        return None if self._is_dead else data.strip(_BLANKS)
+
     def receive_data(self, data: bytes) -> None:
         """Take what was read; ``events`` gives what it means."""
         self._data = self._data[self._position :] + data if self._position < len(self._data) else data
@@ -85,9 +109,8 @@ class JsonStream:
     def events(self) -> Iterator[bytes | Broken]:
         """The complete messages so far. May be left and called again: what was not taken stays."""
         while self._position < len(self._data) and not self._is_dead:
-            event = self._take_line() if not self._chunks and self._position >= self._slow_until else None
-            if event is None:
-                event = self._scan()
+            line = self._take_line() if not self._chunks and self._position >= self._slow_until else None
+            event = self._scan() if line is None else line
             if event is not None:
                 yield event
 
@@ -146,9 +169,9 @@ class JsonStream:
         data, position, depth = self._data, start, self._depth
         while position < len(data):
             if self._in_string:
-                position = self._pass_string(position)
-                if self._in_string and position < len(data) and data[position] == _LINE_FEED:
-                    return position + 1, Broken("a line feed in a string")
+                position, is_broken = self._pass_string(position)
+                if is_broken:
+                    return position, Broken("a line feed in a string")
                 continue
             found = _TOKEN.search(data, position)
             if found is None:
@@ -168,8 +191,8 @@ class JsonStream:
         self._depth = depth
         return None, None
 
-    def _pass_string(self, position: int) -> int:
-        """Behind the string that was begun, or at the line feed that breaks it, or at the end of the data."""
+    def _pass_string(self, position: int) -> tuple[int, bool]:
+        """Behind the string that was begun, or at the end of the data; or behind the line feed that breaks it."""
         data = self._data
         if self._is_escaped and data[position] != _LINE_FEED:
             position += 1
@@ -177,17 +200,16 @@ class JsonStream:
         found = _IN_STRING.match(data, position)
         position = found.end() if found else position
         if position == len(data):
-            return position
-        if data[position] == _QUOTE:
+            return position, False
+        token = data[position]
+        if token == _QUOTE:
             self._in_string = False
-            return position + 1
-        if data[position] == _BACKSLASH:  # the last octet that was read, or before a line feed
+        elif token == _BACKSLASH:  # the last octet that was read, or before a line feed
             self._is_escaped = position + 1 == len(data)
-            return position + 1
-        return position
+        return position + 1, token == _LINE_FEED
 
     def _check_prefix(self, start: int, position: int) -> Broken | None:
-        """At a line feed outside strings: is this the beginning of a value?
+        """See, at a line feed outside strings, whether this is the beginning of a value.
 
         Checked again only when the message has doubled, so that the work stays linear.
         """
@@ -201,5 +223,5 @@ class JsonStream:
         except msgspec.DecodeError as error:
             return None if "truncated" in str(error) else Broken(str(error).removeprefix("JSON is malformed: "))
         except RecursionError:
-            return Broken(f"more than {self._deepest} levels")
+            return Broken(f"more than {strict.DEEPEST} levels")
         return None

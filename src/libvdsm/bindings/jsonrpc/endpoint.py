@@ -56,12 +56,14 @@ class JsonRpcEndpoint:
 class JsonRpcSession:
     """One connection's calls."""
 
-    __slots__ = ("_bridge_call", "_caller", "_endpoint", "_is_closed", "_queries", "_running")
+    __slots__ = ("_bridge_call", "_caller", "_counters", "_endpoint", "_in_flight", "_is_closed", "_queries", "_running")
 
     def __init__(self, endpoint: JsonRpcEndpoint, caller: Caller) -> None:
         self._endpoint = endpoint
         self._bridge_call = endpoint.bridge.call
         self._caller = caller
+        self._counters = endpoint.counters
+        self._in_flight = endpoint.limits.in_flight
         self._queries: set[asyncio.Task[bytes]] = set()
         self._running = 0
         self._is_closed = False
@@ -69,12 +71,9 @@ class JsonRpcSession:
     def answer(self, message: bytes, options: bytes | None = None) -> bytes | asyncio.Future[bytes]:
         """The answer to one message, at once or later; ``options`` are a raw ``CallOptions`` that came beside it."""
         try:
-            if message[:1] == b"[" or message.lstrip()[:1] == b"[":
-                members = values.read_batch(message, self._endpoint.limits.batch_members)
-                return self._answer_batch(members, options)
             call = values.read_request(message)
         except values.NotACallError as fault:
-            return self._fail(fault)
+            return self._answer_batch(message, options) if values.is_batch(message) else self._fail(fault)
         return self._carry_out(call, options)
 
     def refuse(self, reason: str) -> bytes:
@@ -96,21 +95,19 @@ class JsonRpcSession:
         return values.write_error(fault.id, encode_error(fault.answer))
 
     def _carry_out(self, call: values.Call, options: bytes | None) -> bytes | asyncio.Task[bytes]:
-        counters = self._endpoint.counters
         id = call.id
         if id is None:
-            counters.notifications += 1
+            self._counters.notifications += 1
         else:
-            counters.calls += 1
+            self._counters.calls += 1
         try:
-            if self._running >= self._endpoint.limits.in_flight:
-                raise LimitExceeded(limit="calls in flight on a connection", maximum=self._endpoint.limits.in_flight)  # noqa: TRY301
+            if self._running >= self._in_flight:
+                raise LimitExceeded(limit="calls in flight on a connection", maximum=self._in_flight)  # noqa: TRY301
+            method = call.method if call.method[:4] != "rpc." else native_method(call.method)
             given = call.options if options is None else values.merge_options(call.options, options)
-            result = self._bridge_call(self._caller, native_method(call.method), call.params, given)
+            result = self._bridge_call(self._caller, method, call.params, given)
         except Exception as failure:  # noqa: BLE001 - the top of a call: whatever happens has a typed answer
             return self._write_failure(call, failure)
-        if result.__class__ is bytes:
-            return b'{"jsonrpc":"2.0","id":' + id + b',"result":' + result + b"}\n" if id is not None else b""
         if isinstance(result, bytes):
             return values.write_result(id, result) if id is not None else b""
         return self._launch(call, result)
@@ -143,8 +140,12 @@ class JsonRpcSession:
 
     # Batches.
 
-    def _answer_batch(self, members: list[bytes], options: bytes | None) -> bytes | asyncio.Task[bytes]:
+    def _answer_batch(self, message: bytes, options: bytes | None) -> bytes | asyncio.Task[bytes]:
         """At once if every member is answered at once; else a task goes on where the first one was not."""
+        try:
+            members = values.read_batch(message, self._endpoint.limits.batch_members)
+        except values.NotACallError as fault:
+            return self._fail(fault)
         answers: list[bytes] = [b""] * len(members)
         rest = iter(enumerate(members))
         for index, member in rest:

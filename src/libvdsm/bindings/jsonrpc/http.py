@@ -19,6 +19,8 @@ from libvdsm.interfaces.generated.errors import InvalidRequest
 from libvdsm.wire.http.events import Request, Response
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from libvdsm.interfaces.caller import Caller
 
 _NO_CONTENT = Response(204)
@@ -67,17 +69,12 @@ class JsonRpcHttpSession:
         """The answer to one request, at once or later."""
         if request.method != b"POST":
             return _NOT_POST
-        content_type = None
-        has_options = False
-        for name, value in request.headers:
-            if name == b"content-type":
-                content_type = value if content_type is None else b""
-            elif name in _OPTIONS:
-                has_options = True
+        headers = request.headers
+        content_type = headers.get(b"content-type")
         if content_type != b"application/json" and (content_type is None or _JSON.fullmatch(content_type) is None):
             return _NOT_JSON
         try:
-            options = read_options(request) if has_options else None
+            options = None if _OPTIONS.keys().isdisjoint(headers) else read_options(headers)
         except BadHeaderError as error:
             return Response(400, b'{"jsonrpc":"2.0","id":null,"error":' + encode_error(InvalidRequest(reason=str(error))) + b"}\n")
         answer = self._session.answer(request.body, options)
@@ -90,15 +87,13 @@ class JsonRpcHttpSession:
         self._session.close()
 
 
-def read_options(request: Request) -> bytes | None:
+def read_options(headers: Mapping[bytes, bytes]) -> bytes | None:
     """The call options among the headers as a raw ``CallOptions``; raises ``BadHeaderError``."""
     options: dict[str, object] = {}
-    for name, value in request.headers:
-        if name not in _OPTIONS:
+    for name, (member, pattern) in _OPTIONS.items():
+        value = headers.get(name)
+        if value is None:
             continue
-        member, pattern = _OPTIONS[name]
-        if member in options:
-            raise BadHeaderError(f"the header {name.decode()} occurs twice")
         if pattern is not None and pattern.fullmatch(value) is None:
             raise BadHeaderError(f"the header {name.decode()} is not a number")
         try:

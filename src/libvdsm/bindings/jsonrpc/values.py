@@ -15,10 +15,12 @@ LONGEST_ID = 256
 
 _ABSENT = Raw()
 _EMPTY = b"{}"
+_BRACE = ord("{")
+_QUOTE = ord('"')
 _SMALL = 512
 _INTEGER = re.compile(rb"-?[0-9]+")
 _SCALAR_ID = re.compile(rb'"[^"\\]{0,256}"|-?[0-9]{1,1000}|null')
-_LONGEST_METHOD = 256
+_LONGEST_METHOD = 512  # not less than _SMALL
 
 
 class Envelope(Struct, forbid_unknown_fields=True, frozen=True, gc=False):
@@ -67,24 +69,22 @@ def read_request(message: bytes) -> Call:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         check(message)
         raise _explain(message, str(error)) from None
-    params = bytes(envelope.params)
-    id = bytes(envelope.id)
+    id = b"" if envelope.id is _ABSENT else bytes(envelope.id)
+    params = b"" if envelope.params is _ABSENT else bytes(envelope.params)
     # Exact, because the envelope is closed: as many colons as members means that none occurs twice, and
     # the members hold nothing that strict would look at.
-    is_judged = (
-        params in _NOTHING
-        and not envelope.meta
+    if (
+        (id.isdigit() or not id)
+        and (not params or params == _EMPTY)
+        and envelope.meta is _ABSENT
         and len(message) <= _SMALL
         and message.count(b":") == 2 + (1 if params else 0) + (1 if id else 0)
         and message.isascii()
-        and b"\\" not in message
-    )
-    if not is_judged:
-        check(message)
+        and message.find(b"\\") < 0
+    ):
+        return Call(envelope.method, params or _EMPTY, id or None, None)
+    check(message)
     return _judge(envelope, params, id)
-
-
-_NOTHING = frozenset((b"", b"{}", b"[]"))
 
 
 def read_member(message: bytes) -> Call:
@@ -94,6 +94,11 @@ def read_member(message: bytes) -> Call:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise _explain(message, str(error)) from None
     return _judge(envelope, bytes(envelope.params), bytes(envelope.id))
+
+
+def is_batch(message: bytes) -> bool:
+    """Whether a message can only be a batch."""
+    return message.lstrip(b" \t\r\n")[:1] == b"["
 
 
 def read_batch(message: bytes, longest: int) -> list[bytes]:
@@ -119,8 +124,8 @@ def _judge(envelope: Envelope, params: bytes, id: bytes) -> Call:
         _check_id(id)
     if params and params[0] not in b"{[":
         raise NotACallError(InvalidRequest(reason="params is neither an object nor an array"), id or b"null")
-    meta = bytes(envelope.meta) if envelope.meta else None
-    if meta is not None and meta[0] != 0x7B:
+    meta = None if envelope.meta is _ABSENT else bytes(envelope.meta)
+    if meta is not None and meta[0] != _BRACE:
         raise NotACallError(InvalidRequest(reason="meta is not an object"), id or b"null")
     if len(envelope.method) > _LONGEST_METHOD:
         raise NotACallError(InvalidRequest(reason=f"a method of more than {_LONGEST_METHOD} characters"), id or b"null")
@@ -128,7 +133,7 @@ def _judge(envelope: Envelope, params: bytes, id: bytes) -> Call:
 
 
 def _check_id(id: bytes) -> None:
-    if id[0] == 0x22:
+    if id[0] == _QUOTE:
         if len(id) - 2 > LONGEST_ID:
             raise NotACallError(InvalidRequest(reason=f"an id of more than {LONGEST_ID} octets"))
     elif id != b"null" and _INTEGER.fullmatch(id) is None:
@@ -137,7 +142,7 @@ def _check_id(id: bytes) -> None:
 
 def _explain(message: bytes, reason: str) -> NotACallError:
     """A valid JSON value that is no request: say why, and to whom if its id can be found."""
-    if message[:1] != b"{":
+    if message.lstrip(b" \t\r\n")[:1] != b"{":
         return NotACallError(InvalidRequest(reason="not an object"))
     try:
         id = bytes(_decode_identified(message).id) or b"null"

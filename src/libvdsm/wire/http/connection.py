@@ -23,6 +23,7 @@ _BAD_REQUEST = 400
 _TOO_LARGE = 413
 _EXPECTATION_FAILED = 417
 _HEAD_TOO_LARGE = 431
+_ONE_HOST = "there must be exactly one Host"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,8 @@ class HttpConnection:
 
     def _begin(self) -> None:
         self._target = b""
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers: dict[bytes, bytes] = {}
+        self._header_count = 0
         self._weight = 0
         self._body: list[bytes] = []
         self._body_octets = 0
@@ -145,11 +147,19 @@ class HttpConnection:
     def on_header(self, name: bytes, value: bytes) -> None:
         """See httptools; also called for trailers, which count and are dropped (RFC 9110, 6.5.1)."""
         self._weigh(len(name) + len(value) + 4)
-        if self._in_head:
-            headers = self._headers
-            headers.append((name.lower(), value))
-            if len(headers) > self._limits.headers:
-                raise _RefusalError(_HEAD_TOO_LARGE, f"more than {self._limits.headers} headers")
+        self._header_count += 1
+        if self._header_count > self._limits.headers:
+            raise _RefusalError(_HEAD_TOO_LARGE, f"more than {self._limits.headers} headers")
+        if not self._in_head:
+            return
+        name = name.lower()
+        headers = self._headers
+        if name not in headers:
+            headers[name] = value
+        elif name == b"host":
+            raise _RefusalError(_BAD_REQUEST, _ONE_HOST)
+        else:
+            headers[name] += b", " + value
 
     def _weigh(self, octets: int) -> None:
         self._weight += octets
@@ -159,34 +169,18 @@ class HttpConnection:
     def on_headers_complete(self) -> None:
         """See httptools."""
         self._in_head = False
-        hosts = 0
-        for name, value in self._headers:
-            if name == b"host":
-                hosts += 1
-            elif name == b"content-length":
-                if int(value) > self._limits.body_octets:
-                    self._refuse_body()
-            elif name in _SELDOM:
-                self._check_seldom(name, value)
+        headers = self._headers
         # RFC 9112, 3.2: exactly one Host in HTTP/1.1; two are wrong in any version.
-        if hosts > 1 or (not hosts and self._parser.get_http_version() != "1.0"):
-            raise _RefusalError(_BAD_REQUEST, "there must be exactly one Host")
-
-    def _check_seldom(self, name: bytes, value: bytes) -> None:
-        version = self._parser.get_http_version()
-        if name == b"transfer-encoding":
-            if version == "1.0":
-                raise _RefusalError(_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding")
-            if self._parser.should_upgrade():
-                raise _RefusalError(_BAD_REQUEST, "an upgrade with a body")
-        elif name == b"expect" and version != "1.0":
-            if value.lower() != b"100-continue":
+        if b"host" not in headers and self._parser.get_http_version() != "1.0":
+            raise _RefusalError(_BAD_REQUEST, _ONE_HOST)
+        if b"content-length" in headers and int(headers[b"content-length"]) > self._limits.body_octets:
+            self._refuse_body()
+        if b"transfer-encoding" in headers and self._parser.get_http_version() == "1.0":
+            raise _RefusalError(_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding")
+        if b"expect" in headers and self._parser.get_http_version() != "1.0":
+            if headers[b"expect"].lower() != b"100-continue":
                 raise _RefusalError(_EXPECTATION_FAILED, "the only expectation is 100-continue")
-            if not self._is_too_long():
-                self._events.append(Continue())
-
-    def _is_too_long(self) -> bool:
-        return any(name == b"content-length" and int(value) > self._limits.body_octets for name, value in self._headers)
+            self._events.append(Continue())
 
     def _refuse_body(self) -> None:
         raise _RefusalError(_TOO_LARGE, f"the body is longer than {self._limits.body_octets} octets")
@@ -202,21 +196,21 @@ class HttpConnection:
         """See httptools."""
         self._has_begun = False
         parser = self._parser
-        is_upgrade = parser.should_upgrade()
-        if is_upgrade and any(name == b"content-length" and value != b"0" for name, value in self._headers):
+        headers = self._headers
+        is_upgrade = b"upgrade" in headers and parser.should_upgrade()
+        if is_upgrade and (b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"):
             raise _RefusalError(_BAD_REQUEST, "an upgrade with a body")
+        # Only a head that says so, or a version that needs no Host, can be about HTTP/1.0 and persistent.
+        is_plain = b"connection" not in headers and b"host" in headers
         chunks = self._body
         self._events.append(
             Request(
                 parser.get_method(),
                 self._target,
-                tuple(self._headers),
+                headers,
                 chunks[0] if len(chunks) == 1 else b"".join(chunks),
-                parser.get_http_version(),
-                parser.should_keep_alive() or is_upgrade,
+                "1.1" if is_plain else parser.get_http_version(),
+                is_upgrade or parser.should_keep_alive(),
                 is_upgrade,
             )
         )
-
-
-_SELDOM = frozenset({b"transfer-encoding", b"expect"})

@@ -7,27 +7,16 @@ from dataclasses import dataclass
 import msgspec
 
 
-class Request(msgspec.Struct, frozen=True, gc=False):
+class Request(msgspec.Struct, frozen=True):
     """One request with all of its body."""
 
     method: bytes
     target: bytes  # as sent
-    headers: tuple[tuple[bytes, bytes], ...]  # names in lower case, in order
+    headers: dict[bytes, bytes]  # names in lower case; what occurs more than once is joined (RFC 9110, 5.3)
     body: bytes = b""
     version: str = "1.1"
     is_persistent: bool = True  # the client would send another one
     is_upgrade: bool = False
-
-    def header(self, name: bytes) -> bytes | None:
-        """The first header called ``name`` (lower case)."""
-        for found, value in self.headers:
-            if found == name:
-                return value
-        return None
-
-    def header_values(self, name: bytes) -> list[bytes]:
-        """All headers called ``name`` (lower case)."""
-        return [value for found, value in self.headers if found == name]
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):

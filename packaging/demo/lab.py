@@ -19,6 +19,7 @@ from typing import Protocol
 
 SYSTEM_SOCKET = Path("/run/libvirt/libvirt-sock")
 START_TIMEOUT_S = 30.0
+SIMULATOR = "simulator:3"
 
 QEMU_CONF = """\
 user = "root"
@@ -143,15 +144,20 @@ class PrivateLibvirtd:
 
 
 def find_hypervisor(folder: Path) -> Hypervisor:
-    """The best hypervisor that can be had, ``simulator:3`` at the least; ``folder`` is for what must be started."""
+    """The best hypervisor that can be had, the simulator at the least; ``folder`` is for what must be started."""
     missing = [program for program in ("libvirtd", "qemu-system-x86_64", "busybox", "cpio") if not shutil.which(program)]
     if missing:
-        return Found("simulator:3", f"no guest can run here: {', '.join(missing)} cannot be found")
+        return Found(SIMULATOR, f"no guest can run here: {', '.join(missing)} cannot be found")
     if not kernel_release():
-        return Found("simulator:3", "no guest can run here: there is no kernel for it below /boot that can be read")
+        return Found(SIMULATOR, "no guest can run here: there is no kernel for it below /boot that can be read")
     if not _has_python_binding():
-        return Found("simulator:3", "no guest can run here: libvirt-python is not installed")
+        return Found(SIMULATOR, "no guest can run here: libvirt-python is not installed")
     return _find_libvirtd(folder)
+
+
+def image_folder(hypervisor: Hypervisor, own: Path) -> Path:
+    """Where the files of guests go: the host's libvirt runs QEMU as a user who may not look into a checkout."""
+    return Path("/var/lib/libvirt/images/libvdsm-demo") if hypervisor.uri == "qemu:///system" else own
 
 
 def kernel_release() -> str:
@@ -182,7 +188,7 @@ def _find_libvirtd(folder: Path) -> Hypervisor:
     try:
         private.start()
     except OSError as error:
-        return Found("simulator:3", f"no guest can run here: {error}")
+        return Found(SIMULATOR, f"no guest can run here: {error}")
     return private
 
 

@@ -22,6 +22,7 @@ from libvdsm.interfaces.generated.types import (
     DiskConfig,
     DiskDevice,
     Firmware,
+    KernelBoot,
     NicConfig,
     SerialConfig,
     VmConfig,
@@ -98,6 +99,7 @@ def normalise(config: VmConfig, vm_id: str, *, architecture: str = "x86_64") -> 
         config,
         cpu=_normal_cpu(config.cpu, config.vcpus),
         architecture=config.architecture or architecture,
+        kernel=_normal_kernel(config.kernel),
         disks=_with_ids(disks, "ua-disk", taken),
         nics=_with_macs(_with_ids(config.nics, "ua-nic", taken), vm_id),
         serials=_with_ids(config.serials, "ua-serial", taken),
@@ -114,6 +116,13 @@ def _check_graphics(config: VmConfig) -> None:
     for index, protocol in enumerate(protocols):
         if protocol in protocols[:index]:
             raise InvalidParams(path=f"$.config.graphics[{index}]", reason=f"a second screen by {protocol.value} is not possible")
+
+
+def _normal_kernel(kernel: KernelBoot | None) -> KernelBoot | None:
+    """An empty command line is none."""
+    if kernel is None or kernel.arguments:
+        return kernel
+    return msgspec.structs.replace(kernel, arguments=None)
 
 
 def _normal_cpu(cpu: CpuConfig, vcpus: int) -> CpuConfig:

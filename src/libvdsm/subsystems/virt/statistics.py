@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -27,7 +27,8 @@ _log = logging.getLogger(__name__)
 
 Group = TypeVar("Group", VmCpuStats, VmMemoryStats, VmDiskStats, VmNicStats)
 
-_SILENT = NotRefreshed(error="GuestUnresponsive", reason="its process does not answer")
+_SILENT_SAMPLES: Final = 2
+_SILENT: Final = NotRefreshed(error="GuestUnresponsive", reason="its process does not answer")
 
 
 class Statistics:
@@ -40,6 +41,7 @@ class Statistics:
         self._reporter = reporter
         self._interval_s = interval_s
         self._last: dict[str, VmStats] = {}
+        self._silent: dict[str, int] = {}
         self._encoder = msgspec.json.Encoder()
         self._task: asyncio.Task[None] | None = None
 
@@ -91,10 +93,15 @@ class Statistics:
         return _kept(last, _SILENT) if last is not None else VmStats(vm_id=domain.id, state=domain.state)
 
     def _tell_problem(self, id: str, sample: VmStats) -> None:
-        """A domain that does not answer is a domain with a problem."""
+        """A domain that did not answer twice is one with a problem; once, it may have been busy."""
         groups = [sample.cpu, sample.memory, *(sample.disks or ()), *(sample.nics or ())]
         silent = next((group.not_refreshed for group in groups if group is not None and group.not_refreshed is not None), None)
-        self._inventory.set_problem(id, silent.reason if silent is not None else None)
+        if silent is not None:
+            self._silent[id] = self._silent.get(id, 0) + 1
+            if self._silent[id] >= _SILENT_SAMPLES:
+                self._inventory.set_problem(id, silent.reason)
+        elif self._silent.pop(id, 0) >= _SILENT_SAMPLES:
+            self._inventory.set_problem(id, None)
 
     def _keep_all(self, why: NotRefreshed) -> None:
         self._report({id: _kept(last, why) for id, last in self._last.items() if self._inventory.get(id) is not None})

@@ -1,0 +1,473 @@
+"""The driver of libvirt: QEMU of the system or of a session, and libvirt's own test driver.
+
+Three connections: for commands, for watching, and for pulling plugs when the others are stuck. Serial consoles have
+one each. Everything here may block for ever; the lanes know.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, get_args
+from urllib.parse import parse_qs, urlsplit
+
+from libvdsm.base.clock import Clock, timestamp
+from libvdsm.base.errors import ApiError
+from libvdsm.interfaces.generated.errors import AlreadyExists, HypervisorUnavailable, ObjectNotFound, Unsupported, WrongState
+from libvdsm.interfaces.generated.types import HostCapabilities, ShutdownWay, VmState, VmStats
+from libvdsm.subsystems.virt.driver import Definition, Domain, DomainEvent, Listener, Road
+from libvdsm.subsystems.virt.drivers import libvirt_api as api
+from libvdsm.subsystems.virt.drivers import libvirt_capabilities, libvirt_events, libvirt_state, libvirt_stats, libvirt_xml
+from libvdsm.subsystems.virt.drivers.libvirt_console import SerialPump, as_png, receive_all
+from libvdsm.subsystems.virt.drivers.libvirt_errors import is_unsupported, translate, translated
+from libvdsm.subsystems.virt.drivers.libvirt_kvm import KvmProbe
+from libvdsm.subsystems.virt.drivers.libvirt_process import started_at
+
+_log = logging.getLogger(__name__)
+_flag = api.flag
+
+_KEEPALIVE: Final = (1, 3)  # seconds, times: a silent libvirtd is given up after 3 to 4 seconds
+_AGENT_TIMEOUT_S: Final = 5
+_KVM_PATIENCE_S: Final = 6.0
+_STATS: Final = (
+    _flag("VIR_DOMAIN_STATS_STATE")
+    | _flag("VIR_DOMAIN_STATS_CPU_TOTAL")
+    | _flag("VIR_DOMAIN_STATS_BALLOON")
+    | _flag("VIR_DOMAIN_STATS_VCPU")
+    | _flag("VIR_DOMAIN_STATS_INTERFACE")
+    | _flag("VIR_DOMAIN_STATS_BLOCK")
+)
+_STATS_FLAGS: Final = _flag("VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE") | _flag("VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT")
+_UNDEFINE_ALL: Final = (
+    _flag("VIR_DOMAIN_UNDEFINE_MANAGED_SAVE")
+    | _flag("VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA")
+    | _flag("VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA")
+    | _flag("VIR_DOMAIN_UNDEFINE_NVRAM")
+)
+_SHUTDOWN_FLAGS: Final = {
+    ShutdownWay.AGENT: _flag("VIR_DOMAIN_SHUTDOWN_GUEST_AGENT"),
+    ShutdownWay.ACPI: _flag("VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN"),
+}
+_REBOOT_FLAGS: Final = {
+    ShutdownWay.AGENT: _flag("VIR_DOMAIN_REBOOT_GUEST_AGENT"),
+    ShutdownWay.ACPI: _flag("VIR_DOMAIN_REBOOT_ACPI_POWER_BTN"),
+}
+
+
+class _Life:
+    """The connections between two calls of ``open``. Once ended, it tells nothing."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._lock = threading.Lock()
+        self._is_ended = False
+        self.roads: dict[Road, api.Connect] = {}
+
+    def tell(self, event: DomainEvent) -> None:
+        """Pass an event on."""
+        if not self._is_ended:
+            self._listener.domain_event(event)
+
+    def lose(self, reason: str) -> None:
+        """Tell of the loss, once."""
+        if self.end():
+            self._listener.connection_lost(reason)
+
+    def end(self) -> bool:
+        """Be silent from now on; tells whether it was not so already."""
+        with self._lock:
+            was_ended, self._is_ended = self._is_ended, True
+            return not was_ended
+
+
+class LibvirtDriver:
+    """See ``Driver``."""
+
+    def __init__(self, uri: str, clock: Clock, *, kvm: KvmProbe | None = None) -> None:
+        self._uri = uri
+        self._clock = clock
+        self._kvm = kvm or KvmProbe()
+        self._life: _Life | None = None
+        self._kind = ""  # libvirt's name of its driver: QEMU, TEST
+        self._devices: dict[str, tuple[int, libvirt_xml.Parsed]] = {}  # of running domains, by their number of this run
+        self._run_folder = _run_folder(uri)
+
+    # connections
+
+    def open(self, listener: Listener) -> None:
+        """See ``Driver``."""
+        libvirt_events.ensure_event_loop()
+        self.close()
+        life = _Life(listener)
+        with translated("virConnectOpen"):
+            for road in get_args(Road):
+                life.roads[road] = self._connect(road, life)
+            self._kind = life.roads["command"].getType()
+        self._life = life
+        self._begin_kvm_probe()
+
+    def close(self) -> None:
+        """See ``Driver``."""
+        life, self._life = self._life, None
+        if life is None:
+            return
+        life.end()
+        for connection in life.roads.values():
+            threading.Thread(target=_close, args=(connection,), name="libvirt-close", daemon=True).start()
+
+    def replace(self, road: Road) -> None:
+        """See ``Driver``. The old connection lives as long as calls hang on it."""
+        life = self._open_life()
+        with translated("virConnectOpen"):
+            life.roads[road] = self._connect(road, life)
+
+    def _connect(self, road: Road, life: _Life) -> api.Connect:
+        connection = api.open_connection(self._uri)
+
+        def closed(_connection: object, reason: int, _opaque: object) -> None:
+            if reason != libvirt_events.CLOSED_BY_US and life.roads.get(road) is connection:
+                life.lose(libvirt_events.close_reason(reason))
+
+        for prepare in (lambda: connection.setKeepAlive(*_KEEPALIVE), lambda: connection.registerCloseCallback(closed, None)):
+            _unless_unsupported(prepare)
+        if road == "monitor":
+            libvirt_events.register(connection, life.tell)
+        return connection
+
+    def _open_life(self) -> _Life:
+        if self._life is None:
+            raise HypervisorUnavailable(reason="not connected")
+        return self._life
+
+    def _road(self, road: Road) -> api.Connect:
+        return self._open_life().roads[road]
+
+    def _begin_kvm_probe(self) -> None:
+        if self._kind != "QEMU":
+            return
+        with translated("virConnectGetDomainCapabilities"):
+            emulator = libvirt_capabilities.emulator_of(self._road("command").getDomainCapabilities(None, None, None, "qemu"))
+        if emulator is not None:
+            self._kvm.begin(emulator)
+
+    def _virt_type(self) -> str:
+        """libvirt's word for how new guests run. Waits a little for the trial of KVM, if that is still under way."""
+        if self._kind != "QEMU":
+            return self._kind.lower()
+        return "kvm" if self._kvm.wait(_KVM_PATIENCE_S).is_usable else "qemu"
+
+    # looking
+
+    def capabilities(self) -> HostCapabilities:
+        """See ``Driver``."""
+        connection = self._road("monitor")
+        kvm = self._kvm.verdict()
+        with translated("virConnectGetCapabilities"):
+            domain = None
+            if self._kind == "QEMU":
+                domain = connection.getDomainCapabilities(None, None, None, "kvm" if kvm.is_usable else "qemu")
+            return libvirt_capabilities.read(
+                kind=self._kind,
+                libvirt_version=connection.getLibVersion(),
+                hypervisor_version=connection.getVersion(),
+                capabilities=connection.getCapabilities(),
+                domain_capabilities=domain,
+                **({"kvm": kvm} if self._kind == "QEMU" else {}),
+            )
+
+    def domains(self) -> list[Domain]:
+        """See ``Driver``."""
+        with translated("virConnectListAllDomains"):
+            handles = self._road("monitor").listAllDomains(0)
+        found = (self._read_listed(handle) for handle in handles)
+        return sorted((domain for domain in found if domain is not None), key=lambda domain: domain.id)
+
+    def domain(self, id: str) -> Domain:
+        """See ``Driver``."""
+        handle = self._find(id, "monitor")
+        with translated("virDomainGetXMLDesc", id):
+            try:
+                return self._read(handle)
+            except libvirt_xml.XmlError as error:
+                raise Unsupported(feature="reading this domain's definition", reason=str(error)) from error
+
+    def stats(self) -> Sequence[VmStats]:
+        """See ``Driver``."""
+        try:
+            records = self._road("monitor").getAllDomainStats(_STATS, _STATS_FLAGS)
+        except api.Error as error:
+            if not is_unsupported(error):
+                raise translate(error, "virConnectGetAllDomainStats") from error
+            return self._states()
+        sampled_at = timestamp(self._clock.time())
+        found = (self._sample(handle, record, sampled_at) for handle, record in records)
+        return [sample for sample in found if sample is not None]
+
+    def _states(self) -> list[VmStats]:
+        """For a hypervisor without figures."""
+        states = ((domain.id, domain.state) for domain in self.domains() if domain.live_config is not None)
+        return [VmStats(vm_id=id, state=state) for id, state in states]
+
+    def _sample(self, handle: api.Domain, record: dict[str, object], sampled_at: str) -> VmStats | None:
+        id = handle.UUIDString()
+        try:
+            live = self._live(handle, id)
+        except (api.Error, libvirt_xml.XmlError):
+            return None  # it has ended meanwhile
+        state, reason = record.get("state.state", 0), record.get("state.reason", 0)
+        word = libvirt_state.state_of(_integer(state), _integer(reason), has_saved_state=False).state
+        return libvirt_stats.vm_stats(id, word, record, sampled_at, disks=live.disk_targets, nics=live.nic_targets)
+
+    def _live(self, handle: api.Domain, id: str) -> libvirt_xml.Parsed:
+        """The running definition, read once in each life of the domain."""
+        number = handle.ID()
+        known = self._devices.get(id)
+        if known is None or known[0] != number:
+            known = self._devices[id] = (number, libvirt_xml.from_xml(handle.XMLDesc(0)))
+        return known[1]
+
+    def _read_listed(self, handle: api.Domain) -> Domain | None:
+        """One of a list: if it cannot be read it is left out."""
+        try:
+            return self._read(handle)
+        except libvirt_xml.XmlError as error:
+            _log.warning("domain %s is left out: %s", handle.name(), error)
+        except api.Error as error:
+            failure = translate(error, "virDomainGetXMLDesc", handle.UUIDString())
+            if isinstance(failure, HypervisorUnavailable):
+                raise failure from error
+            if not isinstance(failure, ObjectNotFound):
+                _log.warning("domain %s is left out: %s", handle.name(), failure.message)
+        return None
+
+    def _read(self, handle: api.Domain) -> Domain:
+        wanted = libvirt_xml.from_xml(handle.XMLDesc(_flag("VIR_DOMAIN_XML_INACTIVE")), autostart=_autostart(handle))
+        number, reason = handle.state(0)
+        seen = libvirt_state.state_of(number, reason, has_saved_state=_has_saved_state(handle))
+        live = None
+        if handle.isActive():
+            live = libvirt_xml.from_xml(handle.XMLDesc(0), autostart=wanted.config.autostart).config
+        return Domain(
+            id=wanted.id,
+            name=wanted.title or wanted.libvirt_name,
+            state=seen.state,
+            state_reason=seen.reason,
+            config=wanted.config,
+            live_config=live,
+            generation=wanted.generation,
+            operation_id=wanted.operation_id,
+            digest=wanted.digest,
+            started_at=started_at(self._run_folder, wanted.libvirt_name) if live is not None else None,
+        )
+
+    def _find(self, id: str, road: Road) -> api.Domain:
+        with translated("virDomainLookupByUUIDString", id):
+            return self._road(road).lookupByUUIDString(id)
+
+    # defining
+
+    def define(self, definition: Definition) -> None:
+        """See ``Driver``. ``Unsupported`` for a definition that is not ours: what we cannot tell of it would be lost."""
+        present = self._present(definition.id)
+        name = None
+        if present is not None:
+            if not present.is_ours:
+                raise Unsupported(
+                    feature="changing this definition", reason="it was made by other means and may hold more than can be told here"
+                )
+            name = present.libvirt_name
+        xml = libvirt_xml.to_xml(definition, virt_type=self._virt_type(), libvirt_name=name)
+        with translated("virDomainDefineXML", definition.id):
+            handle = self._road("command").defineXML(xml)
+            if definition.config.autostart != _autostart(handle):
+                handle.setAutostart(int(definition.config.autostart))
+
+    def set_autostart(self, id: str, autostart: bool) -> None:
+        """See ``Driver``."""
+        with translated("virDomainSetAutostart", id):
+            self._find(id, "command").setAutostart(int(autostart))
+
+    def undefine(self, id: str) -> None:
+        """See ``Driver``."""
+        handle = self._find(id, "command")
+        with translated("virDomainUndefineFlags", id):
+            if handle.isActive():
+                raise self._wrong_state(handle, id, "stopped, hibernated")
+            try:
+                handle.undefineFlags(_UNDEFINE_ALL)
+            except api.Error as error:
+                if not _refuses_flags(error):
+                    raise
+                handle.undefine()
+
+    def _present(self, id: str) -> libvirt_xml.Parsed | None:
+        try:
+            handle = self._find(id, "command")
+            with translated("virDomainGetXMLDesc", id):
+                return libvirt_xml.from_xml(handle.XMLDesc(_flag("VIR_DOMAIN_XML_INACTIVE")))
+        except ObjectNotFound:
+            return None
+        except libvirt_xml.XmlError as error:
+            raise AlreadyExists(type="vm", id=id) from error
+
+    # acting
+
+    def start(self, id: str, *, paused: bool) -> None:
+        """See ``Driver``."""
+        handle = self._adapted(self._find(id, "command"), id)
+        with self._acting("virDomainCreateWithFlags", handle, id, "stopped, hibernated"):
+            handle.createWithFlags(_flag("VIR_DOMAIN_START_PAUSED") if paused else 0)
+
+    def _adapted(self, handle: api.Domain, id: str) -> api.Domain:
+        """The domain, redefined if it was defined for an acceleration that this host no longer or only now has."""
+        with translated("virDomainDefineXML", id):
+            xml = handle.XMLDesc(_flag("VIR_DOMAIN_XML_INACTIVE") | _flag("VIR_DOMAIN_XML_SECURE"))
+            parsed = libvirt_xml.from_xml(xml)
+            virt_type = self._virt_type()
+            if not parsed.is_ours or parsed.virt_type == virt_type or handle.isActive():
+                return handle
+            return self._road("command").defineXML(libvirt_xml.with_virt_type(xml, virt_type))
+
+    def ask_shutdown(self, id: str, way: ShutdownWay) -> None:
+        """See ``Driver``."""
+        handle = self._find(id, "command")
+        with self._acting("virDomainShutdownFlags", handle, id, "running"):
+            _prepare_agent(handle, way)
+            handle.shutdownFlags(_SHUTDOWN_FLAGS[way])
+
+    def ask_reboot(self, id: str, way: ShutdownWay) -> None:
+        """See ``Driver``."""
+        handle = self._find(id, "command")
+        with self._acting("virDomainReboot", handle, id, "running"):
+            _prepare_agent(handle, way)
+            handle.reboot(_REBOOT_FLAGS[way])
+
+    def destroy(self, id: str) -> None:
+        """See ``Driver``."""
+        handle = self._find(id, "rescue")
+        with self._acting("virDomainDestroy", handle, id, "running, paused, stopping, crashed"):
+            handle.destroy()
+
+    def reset(self, id: str) -> None:
+        """See ``Driver``."""
+        handle = self._find(id, "command")
+        with self._acting("virDomainReset", handle, id, "running, paused, stopping, crashed"):
+            handle.reset(0)
+
+    def suspend(self, id: str) -> None:
+        """See ``Driver``."""
+        handle = self._find(id, "command")
+        with self._acting("virDomainSuspend", handle, id, "running"):
+            handle.suspend()
+
+    def resume(self, id: str) -> None:
+        """See ``Driver``."""
+        handle = self._find(id, "command")
+        with self._acting("virDomainResume", handle, id, "paused"):
+            handle.resume()
+
+    def _acting(self, call: str, handle: api.Domain, id: str, needs: str) -> contextlib.AbstractContextManager[None]:
+        return translated(call, id, wrong_state=lambda: self._wrong_state(handle, id, needs))
+
+    def _wrong_state(self, handle: api.Domain, id: str, needs: str) -> ApiError:
+        state = VmState.UNKNOWN
+        with contextlib.suppress(api.Error):
+            number, reason = handle.state(0)
+            state = libvirt_state.state_of(number, reason, has_saved_state=_has_saved_state(handle)).state
+        return WrongState(type="vm", id=id, state=state.value, needs=needs)
+
+    # consoles
+
+    def screenshot(self, id: str, screen: int) -> tuple[str, bytes]:
+        """See ``Driver``."""
+        handle = self._find(id, "command")
+        with self._acting("virDomainScreenshot", handle, id, "running, paused, stopping, crashed"):
+            stream = self._road("command").newStream(0)
+            content_type = handle.screenshot(stream, screen, 0)
+            image = receive_all(stream)
+        return "image/png", as_png(content_type, image)
+
+    def open_serial(self, id: str, device_id: str, *, take_over: bool) -> socket.socket:
+        """See ``Driver``."""
+        self._open_life()
+        flags = _flag("VIR_DOMAIN_CONSOLE_FORCE" if take_over else "VIR_DOMAIN_CONSOLE_SAFE")
+        with translated("virConnectOpen"):
+            connection = api.open_connection(self._uri)
+        try:
+            with translated("virDomainOpenConsole", id):
+                _unless_unsupported(lambda: connection.setKeepAlive(*_KEEPALIVE))
+                handle = connection.lookupByUUIDString(id)
+            with self._acting("virDomainOpenConsole", handle, id, "running, paused, stopping, crashed"):
+                stream = connection.newStream(0)
+                handle.openConsole(device_id, stream, flags)
+        except BaseException:
+            _close(connection)
+            raise
+        outer, inner = socket.socketpair()
+        SerialPump(connection, stream, inner).start()
+        return outer
+
+    def open_graphics(self, id: str) -> socket.socket:
+        """See ``Driver``."""
+        handle = self._find(id, "command")
+        with self._acting("virDomainOpenGraphicsFD", handle, id, "running, paused, stopping, crashed"):
+            descriptor = handle.openGraphicsFD(0, _flag("VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH"))
+        return socket.socket(fileno=descriptor)
+
+
+def _autostart(handle: api.Domain) -> bool:
+    try:
+        return bool(handle.autostart())
+    except api.Error as error:
+        if isinstance(translate(error, "virDomainGetAutostart"), HypervisorUnavailable):
+            raise
+        return False  # a transient one
+
+
+def _has_saved_state(handle: api.Domain) -> bool:
+    try:
+        return bool(handle.hasManagedSaveImage(0))
+    except api.Error as error:
+        if is_unsupported(error):
+            return False
+        raise
+
+
+def _prepare_agent(handle: api.Domain, way: ShutdownWay) -> None:
+    """Without this libvirt waits for ever for an agent that has died."""
+    if way is ShutdownWay.AGENT:
+        _unless_unsupported(lambda: handle.agentSetResponseTimeout(_AGENT_TIMEOUT_S, 0))
+
+
+def _unless_unsupported(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except api.Error as error:
+        if not is_unsupported(error):
+            raise
+
+
+def _refuses_flags(error: Exception) -> bool:
+    return is_unsupported(error) or api.of_error(error).get_error_code() == _flag("VIR_ERR_INVALID_ARG")
+
+
+def _close(connection: api.Connect) -> None:
+    with contextlib.suppress(api.Error):
+        connection.close()
+
+
+def _integer(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _run_folder(uri: str) -> Path | None:
+    """Where libvirt keeps the pid files of its guests, if it runs here and as root."""
+    parts = urlsplit(uri)
+    if parts.netloc or parts.path != "/system" or not parts.scheme.startswith("qemu"):
+        return None
+    sockets = parse_qs(parts.query).get("socket")
+    return Path(sockets[0]).parent / "qemu" if sockets else Path("/run/libvirt/qemu")

@@ -1,0 +1,176 @@
+"""The composition root: every room of the front, and of each worker, is put together here, in reading order."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from libvdsm import schema
+from libvdsm.access.access import Access
+from libvdsm.base.clock import Clock, SystemClock, timestamp
+from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint
+from libvdsm.bindings.jsonrpc.http import JsonRpcHttpEndpoint
+from libvdsm.bridge.bridge import FrontBridge, Handler
+from libvdsm.bridge.idempotency import Answers
+from libvdsm.bridge.own import OwnService
+from libvdsm.bridge.reports import Reports
+from libvdsm.bridge.snapshots import ObjectSnapshots
+from libvdsm.bridge.tickets import Tickets
+from libvdsm.bridge.work import Work
+from libvdsm.broker.broker import Broker, Visibility
+from libvdsm.daemon.config import Config
+from libvdsm.daemon.ports import IpcPort, LocalPort
+from libvdsm.daemon.subsystems import SUBSYSTEMS, build_subsystem
+from libvdsm.daemon.version import VERSION
+from libvdsm.interfaces.caller import Caller, Sink
+from libvdsm.interfaces.endpoint import Endpoints
+from libvdsm.interfaces.generated.methods import METHODS
+from libvdsm.interfaces.method import MethodEntry
+from libvdsm.inventory.inventory import Inventory
+from libvdsm.inventory.service import InventoryService
+from libvdsm.journal.memory import MemoryDocuments, MemoryJournal
+from libvdsm.journal.recorder import Recorder
+from libvdsm.tasks.service import TaskService
+from libvdsm.tasks.tasks import Tasks
+from libvdsm.transports.config import ListenerPolicy
+from libvdsm.transports.listener import Listener
+
+#: What the wheel carries of the schema; its own reader (``libvdsm.schema.compiled``) is too slow for every start.
+_COMPILED: Final = Path(schema.__file__).parent / "compiled"
+
+
+@dataclass(frozen=True, slots=True)
+class FrontCore:
+    """What the front serves, before anybody listens."""
+
+    bridge: FrontBridge
+    access: Access
+    reports: Reports
+    work: Work
+    tickets: Tickets
+    ports: Mapping[str, IpcPort]
+    local: tuple[LocalPort, ...]  # with --in-process, instead of the ports
+
+    async def start(self) -> None:
+        """Begin what runs in the front itself."""
+        for port in self.local:
+            await port.start()
+
+    async def close(self) -> None:
+        """Take no more work, give what runs a final state, let the workers go."""
+        await self.work.close()
+        for port in self.local:
+            await port.stop()
+        for ipc in self.ports.values():
+            ipc.close()
+        self.tickets.close()
+
+
+def build_front(config: Config, administrators: frozenset[int]) -> FrontCore:
+    """The front's rooms; called in the thread of the running loop."""
+    loop = asyncio.get_running_loop()
+    clock = SystemClock()
+    journal = MemoryJournal()
+    documents = MemoryDocuments()
+    recorder = Recorder(journal, clock)
+    inventory = Inventory(recorder=recorder, documents=documents, clock=clock, host=_own_host_members(clock))
+    tasks = Tasks(recorder=recorder, clock=clock)
+    tickets = Tickets(clock, later=loop.call_later)
+    broker = Broker(
+        journal=journal,
+        visibility=Visibility(_getters(METHODS)),
+        snapshots=ObjectSnapshots(inventory=inventory, tasks=tasks, journal=journal, clock=clock),
+        schedule=loop.call_soon,
+    )
+    access = Access(methods=METHODS, administrators=administrators, allow_anonymous=config.insecure)
+    reports = Reports(inventory=inventory, tasks=tasks, tickets=tickets, later=loop.call_later)
+    ports, local = _ports(config, reports)
+    work = Work(ports={**ports, **{port.name: port for port in local}}, inventory=inventory, documents=documents, tasks=tasks)
+    services = (OwnService(_openrpc), InventoryService(inventory), TaskService(tasks), broker, access)
+    bridge = FrontBridge(
+        methods=METHODS,
+        handlers=_handlers(services),
+        work=work,
+        tasks=tasks,
+        broker=broker,
+        tickets=tickets,
+        answers=Answers(clock),
+        clock=clock,
+        verify_results=config.verify_results,
+    )
+    return FrontCore(bridge=bridge, access=access, reports=reports, work=work, tickets=tickets, ports=ports, local=local)
+
+
+def build_listeners(core: FrontCore, config: Config, sockets: Iterable[socket.socket]) -> list[Listener]:
+    """What accepts callers on the sockets that the supervisor bound."""
+    stream = JsonRpcEndpoint(core.bridge)
+    endpoints = Endpoints(stream=stream, http={"/rpc": JsonRpcHttpEndpoint(stream)})
+    policy = ListenerPolicy(anonymous=config.insecure, hosts=config.http.hosts, origins=config.http.origins)
+    return [
+        Listener(each, bridge=core.bridge, authenticator=_Authenticator(core.access), endpoints=endpoints, policy=policy)
+        for each in sockets
+    ]
+
+
+class _Authenticator:
+    """``Access`` as listeners ask it."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def unix(self, *, uid: int, gid: int, pid: int, address: str, sink: Sink | None) -> Caller:
+        return self._access.unix(uid, gid, pid, address, sink)
+
+    def anonymous(self, *, address: str, sink: Sink | None) -> Caller:
+        return self._access.anonymous(address, sink)
+
+
+def _ports(config: Config, reports: Reports) -> tuple[dict[str, IpcPort], tuple[LocalPort, ...]]:
+    """Every subsystem over ipc, or in the front itself."""
+    if not config.in_process:
+        return {name: IpcPort(name, reports) for name in SUBSYSTEMS}, ()
+    return {}, tuple(LocalPort(name, METHODS, partial(build_subsystem, name, config), reports) for name in SUBSYSTEMS)
+
+
+def _handlers(services: Iterable[object]) -> dict[str, Handler]:
+    """Who of ``services`` answers each verb of the front: whoever has its method."""
+    return {
+        name: getattr(service, entry.attribute)
+        for name, entry in METHODS.items()
+        if entry.subsystem == "front"
+        for service in services
+        if hasattr(service, entry.attribute)
+    }
+
+
+def _getters(methods: Mapping[str, MethodEntry]) -> dict[str, str]:
+    """The permission to read, by object type: that of its getter."""
+    names = {"vm": "VM.get", "task": "Task.get", "host": "Host.getInfo"}
+    return {type: permission for type, name in names.items() if (permission := methods[name].permission) is not None}
+
+
+class _CompiledHead(msgspec.Struct):
+    digest: str
+    version: str
+
+
+def _own_host_members(clock: Clock) -> dict[str, object]:
+    """The members of ``HostInfo`` that the daemon itself knows."""
+    head = msgspec.json.decode(_COMPILED.joinpath("native.json").read_bytes(), type=_CompiledHead)
+    return {
+        "daemonVersion": VERSION,
+        "apiVersion": head.version,
+        "schemaDigest": head.digest,
+        "startedAt": timestamp(clock.time()),
+    }
+
+
+def _openrpc() -> bytes:
+    return _COMPILED.joinpath("openrpc.json").read_bytes().rstrip()

@@ -1,0 +1,320 @@
+"""What ``vdsmd`` is told: a TOML file, and the command line over it, read once into frozen values.
+
+Standard library only: the supervisor reads it. A wrong word is a ``ConfigError`` that names file and key.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+DEFAULT_FILE = Path("/etc/libvdsm/vdsmd.toml")
+DEFAULT_PORT = 54321
+SOCKET_PATH_LIMIT = 107  # octets: sun_path of Linux, less its end
+SIMULATED_VMS_LIMIT = 100_000
+
+
+class ConfigError(Exception):
+    """A wrong word in the file or on the command line; ``str()`` says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A TCP address."""
+
+    host: str
+    port: int  # 0: any free one
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this host can reach it."""
+        return ipaddress.ip_address(self.host).is_loopback
+
+    def __str__(self) -> str:
+        """``127.0.0.1:54321`` or ``[::1]:54321``."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hypervisor:
+    """What is managed."""
+
+    uri: str = "qemu:///system"  # any libvirt URI, or "simulator"
+    simulated_vms: int = 0  # how many the simulator's world begins with
+
+    @property
+    def is_simulator(self) -> bool:
+        """Whether it is the simulator, which needs no hypervisor."""
+        return self.uri == "simulator"
+
+    @property
+    def is_real(self) -> bool:
+        """Whether calls to it can hang: neither the simulator nor libvirt's test driver."""
+        return not (self.is_simulator or self.uri.startswith("test:///"))
+
+
+@dataclass(frozen=True, slots=True)
+class FrontConfig:
+    """Table ``[front]``: as whom the front runs when started as root."""
+
+    user: str = "vdsm"  # taken if the host has it
+    uid: int = 54321  # else this user and group, which need no entry anywhere
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """Table ``[log]``: records on stderr."""
+
+    level: str = "info"  # debug | info | warning | error
+
+
+@dataclass(frozen=True, slots=True)
+class HttpConfig:
+    """Table ``[http]``: who may call from a browser, beside loopback names."""
+
+    hosts: tuple[str, ...] = ()  # further values of the Host header
+    origins: tuple[str, ...] = ()  # further values of the Origin header
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorsConfig:
+    """Table ``[connectors]``: programs of others that use the bridge; each may have a table ``[connectors.NAME]``."""
+
+    enabled: tuple[str, ...] = ()  # names in the entry point group libvdsm.connectors
+    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All of it."""
+
+    state_dir: Path = Path("/var/lib/libvdsm")
+    socket: Path = Path("/run/libvdsm/vdsmd.sock")
+    listen: Address | None = None
+    hypervisor: Hypervisor = Hypervisor()
+    insecure: bool = False
+    in_process: bool = False
+    verify_results: bool = False
+    ready_file: Path | None = None
+    front: FrontConfig = FrontConfig()
+    log: LogConfig = LogConfig()
+    http: HttpConfig = HttpConfig()
+    connectors: ConnectorsConfig = ConnectorsConfig()
+
+    @property
+    def front_dir(self) -> Path:
+        """The part of the state that is the front's."""
+        return self.state_dir / "front"
+
+
+def read_config(arguments: Sequence[str]) -> Config:
+    """The configuration by the command line and the file that it names (or the default one, if it is there)."""
+    given = vars(_parser().parse_args(arguments))
+    file: Path | None = given.pop("config")
+    config = _Reader(str(file or DEFAULT_FILE)).read(_load(file))
+    line = _Reader("command line")
+    words = {key: line.value("--" + key.replace("_", "-"), key, value) for key, value in given.items() if value is not None}
+    return _checked(replace(config, **words))
+
+
+def parse_address(text: str) -> Address:
+    """``HOST:PORT`` with a numeric host, ``[HOST]:PORT`` for IPv6, or ``localhost:PORT``; raises ``ValueError``."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the last port
+        raise ValueError(f"must be HOST:PORT, not {text!r}")
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = "127.0.0.1" if host == "localhost" else host[1:-1] if bracketed else host
+    try:
+        parsed = ipaddress.ip_address(host)
+    except ValueError:
+        raise ValueError(f"must be a numeric address or localhost, not {host!r}") from None
+    if (parsed.version == 6) != bracketed:  # noqa: PLR2004 - IPv6
+        raise ValueError(f"must be written [HOST]:PORT for IPv6 and HOST:PORT for IPv4, not {text!r}")
+    return Address(str(parsed), int(port))
+
+
+def parse_hypervisor(text: str) -> Hypervisor:
+    """A libvirt URI, ``simulator`` or ``simulator:N``; raises ``ValueError``."""
+    if text == "simulator":
+        return Hypervisor("simulator")
+    if text.startswith("simulator:"):
+        number = text.removeprefix("simulator:")
+        if not (number.isascii() and number.isdigit() and int(number) <= SIMULATED_VMS_LIMIT):
+            raise ValueError(f"must be simulator:N with N up to {SIMULATED_VMS_LIMIT}, not {text!r}")
+        return Hypervisor("simulator", int(number))
+    scheme, sign, _rest = text.partition("://")
+    if not (sign and scheme and text.isprintable()):
+        raise ValueError(f"must be a libvirt URI or simulator[:N], not {text!r}")
+    return Hypervisor(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vdsmd",
+        description="The daemon of libvdsm: one virtualization host through one API.",
+        epilog="exit status: 0 stopped as asked; 1 failed; 2 wrong command line or configuration; 3 an address cannot be listened on",
+        argument_default=None,
+        allow_abbrev=False,
+    )
+    path = {"type": Path, "metavar": "PATH"}
+    parser.add_argument("--config", type=Path, metavar="FILE", help=f"configuration (default: {DEFAULT_FILE}, if it is there)")
+    parser.add_argument("--state-dir", **path, help="where state is kept (default: /var/lib/libvdsm)")  # type: ignore[arg-type]
+    parser.add_argument("--listen", metavar="HOST:PORT", help="a TCP address to listen on")
+    parser.add_argument("--socket", **path, help="the unix socket (default: /run/libvdsm/vdsmd.sock)")  # type: ignore[arg-type]
+    parser.add_argument("--hypervisor", metavar="URI|simulator[:N]", help="what is managed (default: qemu:///system)")
+    flag = {"action": "store_const", "const": True}
+    parser.add_argument("--insecure", **flag, help="plain TCP, everybody is administrator; only on loopback")  # type: ignore[arg-type]
+    parser.add_argument("--in-process", **flag, help="subsystems inside the front; only simulator and test:///")  # type: ignore[arg-type]
+    parser.add_argument("--verify-results", **flag, help="check every answer and event against the schema")  # type: ignore[arg-type]
+    parser.add_argument("--ready-file", **path, help="written as soon as calls are answered")  # type: ignore[arg-type]
+    return parser
+
+
+def _load(file: Path | None) -> dict[str, Any]:
+    try:
+        with (file or DEFAULT_FILE).open("rb") as stream:
+            return tomllib.load(stream)
+    except FileNotFoundError:
+        if file is None:
+            return {}
+        raise ConfigError(f"{file}: there is no such file") from None
+    except OSError as failure:
+        raise ConfigError(f"{file or DEFAULT_FILE}: cannot be read: {failure.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        raise ConfigError(f"{file or DEFAULT_FILE}: is not TOML: {failure}") from None
+
+
+def _checked(config: Config) -> Config:
+    if config.listen is None and config.insecure:
+        config = replace(config, listen=Address("127.0.0.1", DEFAULT_PORT))
+    if config.listen is not None and not config.insecure:
+        raise ConfigError("--listen: needs --insecure, because TLS is not there yet; without both, the unix socket serves")
+    if config.listen is not None and not config.listen.is_loopback:
+        raise ConfigError(f"--insecure: serves loopback addresses only, not {config.listen}")
+    if config.in_process and config.hypervisor.is_real:
+        raise ConfigError(f"--in-process: serves simulator and test:/// only; calls to {config.hypervisor.uri} can hang for ever")
+    if len(str(config.socket).encode()) > SOCKET_PATH_LIMIT:
+        raise ConfigError(f"--socket: a path of a unix socket has at most {SOCKET_PATH_LIMIT} octets: {config.socket}")
+    return config
+
+
+_T = TypeVar("_T", bound="DataclassInstance")
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+class _Reader:
+    """Values of one source, checked key by key."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def read(self, document: Mapping[str, object]) -> Config:
+        return self._table(Config, "", document)
+
+    def value(self, where: str, key: str, value: object) -> Any:  # noqa: ANN401 - the field's own type
+        """``value`` as the field ``key`` wants it; ``where`` is how the source calls it."""
+        return _KINDS[key](self, where, value)
+
+    def fail(self, where: str, complaint: str) -> NoReturn:
+        raise ConfigError(f"{self._source}: {where}: {complaint}")
+
+    def _table(self, kind: type[_T], where: str, document: object) -> _T:
+        known = {each.name for each in fields(kind)}
+        values = {}
+        for key, value in self._mapping(where, document).items():
+            place = f"{where}.{key}" if where else key
+            if key not in known:
+                self.fail(place, f"is not known; here may stand {', '.join(sorted(known))}")
+            values[key] = self.value(place, key, value)
+        return kind(**values)
+
+    def _mapping(self, where: str, value: object) -> Mapping[str, object]:
+        return value if isinstance(value, dict) else self._refuse(where, "a table", value)
+
+    def _refuse(self, where: str, wanted: str, value: object) -> NoReturn:
+        self.fail(where, f"must be {wanted}, not {value!r}")
+
+    def boolean(self, where: str, value: object) -> bool:
+        return value if isinstance(value, bool) else self._refuse(where, "true or false", value)
+
+    def string(self, where: str, value: object) -> str:
+        return value if isinstance(value, str) and value else self._refuse(where, "a string with something in it", value)
+
+    def strings(self, where: str, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            self._refuse(where, "an array of strings", value)
+        return tuple(self.string(f"{where}[{number}]", each) for number, each in enumerate(value))
+
+    def path(self, where: str, value: object) -> Path:
+        path = Path(self.string(where, str(value) if isinstance(value, Path) else value))
+        if "\0" in str(path):
+            self._refuse(where, "a path", value)
+        return path.absolute()
+
+    def uid(self, where: str, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**32 - 1:
+            self._refuse(where, "the number of a user other than root", value)
+        return value
+
+    def level(self, where: str, value: object) -> str:
+        return str(value) if value in _LEVELS else self._refuse(where, f"one of {', '.join(_LEVELS)}", value)
+
+    def address(self, where: str, value: object) -> Address:
+        return self._parsed(where, parse_address, value)
+
+    def hypervisor(self, where: str, value: object) -> Hypervisor:
+        return self._parsed(where, parse_hypervisor, value)
+
+    def front(self, where: str, value: object) -> FrontConfig:
+        return self._table(FrontConfig, where, value)
+
+    def log(self, where: str, value: object) -> LogConfig:
+        return self._table(LogConfig, where, value)
+
+    def http(self, where: str, value: object) -> HttpConfig:
+        return self._table(HttpConfig, where, value)
+
+    def connectors(self, where: str, value: object) -> ConnectorsConfig:
+        document = dict(self._mapping(where, value))
+        enabled = self.strings(f"{where}.enabled", document.pop("enabled", []))
+        settings = {key: self._mapping(f"{where}.{key}", each) for key, each in document.items()}
+        return ConnectorsConfig(enabled, settings)
+
+    def _parsed(self, where: str, parse: Callable[[str], _P], value: object) -> _P:
+        text = self.string(where, value)
+        try:
+            return parse(text)
+        except ValueError as failure:
+            self.fail(where, str(failure))
+
+
+_P = TypeVar("_P")
+
+#: How each key of any table is read; a key means the same in every table.
+_KINDS: Mapping[str, Callable[[_Reader, str, object], object]] = {
+    "state_dir": _Reader.path,
+    "socket": _Reader.path,
+    "listen": _Reader.address,
+    "hypervisor": _Reader.hypervisor,
+    "insecure": _Reader.boolean,
+    "in_process": _Reader.boolean,
+    "verify_results": _Reader.boolean,
+    "ready_file": _Reader.path,
+    "front": _Reader.front,
+    "log": _Reader.log,
+    "http": _Reader.http,
+    "connectors": _Reader.connectors,
+    "user": _Reader.string,
+    "uid": _Reader.uid,
+    "level": _Reader.level,
+    "hosts": _Reader.strings,
+    "origins": _Reader.strings,
+}

@@ -1,0 +1,119 @@
+"""The front: owns the port, serves every caller, asks the workers. No rights but its sockets once it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import importlib
+import logging
+import os
+import signal
+import socket
+
+import uvloop
+
+from libvdsm.daemon import kernel
+from libvdsm.daemon.build import FrontCore, build_front, build_listeners
+from libvdsm.daemon.child import ChildEnds
+from libvdsm.daemon.config import Config
+from libvdsm.daemon.connectors import Connectors
+from libvdsm.daemon.control import ControlEnd, Notice, Received
+from libvdsm.daemon.heartbeat import Heartbeat
+
+_log = logging.getLogger(__name__)
+
+#: To answer what was accepted when asked to stop; the supervisor kills later.
+STOP_S = 15.0
+#: Of that, for answers that are due.
+ANSWER_S = 5.0
+#: Loaded at first use by what we have loaded; it cannot be once we are nobody.
+_LATE_MODULES = ("encodings.idna", "linecache", "traceback", "tokenize", "concurrent.futures.thread", "encodings.unicode_escape")
+
+
+def run_front(config: Config, user: kernel.User | None, started_by: int, ends: ChildEnds) -> int:
+    """Serve until told to stop, or the supervisor is gone; answers the exit status.
+
+    ``user``: whom to become before serving, if we are root. ``started_by``: the user who is administrator beside root.
+    """
+    if ends.control is None:
+        raise ValueError("the front needs its end of the control socket")
+    parent = os.getppid()
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    connectors = Connectors.load(config)
+    if user is not None:
+        for name in _LATE_MODULES:
+            importlib.import_module(name)
+        kernel.become(user)
+        kernel.die_with(parent)
+    return loop.run_until_complete(_serve(config, frozenset({0, started_by}), ends, ControlEnd(ends.control), connectors))
+
+
+async def _serve(config: Config, administrators: frozenset[int], ends: ChildEnds, control: ControlEnd, connectors: Connectors) -> int:
+    loop = asyncio.get_running_loop()
+    Heartbeat(ends.heartbeat)
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    core = build_front(config, administrators)
+    listeners = build_listeners(core, config, ends.listeners)
+    supervisor = _Supervisor(core, control, stop)
+    loop.add_reader(control.fileno(), supervisor.hear)
+    await core.start()
+    for listener in listeners:
+        await listener.start()
+    await connectors.start(core.bridge, core.access)
+    gc.collect()
+    gc.freeze()
+    supervisor.say_ready()
+    _log.info("answers calls")
+    await stop.wait()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STOP_S):
+            await connectors.stop()
+            await asyncio.gather(*(listener.stop(ANSWER_S) for listener in listeners))
+            await core.close()
+    supervisor.close()
+    _log.info("has stopped")
+    return 0
+
+
+class _Supervisor:
+    """The supervisor, as the front hears it."""
+
+    def __init__(self, core: FrontCore, control: ControlEnd, stop: asyncio.Event) -> None:
+        self._core = core
+        self._control = control
+        self._stop = stop
+        self._attaching: set[asyncio.Task[None]] = set()
+
+    def say_ready(self) -> None:
+        self._control.send(Notice("ready"))
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._control.fileno())
+        self._control.close()
+
+    def hear(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while (received := self._control.receive()) is not None:
+                self._deal_with(received)
+            _log.error("the supervisor is gone")
+            asyncio.get_running_loop().remove_reader(self._control.fileno())
+            self._stop.set()
+
+    def _deal_with(self, received: Received) -> None:
+        notice = received.notice
+        streams = [socket.socket(fileno=descriptor) for descriptor in received.descriptors]
+        port = self._core.ports.get(notice.name)
+        if notice.what == "attach" and port is not None and len(streams) == 2:  # noqa: PLR2004 - frames and descriptors
+            task = asyncio.ensure_future(port.attach(*streams))
+            self._attaching.add(task)
+            task.add_done_callback(self._attaching.discard)
+            return
+        for stream in streams:
+            stream.close()
+        if notice.what == "held" and port is not None:
+            port.held(notice.reason)
+        elif notice.what == "degraded" and port is not None:
+            port.degraded(notice.reason)

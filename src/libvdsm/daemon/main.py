@@ -1,0 +1,109 @@
+"""``vdsmd``: reads its configuration, binds its sockets, and becomes the supervisor of the rest.
+
+Exit status: 0 stopped as asked; 1 failed; 2 wrong command line or configuration; 3 an address cannot be listened on.
+Standard library only: front and workers are forked from here and load their own code afterwards.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from libvdsm.daemon import kernel, log
+from libvdsm.daemon.child import ChildEnds, Program
+from libvdsm.daemon.config import Config, ConfigError, read_config
+from libvdsm.daemon.listening import CannotListenError, UnixListener, listen_tcp
+from libvdsm.daemon.supervisor import Plan, Supervisor
+
+_log = logging.getLogger(__name__)
+
+WRONG_CONFIGURATION = 2
+CANNOT_LISTEN = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Be ``vdsmd`` until SIGTERM or SIGINT."""
+    try:
+        config = read_config(sys.argv[1:] if arguments is None else arguments)
+    except ConfigError as failure:
+        return _refuse(str(failure), WRONG_CONFIGURATION)
+    outlet = log.stderr_outlet()
+    log.set_up("supervisor", config.log.level, outlet)
+    front_user = kernel.user_for(config.front.user, config.front.uid) if os.geteuid() == 0 else None
+    try:
+        _make_folders(config, front_user)
+        listener = UnixListener(config.socket, front_user)
+    except (CannotListenError, OSError) as failure:
+        return _refuse(str(failure), CANNOT_LISTEN)
+    try:
+        tcp = None if config.listen is None else listen_tcp(config.listen)
+    except CannotListenError as failure:
+        listener.close()
+        return _refuse(f"--listen: {failure}", CANNOT_LISTEN)
+    if config.ready_file is not None:
+        config.ready_file.unlink(missing_ok=True)
+    plan = _plan(config, front_user, listener.socket, tcp, outlet)
+    _log.info("starts; socket %s, TCP %s, hypervisor %s", config.socket, config.listen or "none", config.hypervisor.uri)
+    try:
+        return Supervisor(plan).run()
+    finally:
+        listener.close()
+        if tcp is not None:
+            tcp.close()
+
+
+def _refuse(reason: str, status: int) -> int:
+    sys.stderr.write(f"vdsmd: {log.clean(reason)}\n")
+    return status
+
+
+def _make_folders(config: Config, front_user: kernel.User | None) -> None:
+    """The state folder is ours; in it the front has one of its own, because nobody with rights may follow its links."""
+    config.state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+    own = config.front_dir
+    own.mkdir(mode=0o700, exist_ok=True)
+    if front_user is not None:
+        os.chown(own, front_user.uid, front_user.gid, follow_symlinks=False)
+
+
+def _plan(config: Config, front_user: kernel.User | None, unix: socket.socket, tcp: socket.socket | None, outlet: log.Outlet) -> Plan:
+    workers = () if config.in_process else ("virt", "host")
+    started_by = os.geteuid()
+    return Plan(
+        front=Program("front", "front", partial(_front, config, front_user, started_by, outlet)),
+        workers=[Program(name, "worker", partial(_worker, name, config, outlet)) for name in workers],
+        worlds=[Program("simulator", "world", partial(_world, config, outlet))] if config.hypervisor.is_simulator else [],
+        listeners=(unix,) if tcp is None else (unix, tcp),
+        keep=outlet.descriptors,
+        ready_file=config.ready_file,
+        describe={"port": None if tcp is None else tcp.getsockname()[1], "socket": str(config.socket)},
+    )
+
+
+def _front(config: Config, user: kernel.User | None, started_by: int, outlet: log.Outlet, ends: ChildEnds) -> int:
+    log.set_up("front", config.log.level, outlet)
+    from libvdsm.daemon.front import run_front
+
+    return run_front(config, user, started_by, ends)
+
+
+def _worker(name: str, config: Config, outlet: log.Outlet, ends: ChildEnds) -> int:
+    log.set_up(name, config.log.level, outlet)
+    from libvdsm.daemon.worker import run_worker
+
+    return run_worker(name, config, ends)
+
+
+def _world(config: Config, outlet: log.Outlet, _ends: ChildEnds) -> int:
+    log.set_up("simulator", config.log.level, outlet)
+    from libvdsm.daemon.world import run_world
+
+    return run_world(config)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

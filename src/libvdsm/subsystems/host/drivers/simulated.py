@@ -12,7 +12,8 @@ _NAMESPACE = uuid.UUID("7c0a7d34-7df7-5a0e-8e0b-3f6f4f2f9d10")
 _GIB = 1024**3
 _CPUS = 32
 _MEMORY = 256 * _GIB
-_BOOT_BEFORE_S = 86400.0
+_DAY_S = 86400
+_BOOTS_EVERY_S = 30 * _DAY_S  # so that it is the same host to whoever asks again
 _PERIOD_S = 300.0
 
 
@@ -22,7 +23,7 @@ class SimulatedHost:
     def __init__(self, seed: int, clock: Clock) -> None:
         self._seed = seed
         self._clock = clock
-        self._booted_at = math.floor(clock.time() - _BOOT_BEFORE_S)
+        self._booted_at = math.floor(clock.time() / _BOOTS_EVERY_S) * _BOOTS_EVERY_S - _DAY_S
 
     def facts(self) -> HostFacts:
         """See ``HostDriver``."""

@@ -68,7 +68,7 @@ RULES: Final[Mapping[str, str]] = {
     "unit-missing": "Each integer, number and decimal has a unit.",
     "unit-extra": "Only integers, numbers and decimals have a unit.",
     "secret-direction": "A secret is never answered.",
-    "ticket-direction": "A ticket is never sent by the client in a type that answers it.",
+    "ticket-direction": "A ticket is never sent by a client.",
     "endless-type": "A record does not need itself.",
     # Values: see check.values
     "optional-and-default": "A member with a default is optional by that.",

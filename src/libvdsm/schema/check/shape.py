@@ -192,7 +192,7 @@ class _Judge:
 
     def _word(self, one: Definition, key: str, words: tuple[str, ...]) -> None:
         value = one.table.value(key)
-        if value not in words:
+        if words and value not in words:  # no words: their list is missing, and that was said
             self._say("trait-word", one, key, f"{key} is {value!r}, not one of {', '.join(words)}")
 
     def _summary(self, one: Definition, key: str) -> None:

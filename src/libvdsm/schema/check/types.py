@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from libvdsm.schema import ir, resolve, typeref
@@ -16,22 +16,34 @@ def check_types(api: ir.Api, report: Report) -> None:
     """Note what is wrong with types and with the members of all that has members."""
     for path, field, one in fields_of(api):
         _field(api, path, field, one, report)
+    _check_secrecy(api, report)
     branches: dict[str, str] = {}
     for named in api.types.values():
-        match named:
-            case ir.Record():
-                _record(api, named, report)
-            case ir.Enum():
-                _not_empty(named, len(named.values), "values", report)
-            case ir.Union():
-                _not_empty(named, len(named.branches), "branches", report)
-                _union(api, named, branches, report)
-            case ir.Patch():
-                _patch(api, named, report)
-            case ir.View():
-                _view(api, named, report)
+        _type(api, named, branches, report)
         if not named.is_input and not named.is_output:
             report.say("unused-type", named.position, named.name, "is used by no verb, event or error")
+
+
+def _check_secrecy(api: ir.Api, report: Report) -> None:
+    for method in api.methods.values():
+        _secrecy(method.full_name, method.params, report, is_input=True, is_output=False)
+    for error in api.errors.values():
+        _secrecy(error.name, error.params, report, is_input=False, is_output=True)
+
+
+def _type(api: ir.Api, one: ir.Type, branches: dict[str, str], report: Report) -> None:
+    match one:
+        case ir.Record():
+            _record(api, one, report)
+        case ir.Enum():
+            _not_empty(one, len(one.values), "values", report)
+        case ir.Union():
+            _not_empty(one, len(one.branches), "branches", report)
+            _union(api, one, branches, report)
+        case ir.Patch():
+            _patch(api, one, report)
+        case ir.View():
+            _view(api, one, report)
 
 
 def fields_of(api: ir.Api) -> Iterator[tuple[str, ir.Field, ir.Record | None]]:
@@ -68,16 +80,21 @@ def _field(api: ir.Api, path: str, field: ir.Field, record: ir.Record | None, re
 
 
 def _record(api: ir.Api, one: ir.Record, report: Report) -> None:
-    for field in one.fields:
-        path, scalar = f"{one.name}.{field.name}", typeref.scalar(field.type)
-        if scalar is Scalar.SECRET and one.is_output:
-            report.say("secret-direction", field.position, path, f"is a secret, and {one.name} is answered")
-        if scalar is Scalar.TICKET and one.is_input:
-            report.say("ticket-direction", field.position, path, f"is a ticket, and {one.name} is sent by clients")
-        if one.writable:
-            _part(api, path, field, report)
+    _secrecy(one.name, one.fields, report, is_input=one.is_input, is_output=one.is_output)
+    if one.writable:
+        for field in one.fields:
+            _part(api, f"{one.name}.{field.name}", field, report)
     if _needs_itself(api, one):
         report.say("endless-type", one.position, one.name, "needs itself: no value of it can end")
+
+
+def _secrecy(owner: str, fields: Iterable[ir.Field], report: Report, *, is_input: bool, is_output: bool) -> None:
+    for field in fields:
+        path, scalar = f"{owner}.{field.name}", typeref.scalar(field.type)
+        if scalar is Scalar.SECRET and is_output:
+            report.say("secret-direction", field.position, path, f"is a secret, and {owner} is answered")
+        if scalar is Scalar.TICKET and is_input:
+            report.say("ticket-direction", field.position, path, f"is a ticket, and {owner} is sent by clients")
 
 
 def _part(api: ir.Api, path: str, field: ir.Field, report: Report) -> None:
@@ -125,8 +142,8 @@ def _union(api: ir.Api, one: ir.Union, taken: dict[str, str], report: Report) ->
                 "union-discriminator", branch.position, path, f"is {branch.record}, which has a member {one.discriminator} of its own"
             )
     for name, other in api.types.items():
-        direct = name != one.name and any(b.record in resolve.used_by(other) for b in one.branches) and not isinstance(other, ir.Union)
-        if direct:
+        used = () if isinstance(other, ir.Union) else resolve.used_by(other)
+        if any(branch.record in used and isinstance(api.types.get(branch.record), ir.Record) for branch in one.branches):
             report.say("union-shared", other.position, name, f"uses a branch of {one.name} without its tag")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -109,6 +110,22 @@ def test_a_call_that_hung_goes_on_when_the_fault_is_over(hypervisor: Hypervisor)
         driver.close()
         control.clear()
     hypervisor.await_state(id, VmState.PAUSED)
+
+
+def test_a_replaced_road_leaves_the_calls_that_are_on_it_to_their_end(hypervisor: Hypervisor) -> None:
+    slow, hung = hypervisor.started(), hypervisor.started()
+    with SimulatorControl(world_of(hypervisor).socket_path) as control, ThreadPoolExecutor(2) as threads:
+        control.slow(0.3, slow)
+        control.hang(hung)
+        calls = [threads.submit(hypervisor.driver.suspend, id) for id in (slow, hung)]
+        assert not wait(calls, 0.1).done
+        hypervisor.driver.replace("command")
+        assert hypervisor.started()
+        calls[0].result(5)
+        assert hypervisor.driver.domain(slow).state == VmState.PAUSED
+        assert not calls[1].done()
+        control.clear()
+        calls[1].result(5)
 
 
 def test_dropped_events_are_not_told_and_states_are_true(hypervisor: Hypervisor) -> None:

@@ -66,10 +66,10 @@ class SimulatorDriver:
     def replace(self, road: Road) -> None:
         """See ``Driver``."""
         with self._lock:
-            ended, old = self._ended, self._roads.pop(road, None)
-        if old is not None:
-            old.close()
+            ended, old = self._ended, self._roads.get(road)
         self._connect(road, ended)
+        if old is not None:
+            old.retire()
 
     def _connect(self, road: Road, ended: threading.Event) -> None:
         def on_end(reason: str) -> None:

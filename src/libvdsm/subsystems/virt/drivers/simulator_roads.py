@@ -39,6 +39,7 @@ class SimulatorRoad:
         self._on_event = on_event
         self._on_end = on_end
         self._is_closed = False
+        self._is_retired = False
         self._thread = threading.Thread(target=self._receive, name=f"simulator-{name}", daemon=True)
         self._thread.start()
 
@@ -61,6 +62,19 @@ class SimulatorRoad:
         finally:
             with self._lock:
                 self._waiting.pop(id, None)
+            self._leave()
+
+    def retire(self) -> None:
+        """Close when the calls that are under way have ended; no more events come from here. Never raises."""
+        self._on_event = self._on_end = None
+        self._is_retired = True
+        self._leave()
+
+    def _leave(self) -> None:
+        with self._lock:
+            is_idle = self._is_retired and not self._waiting
+        if is_idle:
+            self.close()
 
     def close(self) -> None:
         """End the connection; calls that wait fail with ``HypervisorUnavailable``. Never raises."""

@@ -23,7 +23,6 @@ class Client(Interfaces):
 def connect(url: str, *, connect_timeout: float = 10.0) -> Client:
     """Name the daemon at ``url``; nothing is sent before ``with`` or ``open``.
 
-
     ``url`` is ``unix:///path``, ``tcp://host:port``, ``http://host:port`` or ``http+unix:///path``; over HTTP
     there are no events. Raises ``AddressError`` for any other.
     """

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from libvdsm.codegen.cli import emit as cli
+from libvdsm.codegen.docs import emit as docs
+from libvdsm.codegen.jsonschema import emit as jsonschema
+from libvdsm.codegen.openrpc import emit as openrpc
 from libvdsm.codegen.python import emit as python
 from libvdsm.codegen.server import emit as server
 
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 
 EMITTERS: Final[Mapping[str, Callable[[ir.Api], dict[str, str]]]] = {
     "cli": cli.emit,
+    "docs": docs.emit,
+    "jsonschema": jsonschema.emit,
+    "openrpc": openrpc.emit,
     "python": python.emit,
     "server": server.emit,
 }

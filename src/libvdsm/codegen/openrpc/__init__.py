@@ -1,0 +1,1 @@
+"""Emitter of the OpenRPC document that ``Schema.discover`` answers."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from libvdsm.base.errors import ApiError
 from libvdsm.transports.config import LOCAL_HOSTS
-from libvdsm.transports.connection import Connection
+from libvdsm.transports.connection import CHECK_OCTETS, Connection
 from libvdsm.transports.tunnel import TunnelConnection
 from libvdsm.wire.http.connection import HttpConnection
 from libvdsm.wire.http.events import Continue, Refused, Request, Response, Upgraded
@@ -115,14 +115,15 @@ class HttpReactor(Connection):
 
     def _work(self) -> None:
         """Answer what has arrived, one by one."""
-        for event in self._codec.events():
+        codec = self._codec
+        while (event := codec.next_event()) is not None:
             if isinstance(event, Request):
                 self._take(event)
             else:
                 self._heed(event)
             if self._running is not None or self.is_closing or self._is_lingering:
                 break
-            if self.is_full():
+            if self._out_octets >= CHECK_OCTETS and self.is_full():
                 self.flush()
                 if self._is_full:
                     return
@@ -137,7 +138,7 @@ class HttpReactor(Connection):
         if isinstance(event, Refused):
             self._refuse(event)
         elif isinstance(event, Continue):
-            self._out.append(self._codec.send(event, date=self.hub.date))
+            self._out.append(self._codec.send(event, self.hub.date))
         else:
             self._codec.restart(event.data)
 
@@ -174,10 +175,11 @@ class HttpReactor(Connection):
         return session.handle(request)
 
     def _respond(self, request: Request, response: Response) -> None:
-        data = self._codec.send(response, date=self.hub.date, request=request, is_last=self._is_last)
+        is_persistent = request.is_persistent and not self._is_last
+        data = self._codec.send(response, self.hub.date, request, is_persistent)
         self._out.append(data)
         self._out_octets += len(data)
-        if self._is_last or not request.is_persistent:
+        if not is_persistent:
             self._linger()
 
     def _answered(self, done: asyncio.Future[Response]) -> None:
@@ -193,7 +195,7 @@ class HttpReactor(Connection):
             self.resume_reading()
 
     def _refuse(self, refused: Refused) -> None:
-        self._out.append(self._codec.send(_refusal(refused.status, refused.reason), date=self.hub.date))
+        self._out.append(self._codec.send(_refusal(refused.status, refused.reason), self.hub.date))
         self._linger()
 
     def _linger(self) -> None:

@@ -57,7 +57,7 @@ def find_fault(message: bytes, deepest: int = DEEPEST) -> str | None:
         return _find_text_fault(message) or _word(error)
     except RecursionError:
         return f"more than {deepest} levels"
-    if _is_plain(message):
+    if is_plain(message):
         return None
     return _find_text_fault(message) or _find_number_fault(message) or _find_duplicate(message)
 
@@ -80,13 +80,21 @@ def _find_depth_fault(message: bytes, deepest: int) -> str | None:
     return f"more than {deepest} levels" if too_deep else None
 
 
-def _is_plain(message: bytes) -> bool:
-    """A sufficient look at a valid and small message: no name occurs twice anywhere, nothing needs a closer look."""
-    if len(message) > _SMALL or b"\\" in message or not message.isascii() or _is_suspect(message):
+def is_plain(message: bytes) -> bool:
+    """Whether a valid JSON value is strict beyond doubt: a sufficient look at a small message.
+
+    ``bytes.find`` is used where ``in`` would read better: it takes half the time.
+    """
+    if len(message) > _SMALL or not message.isascii() or message.find(b"\\") >= 0:
+        return False
+    if message.count(b"[") + message.count(b"{") > DEEPEST or _is_suspect(message):
         return False
     # Without escapes every quotation mark delimits: pieces are outside, string, outside, string, ... outside.
     pieces = message.split(b'"')
-    names = [string for string, after in zip(pieces[1::2], pieces[2::2], strict=True) if after[:1] == b":" or after.lstrip()[:1] == b":"]
+    strings = pieces[1::2]
+    if len(set(strings)) == len(strings):
+        return True
+    names = [string for string, after in zip(strings, pieces[2::2], strict=True) if after.lstrip()[:1] == b":"]
     return len(set(names)) == len(names)
 
 
@@ -111,8 +119,8 @@ def _has_lone_surrogate(message: bytes) -> bool:
 
 
 def _is_suspect(message: bytes) -> bool:
-    masked = message.translate(_MASK)
-    return b"0e000" in masked or b"0e+000" in masked or _LONG_RUN in masked
+    masked = message.translate(_MASK, b"+")
+    return masked.find(b"0e000") >= 0 or (len(masked) >= len(_LONG_RUN) and masked.find(_LONG_RUN) >= 0)
 
 
 def _find_number_fault(message: bytes) -> str | None:

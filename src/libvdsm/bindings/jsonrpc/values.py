@@ -83,7 +83,8 @@ def read_request(message: bytes) -> Call:
         and message.find(b"\\") < 0
     ):
         return Call(envelope.method, params or _EMPTY, id or None, None)
-    check(message)
+    if not strict.is_plain(message):
+        check(message)
     return _judge(envelope, params, id)
 
 
@@ -120,7 +121,7 @@ def check(message: bytes) -> None:
 
 
 def _judge(envelope: Envelope, params: bytes, id: bytes) -> Call:
-    if id and _SCALAR_ID.fullmatch(id) is None:
+    if id and not id.isdigit() and _SCALAR_ID.fullmatch(id) is None:
         _check_id(id)
     if params and params[0] not in b"{[":
         raise NotACallError(InvalidRequest(reason="params is neither an object nor an array"), id or b"null")

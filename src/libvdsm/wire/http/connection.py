@@ -23,6 +23,7 @@ _BAD_REQUEST = 400
 _TOO_LARGE = 413
 _EXPECTATION_FAILED = 417
 _HEAD_TOO_LARGE = 431
+_END_OF_HEAD = b"\r\n\r\n"
 _ONE_HOST = "there must be exactly one Host"
 
 
@@ -41,12 +42,30 @@ class _RefusalError(Exception):
         self.refused = Refused(status, reason)
 
 
+class _Learned:
+    """A head that was parsed. Clients repeat themselves: the same octets again, between requests, mean the same."""
+
+    __slots__ = ("_request", "_size", "head", "octets")
+
+    def __init__(self, head: bytes, octets: int, request: Request) -> None:
+        self.head = head
+        self.octets = octets
+        self._size = len(head)
+        self._request = request
+
+    def repeat(self, data: bytes) -> Request:
+        known = self._request
+        return Request(known.method, known.target, known.headers, data[self._size :], known.version)
+
+
 class HttpConnection:
     """Bytes to requests, answers to bytes."""
 
     def __init__(self, limits: HttpLimits | None = None) -> None:
         self._limits = limits or HttpLimits()
+        self._head_bound = self._limits.head_octets
         self._events: deque[Event] = deque()
+        self._learned: _Learned | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._is_dead = False
         self._is_upgraded = False
@@ -58,7 +77,7 @@ class HttpConnection:
     def _begin(self) -> None:
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
-        self._header_count = 0
+        self._repeated = 0
         self._weight = 0
         self._body: list[bytes] = []
         self._body_octets = 0
@@ -80,6 +99,11 @@ class HttpConnection:
                 self._events.append(Upgraded(data))
             return
         was_in_head = self._in_head
+        learned = self._learned
+        is_fresh = not self._has_begun
+        if is_fresh and learned is not None and len(data) == learned.octets and data.startswith(learned.head):
+            self._events.append(learned.repeat(data))
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -88,6 +112,8 @@ class HttpConnection:
             self._fail(error)
         except httptools.HttpParserError as error:
             self._refuse(Refused(_BAD_REQUEST, str(error) or "not HTTP/1.1"))
+        if is_fresh and not self._has_begun and len(self._events) == 1:
+            self._learn(data, self._events[0])
         if not self._in_head:
             self._head_octets = 0
         elif was_in_head:
@@ -95,19 +121,32 @@ class HttpConnection:
             if self._head_octets > self._limits.head_octets:
                 self._refuse(Refused(_HEAD_TOO_LARGE, f"the head is longer than {self._limits.head_octets} octets"))
 
+    def _learn(self, data: bytes, event: Event) -> None:
+        """Remember the head of ``data`` if this was the whole of one plain request."""
+        if not isinstance(event, Request) or not event.is_persistent or event.is_upgrade or self._is_dead:
+            return
+        size = len(data) - len(event.body)
+        if data.find(_END_OF_HEAD) == size - len(_END_OF_HEAD) and b"transfer-encoding" not in event.headers:
+            self._learned = _Learned(data[:size], len(data), event)
+
     def events(self) -> Iterator[Event]:
         """What was received, in order. May be left and called again: what was not taken stays."""
         while self._events:
             yield self._events.popleft()
 
-    def send(self, event: Response | Continue, *, date: bytes, request: Request | None = None, is_last: bool = False) -> bytes:
-        """``event`` as bytes; an answer follows its ``request`` in version, persistence and method."""
+    def next_event(self) -> Event | None:
+        """The first of ``events``, if there is one."""
+        return self._events.popleft() if self._events else None
+
+    def send(self, event: Response | Continue, date: bytes, request: Request | None = None, is_persistent: bool = False) -> bytes:
+        """``event`` as bytes; an answer follows its ``request`` in version and method. ``date`` is an IMF-fixdate."""
         if isinstance(event, Continue):
             return CONTINUE
         if request is None:
-            return encode_response(event, date=date, is_persistent=False)
-        is_persistent = request.is_persistent and not is_last
-        return encode_response(event, date=date, is_persistent=is_persistent, is_head=request.method == b"HEAD", version=request.version)
+            return encode_response(event, date, is_persistent=False)
+        if is_persistent and request.version == "1.1" and request.method == b"POST":
+            return encode_response(event, date)
+        return encode_response(event, date, is_persistent=is_persistent, is_head=request.method == b"HEAD", version=request.version)
 
     def _refuse(self, refused: Refused) -> None:
         if not self._is_dead:
@@ -142,14 +181,15 @@ class HttpConnection:
     def on_url(self, url: bytes) -> None:
         """See httptools."""
         self._target += url
-        self._weigh(len(url))
+        self._weight += len(url)
+        if self._weight > self._head_bound:
+            self._refuse_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """See httptools; also called for trailers, which count and are dropped (RFC 9110, 6.5.1)."""
-        self._weigh(len(name) + len(value) + 4)
-        self._header_count += 1
-        if self._header_count > self._limits.headers:
-            raise _RefusalError(_HEAD_TOO_LARGE, f"more than {self._limits.headers} headers")
+        """See httptools; also called for trailers, which weigh and are dropped (RFC 9110, 6.5.1)."""
+        self._weight += len(name) + len(value) + 4
+        if self._weight > self._head_bound:
+            self._refuse_head()
         if not self._in_head:
             return
         name = name.lower()
@@ -160,16 +200,17 @@ class HttpConnection:
             raise _RefusalError(_BAD_REQUEST, _ONE_HOST)
         else:
             headers[name] += b", " + value
+            self._repeated += 1
 
-    def _weigh(self, octets: int) -> None:
-        self._weight += octets
-        if self._weight > self._limits.head_octets:
-            raise _RefusalError(_HEAD_TOO_LARGE, f"the head is longer than {self._limits.head_octets} octets")
+    def _refuse_head(self) -> None:
+        raise _RefusalError(_HEAD_TOO_LARGE, f"the head is longer than {self._limits.head_octets} octets")
 
     def on_headers_complete(self) -> None:
         """See httptools."""
         self._in_head = False
         headers = self._headers
+        if len(headers) + self._repeated > self._limits.headers:
+            raise _RefusalError(_HEAD_TOO_LARGE, f"more than {self._limits.headers} headers")
         # RFC 9112, 3.2: exactly one Host in HTTP/1.1; two are wrong in any version.
         if b"host" not in headers and self._parser.get_http_version() != "1.0":
             raise _RefusalError(_BAD_REQUEST, _ONE_HOST)

@@ -13,6 +13,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # No answer of ours may be kept or guessed at by a browser.
 _FIXED = b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
+_OK = 200
 _JSON = b"application/json"
 _OK_JSON = _STATUS_LINES[200] + _FIXED + b"Content-Type: application/json\r\nContent-Length: %d\r\n"
 _USUAL = _OK_JSON + b"Date: %b\r\n\r\n%b"
@@ -20,10 +21,10 @@ _USUAL = _OK_JSON + b"Date: %b\r\n\r\n%b"
 _WITHOUT_BODY = (101, 204)
 
 
-def encode_response(response: Response, *, date: bytes, is_persistent: bool = True, is_head: bool = False, version: str = "1.1") -> bytes:
+def encode_response(response: Response, date: bytes, *, is_persistent: bool = True, is_head: bool = False, version: str = "1.1") -> bytes:
     """``response`` as sent; ``date`` is an IMF-fixdate. To HEAD the body is left out, its length is not."""
     body = response.body
-    if response.status == HTTPStatus.OK and response.content_type == _JSON and not response.headers:
+    if response.status == _OK and response.content_type == _JSON and not response.headers:
         if is_persistent and not is_head and version == "1.1":
             return _USUAL % (len(body), date, body)
         head = _OK_JSON % len(body)

@@ -90,6 +90,7 @@ def run(stack: contextlib.ExitStack, folder: Path, hypervisor: lab.Hypervisor, *
     """Set the scene, show, serve; what is started is ended by ``stack``."""
     guest = make_guest(stack, folder, hypervisor)
     step("The daemon")
+    shutil.rmtree(folder / "state", ignore_errors=True)  # every demonstration begins anew
     daemon = start_vdsmd(folder, hypervisor=hypervisor.uri, listen=None, verify=True)
     stack.callback(daemon.stop)
     say(f"$ vdsmd --hypervisor {hypervisor.uri} --socket {daemon.socket}", stage.BLUE)
@@ -97,6 +98,8 @@ def run(stack: contextlib.ExitStack, folder: Path, hypervisor: lab.Hypervisor, *
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}", "VDSM_URL": daemon.url}
     shell = stage.Shell(environment)
     stack.callback(remove_guest, shell)
+    wait_until(lambda: ready(shell), "the hypervisor answers")
+    remove_guest(shell)  # of one that was killed
     if not serve:
         show_life(shell, guest, folder)
         say("\nEverything was as promised.", stage.BOLD)
@@ -107,7 +110,6 @@ def run(stack: contextlib.ExitStack, folder: Path, hypervisor: lab.Hypervisor, *
 
 def show_life(shell: stage.Shell, guest: Guest, folder: Path) -> None:
     """From create to delete, and the check of every step."""
-    wait_until(lambda: ready(shell), "the hypervisor answers")
     step("What this host can do")
     shell.show("vdsmsh", "host", "get-capabilities")
     events = shell.follow_events("vdsmsh", "events", "--follow", "--topic", "vm.#")

@@ -1,0 +1,45 @@
+"""``make bench``: a short run of all of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import bench
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ["raw ping", "http ping", "raw pipelined ping", "raw stats 100", "raw worker query"]
+
+
+@pytest.mark.timeout(120)
+def test_writes_the_table_and_the_document(tmp_path: Path) -> None:
+    """Every row is measured beside the floor of the same run; figures are CPU, so even a short run has them."""
+    output = tmp_path / "bench.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / "bench.py"), "--rounds", "1", "--milliseconds", "50", "--output", str(output)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(output.read_text("utf-8"))
+    assert [row["name"] for row in found["results"]] == NAMES
+    assert found["floor_us"] > 0
+    assert all(row["cpu_us"] > 0 and row["ratio"] > 0 for row in found["results"])
+    assert all(name in done.stdout for name in NAMES)
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    """A slow round harms floor and row alike, so it does not change the ratio."""
+    floor = bench.Row("floor", b"", 0, [], samples_us=[4.0, 8.0, 4.0])
+    row = bench.Row("row", b"", 0, [], floor=floor, samples_us=[6.0, 12.0, 6.0], max_ratio=1.6)
+    assert row.ratio == pytest.approx(1.5)
+    assert row.is_within
+
+
+def test_a_budget_that_is_exceeded_is_said() -> None:
+    """In the table and in the document."""
+    floor, http = (bench.Row(name, b"", 0, [], samples_us=[4.0], rates=[1.0]) for name in ("raw floor", "http floor"))
+    row = bench.Row("raw ping", b"", 0, [], floor=floor, samples_us=[9.0], rates=[1.0], max_ratio=1.6)
+    assert not row.is_within
+    assert "exceeded" in bench.report([floor, http], [row], [])
+    assert bench.document([floor, http], [row], [])["results"] == [{"name": "raw ping", "cpu_us": 9.0, "ratio": 2.25, "within": False}]

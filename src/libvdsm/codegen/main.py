@@ -54,6 +54,10 @@ def targets() -> tuple[str, ...]:
 
 
 def _lint(options: argparse.Namespace) -> int:
+    if options.rules:
+        for name, reason in check.RULES.items():
+            print(f"{name}: {reason}")
+        return OK
     api = check.checked(options.directory)
     print(f"{len(api.methods)} methods, {len(api.types)} types, {len(api.errors)} errors: no complaints")
     return OK
@@ -146,7 +150,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 all is well; 1 the schema or a generated file is wrong; 2 the command line is wrong.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _command(commands, "lint", "say everything that is wrong with the schema", _lint).add_argument(
+    lint = _command(commands, "lint", "say everything that is wrong with the schema", _lint)
+    lint.add_argument(
         "directory",
         nargs="?",
         type=_directory,
@@ -154,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="a directory of YAML files (default: the native profile)",
     )
+    lint.add_argument("--rules", action="store_true", help="list the rules and their reasons instead")
     shown = _command(commands, "show", "describe a method, type, error, permission, role or interface", _show)
     shown.add_argument("name", metavar="NAME", help="such as VM.create, VmConfig, VmConfig.memory, WrongState or vm.read")
     emit = _command(commands, "emit", "print or write what one emitter makes", _emit)

@@ -64,7 +64,7 @@ class Validator:
 
     def members(self, fields: Sequence[ir.Field], value: object, path: str = "$") -> tuple[Problem, ...]:
         """What is wrong with an object that should have these members."""
-        return tuple(self._object(fields, value, path, nulls=False))
+        return tuple(self._object(fields, value, path))
 
     @property
     def _closed(self) -> bool:
@@ -97,10 +97,8 @@ class Validator:
                 yield from self._word(one, value, path)
             case ir.Union():
                 yield from self._branch(one, value, path)
-            case ir.Patch():
-                yield from self._object(one.fields, value, path, nulls=True)
             case _:
-                yield from self._object(one.fields, value, path, nulls=False)
+                yield from self._object(one.fields, value, path)
 
     def _word(self, one: ir.Enum, value: object, path: str) -> Iterator[Problem]:
         known = [v.name for v in one.values]
@@ -123,24 +121,23 @@ class Validator:
         rest = {key: item for key, item in value.items() if key != one.discriminator}
         yield from self._named(self.api.types[branch.record], rest, path)
 
-    def _object(self, fields: Sequence[ir.Field], value: object, path: str, *, nulls: bool) -> Iterator[Problem]:
+    def _object(self, fields: Sequence[ir.Field], value: object, path: str) -> Iterator[Problem]:
         if not isinstance(value, dict):
             yield Problem(path, f"is {_kind(value)}, not an object")
             return
         known = {f.name: f for f in fields}
         for name, item in value.items():
             if name in known:
-                yield from self._member(known[name], item, _step(path, name), nulls=nulls)
+                yield from self._member(known[name], item, _step(path, name))
             elif self._closed:
                 yield Problem(_step(path, name), "is unknown")
         for name, field in known.items():
             if name not in value and self._needed(field):
                 yield Problem(_step(path, name), "is missing")
 
-    def _member(self, field: ir.Field, value: object, path: str, *, nulls: bool) -> Iterator[Problem]:
-        absent = value is None and self.direction is Direction.INPUT and not self._needed(field)
-        if absent and (nulls or not field.has_default):
-            return
+    def _member(self, field: ir.Field, value: object, path: str) -> Iterator[Problem]:
+        if value is None and self.direction is Direction.INPUT and not self._needed(field):
+            return  # null is the same as absent; in a patch it clears
         yield from self._value(field.type, value, path, field.constraints)
 
     def _needed(self, field: ir.Field) -> bool:

@@ -34,6 +34,11 @@ def test_lint_says_every_complaint_and_their_number(profile: Path, capsys: pytes
     assert [line.split(":")[0] for line in err] == ["Bad.yaml", "Odd.yaml", "2 complaints"]
 
 
+def test_lint_lists_its_rules_with_their_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lint", "--rules"]) == OK
+    assert "unit-missing: Each integer, number and decimal has a unit." in capsys.readouterr().out
+
+
 def test_lint_refuses_what_is_no_directory(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["lint", str(tmp_path / "nowhere")])

@@ -86,6 +86,7 @@ RULES: Final[Mapping[str, str]] = {
     "unknown-error": "The errors that a verb declares exist.",
     "unknown-permission": "The permission that an entry names exists.",
     "query-writes": "A query needs no permission to change things, is idempotent, and has no probe.",
+    "unguarded-change": "A verb that changes things needs a permission.",
     "missing-probe": "A verb that changes things says how recovery sees whether it was done.",
     "progress-unit": "An operation, and nothing else, says the unit of its progress.",
     "task-answer": "Operations are answered by the record TaskAccepted.",

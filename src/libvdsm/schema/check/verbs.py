@@ -89,14 +89,21 @@ def _names(api: ir.Api, method: ir.Method, report: Report) -> None:
 def _kind(api: ir.Api, method: ir.Method, report: Report) -> None:
     if method.kind is Kind.QUERY:
         _query(api, method, report)
-    elif method.probe is None:
-        report.say("missing-probe", method.position, method.full_name, "changes things and lacks probe: metadata, state or none")
+    else:
+        _change(method, report)
     operation = method.kind is Kind.OPERATION
     if operation is not (method.progress_unit is not None):
         text = "is an operation and lacks progress_unit" if operation else f"is a {method.kind.value} and has progress_unit"
         report.say("progress-unit", method.position, method.full_name, text)
     if operation and not isinstance(api.types.get(resolve.TASK_ANSWER), ir.Record):
         report.say("task-answer", method.position, method.full_name, f"is an operation, and there is no record {resolve.TASK_ANSWER}")
+
+
+def _change(method: ir.Method, report: Report) -> None:
+    if method.permission is None:
+        report.say("unguarded-change", method.position, method.full_name, "changes things and needs no permission")
+    if method.probe is None:
+        report.say("missing-probe", method.position, method.full_name, "changes things and lacks probe: metadata, state or none")
 
 
 def _query(api: ir.Api, method: ir.Method, report: Report) -> None:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Mapping
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from libvdsm.base.errors import ApiError
 from libvdsm.base.ids import new_token, new_uuid
@@ -28,6 +28,7 @@ from libvdsm.interfaces.messages import WorkCancel, WorkMeta
 from libvdsm.interfaces.method import MethodEntry
 from libvdsm.interfaces.worker_port import WorkerPort
 from libvdsm.inventory.inventory import Inventory
+from libvdsm.inventory.service import FIRST_SNAPSHOT_S
 from libvdsm.tasks.service import wait_for_end
 from libvdsm.tasks.tasks import Task, Tasks
 
@@ -72,13 +73,9 @@ class Work:
         port = self._ports.get(entry.subsystem)
         if port is None:
             raise SubsystemUnavailable(subsystem=entry.subsystem, reason="this daemon runs without it")
-        if object_id is not None and entry.object_type == "vm":
-            self._check_object(object_id, options)
-        if entry.kind == "operation":
-            return self._operation(caller, port, entry, params, object_id, options)
-        timeout = entry.timeout_s if options.timeout is None else options.timeout
-        meta = self._meta(caller, new_uuid(), entry, object_id, options, timeout)
-        return port.call(entry.name, params, meta, timeout)
+        if entry.subsystem == "virt" and not self._inventory.is_seen("vm"):
+            return self._after_first_snapshot(caller, port, entry, params, object_id, options)
+        return self._begin(caller, port, entry, params, object_id, options)
 
     async def close(self) -> None:
         """Take no more work, and end what runs as unknown: a later life looks what became of it."""
@@ -87,11 +84,32 @@ class Work:
             running.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
+    async def _after_first_snapshot(
+        self, caller: Caller, port: WorkerPort, entry: MethodEntry, params: bytes, object_id: str | None, options: CallOptions
+    ) -> bytes:
+        """Just after a start nobody knows what there is: wait a little rather than refuse."""
+        try:
+            async with asyncio.timeout(FIRST_SNAPSHOT_S):
+                await self._inventory.seen("vm").wait()
+        except TimeoutError:
+            reason = str(self._inventory.condition_of(entry.subsystem).get("reason", "it has not reported yet"))
+            raise SubsystemUnavailable(subsystem=entry.subsystem, reason=reason) from None
+        return await self._begin(caller, port, entry, params, object_id, options)
+
+    def _begin(
+        self, caller: Caller, port: WorkerPort, entry: MethodEntry, params: bytes, object_id: str | None, options: CallOptions
+    ) -> Awaitable[bytes]:
+        if object_id is not None and entry.object_type == "vm":
+            self._check_object(object_id, options)
+        if entry.kind == "operation":
+            return self._operation(caller, port, entry, params, object_id, options)
+        timeout = entry.timeout_s if options.timeout is None else options.timeout
+        meta = self._meta(caller, new_uuid(), entry, object_id, options, timeout)
+        return port.call(entry.name, params, meta, timeout)
+
     def _check_object(self, id: str, options: CallOptions) -> None:
         item = self._inventory.vms.get(id)
         if item is None:
-            if not self._inventory.is_seen("vm"):
-                raise SubsystemUnavailable(subsystem="virt", reason="it has not reported yet")
             raise ObjectNotFound(type="vm", id=id)
         expected = options.expected_generation
         if expected is not None and expected != item.generation:
@@ -112,7 +130,7 @@ class Work:
             flowId=options.flow_id,
             generation=generation or 0,
             expectedGeneration=options.expected_generation,
-            desired=None if desired is None else Raw(desired.document),
+            desired=UNSET if desired is None else Raw(desired.document),
         )
         return _encode(meta)
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, UnsetType
 
 from libvdsm.interfaces.generated.errors import InvalidParams, MethodNotFound
 from libvdsm.interfaces.messages import ReportProgress, WorkCancel, WorkMeta
@@ -145,7 +145,7 @@ class Dispatcher:
             flow_id=told.flowId,
             generation=told.generation,
             expected_generation=told.expectedGeneration,
-            desired=told.desired,
+            desired=None if isinstance(told.desired, UnsetType) else told.desired,
         )
 
     def _ended(self, id: str) -> None:

@@ -6,7 +6,7 @@ Names are those of the wire. Front to worker: every verb of the schema (``params
 
 from __future__ import annotations
 
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 
 class Cause(Struct, omit_defaults=True, frozen=True):
@@ -38,7 +38,7 @@ class WorkMeta(Struct, omit_defaults=True, frozen=True):
     flowId: str | None = None  # noqa: N815 - the wire's name
     generation: int = 0
     expectedGeneration: int | None = None  # noqa: N815 - the wire's name
-    desired: Raw | None = None
+    desired: Raw | UnsetType = UNSET
 
 
 class WorkCancel(Struct, frozen=True):

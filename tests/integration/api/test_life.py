@@ -21,7 +21,7 @@ def test_whole_life(vdsmd: StartVdsmd) -> None:
         changed = caller.call("VM.update", {"vmId": vm_id, "config": {"memory": 536870912, "autostart": True}})
         assert changed["generation"] == made["generation"] + 1
         assert {(c["path"], c["effect"]) for c in changed["changes"]} == {("config.memory", "restart"), ("config.autostart", "live")}
-        assert caller.call("VM.get", {"vmId": vm_id})["restartNeeded"] == ["config.memory"]
+        assert caller.call("VM.get", {"vmId": vm_id})["restartNeeded"] == ["memory"]
         refused = caller.call("VM.delete", {"vmId": vm_id}, wait=20)["task"]
         assert (refused["state"], refused["error"]["data"]["error"]) == ("failed", "WrongState")
         caller.done("VM.shutdown", {"vmId": vm_id, "guestTimeout": 10, "force": True})

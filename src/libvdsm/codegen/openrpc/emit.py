@@ -29,15 +29,18 @@ def document(api: ir.Api) -> dict[str, Json]:
     definitions = Definitions(api, "#/components/schemas/")
     methods = [_method(definitions, method) for method in api.methods.values()]
     discover = next(method for method in methods if method["name"] == "Schema.discover")
-    return {
-        "openrpc": VERSION,
-        "info": {"title": "libvdsm", "version": api.version, "license": {"name": "Apache-2.0"}, "x-digest": api.digest},
-        "methods": [*methods, {**discover, "name": "rpc.discover"}],
-        "components": {"schemas": definitions.all(), "errors": {name: _error(error) for name, error in sorted(api.errors.items())}},
+    extensions: dict[str, Json] = {
+        "x-digest": api.digest,
         "x-events": {event.name: _event(event) for interface in api.interfaces.values() for event in interface.events},
         "x-generated": BANNER,
         "x-permissions": {name: {"summary": one.summary, "write": one.write} for name, one in sorted(api.permissions.items())},
         "x-roles": {name: {"summary": one.summary, "permissions": list(one.permissions)} for name, one in sorted(api.roles.items())},
+    }
+    return {
+        "openrpc": VERSION,
+        "info": {"title": "libvdsm", "version": api.version, "license": {"name": "Apache-2.0"}, **extensions},
+        "methods": [*methods, {**discover, "name": "rpc.discover"}],
+        "components": {"schemas": definitions.all(), "errors": {name: _error(error) for name, error in sorted(api.errors.items())}},
     }
 
 

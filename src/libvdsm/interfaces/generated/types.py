@@ -668,6 +668,8 @@ class HostInfo(
     """When the daemon was started."""
     subsystems: list[SubsystemInfo]
     """The daemon's parts."""
+    revision: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """The event sequence of its last change."""
 
 
 class HostMemoryStats(
@@ -1043,7 +1045,7 @@ class VmConfigPatch(
 ):
     """A merge patch of a virtual machine's configuration."""
 
-    memory: Annotated[int, msgspec.Meta(ge=16777216, le=17592186044416, multiple_of=1024)] | msgspec.UnsetType | None = msgspec.UNSET
+    memory: Annotated[int, msgspec.Meta(ge=16777216, le=17592186044416, multiple_of=1024)] | msgspec.UnsetType = msgspec.UNSET
     """Its memory. Unit: bytes."""
     vcpus: Annotated[int, msgspec.Meta(ge=1, le=512)] | msgspec.UnsetType | None = msgspec.UNSET
     """Its virtual processors. Unit: count."""

@@ -211,6 +211,7 @@ class HostInfo(values.Record):
         ("schema_digest", "schemaDigest"),
         ("started_at", "startedAt"),
         ("subsystems", "subsystems"),
+        ("revision", "revision"),
     )
     KNOWN: ClassVar[frozenset[str]] = frozenset(
         {
@@ -225,6 +226,7 @@ class HostInfo(values.Record):
             "kernel",
             "memory",
             "operatingSystem",
+            "revision",
             "schemaDigest",
             "startedAt",
             "subsystems",
@@ -259,6 +261,8 @@ class HostInfo(values.Record):
     """When the daemon was started."""
     subsystems: list[SubsystemInfo]
     """The daemon's parts."""
+    revision: int
+    """The event sequence of its last change."""
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
     """Members that this client does not know."""
 
@@ -280,6 +284,7 @@ class HostInfo(values.Record):
             schema_digest=data["schemaDigest"],
             started_at=data["startedAt"],
             subsystems=[SubsystemInfo.from_wire(one) for one in data["subsystems"]],
+            revision=data["revision"],
             extra=values.unknown_members(data, cls.KNOWN),
         )
 

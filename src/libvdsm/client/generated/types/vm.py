@@ -778,7 +778,7 @@ class VmConfigPatch(values.Record):
     )
     IS_PATCH: ClassVar[bool] = True
 
-    memory: int | values.UnsetType | None = values.UNSET
+    memory: int | values.UnsetType = values.UNSET
     """Its memory. Unit: bytes."""
     vcpus: int | values.UnsetType | None = values.UNSET
     """Its virtual processors. Unit: count."""

@@ -41,4 +41,4 @@ class App:
                 found = session.names(opened, object_type, incomplete)
         except Failure:
             return []
-        return [CompletionItem(word, help=safe(about)) for word, about in found if word == safe(word)]
+        return [CompletionItem(word, help=safe(about)) for word, about in found if word == safe(word) and not word.startswith("-")]

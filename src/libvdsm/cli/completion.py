@@ -39,7 +39,12 @@ _BASH: Final = """\
         case "$kind" in
             dir) compopt -o dirnames 2>/dev/null ;;
             file) compopt -o default 2>/dev/null ;;
-            plain) COMPREPLY+=("${value#"$prefix"}") ;;
+            plain)
+                value="${value#"$prefix"}"
+                # What a name contains must never be taken by the shell as its own.
+                [[ $value == *[!A-Za-z0-9_.,=:/@%%+-]* ]] && printf -v value %%q "$value"
+                COMPREPLY+=("$value")
+                ;;
         esac
         case "$value" in
             *=) compopt -o nospace 2>/dev/null ;;

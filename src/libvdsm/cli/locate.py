@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from libvdsm.cli.failures import Refused
 from libvdsm.cli.words import kebab
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from libvdsm.cli.options import Leaf
 
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[(?:'([^']*)'|\"([^\"]*)\")\]")
+
+
+@contextmanager
+def explaining(leaves: tuple[Leaf, ...]) -> Iterator[None]:
+    """Say in errors of the calls inside which option their path belongs to."""
+    try:
+        yield
+    except Refused as error:
+        if error.failure.path:
+            error.where = locate(leaves, error.failure.path)
+        raise
 
 
 def steps(path: str) -> list[str | int]:

@@ -11,6 +11,7 @@ import click
 
 from libvdsm.cli import completion, console, options, verbs, watch
 from libvdsm.cli.failures import Exit, Failure
+from libvdsm.cli.locate import explaining
 from libvdsm.cli.session import resolve
 from libvdsm.cli.settings import common_options, printer, settings
 from libvdsm.cli.source import read_text
@@ -30,6 +31,7 @@ def screenshot(app: App) -> click.Command:
     """Make ``vm screenshot``: the verb's command, with the image in a file."""
     file = click.Option(
         [_FILE, "-f", "--file"],
+        type=click.Path(allow_dash=True),
         metavar="FILE",
         help="Write the image here, - for standard output. [standard output, unless it is a terminal]",
     )
@@ -81,7 +83,7 @@ def vm_console(app: App) -> click.Command:
             key = console.escape_byte(escape)
         except ValueError as error:
             raise click.BadParameter(str(error), ctx, param_hint="'--escape'") from error
-        with app.open(ctx) as session:
+        with app.open(ctx) as session, explaining(leaves):
             params["vmId"] = resolve(session, "vm", params["vmId"])
             ticket = session.call(verb.full_name, params | {"kind": "serial"}, settings(ctx, app.description).call_options)
             stream = session.open_stream(ticket["path"])
@@ -121,7 +123,7 @@ def events(app: App, name: str = "events") -> click.Command:
         params = options.assemble(leaves, ctx.params)
         snapshot = bool(params.pop("snapshot", False))
         form = printer(ctx, app.description)
-        with app.open(ctx) as session:
+        with app.open(ctx) as session, explaining(leaves):
             if follow or snapshot:
                 found = session.deliveries(params.get("topics", ["#"]), after=params.get("after"), snapshot=snapshot)
                 watch.show_deliveries(found, form.form, count)

@@ -8,8 +8,7 @@ import click
 
 from libvdsm.cli import options, watch
 from libvdsm.cli.description import Member, TypeUse
-from libvdsm.cli.failures import Refused
-from libvdsm.cli.locate import locate
+from libvdsm.cli.locate import explaining
 from libvdsm.cli.session import resolve
 from libvdsm.cli.settings import common_options, printer, settings
 from libvdsm.cli.source import read_source
@@ -102,14 +101,10 @@ class Call:
     def run(self, session: Session, params: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
         """Call the verb; a list is read to its end unless a page was asked for."""
         call_options = settings(self.ctx, self.app.description).call_options
-        try:
+        with explaining(self.leaves):
             result = session.call(self.verb.full_name, params, call_options)
             if self.verb.paged and not {"limit", "after"} & params.keys():
                 self._more(session, dict(params), result, call_options)
-        except Refused as error:
-            if error.failure.path:
-                error.where = locate(self.leaves, error.failure.path)
-            raise
         return result
 
     def _more(self, session: Session, params: dict[str, Any], result: dict[str, Any], call_options: Mapping[str, Any]) -> None:
@@ -220,7 +215,7 @@ def _own_options(app: App, verb: Verb, leaves: tuple[options.Leaf, ...], *, with
     found: list[click.Option] = []
     if verb.params:
         text = "Take the parameters from a JSON (or YAML) file, - for standard input; options are laid over them."
-        found.append(click.Option([_FROM, "--from"], metavar="FILE", help=text))
+        found.append(click.Option([_FROM, "--from"], type=click.Path(allow_dash=True), metavar="FILE", help=text))
     clearable = {leaf.shown: leaf.path for leaf in leaves if _is_patched(app, verb, leaf)}
     if clearable:
         text = "Clear an optional member, named as its option is. May be repeated."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from libvdsm.codegen.server.types import MAX_INTEGER, PATTERNS
+from libvdsm.codegen.server.types import MAX_INTEGER, PATTERNS, can_clear
 from libvdsm.schema import ir
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Definitions:
             case ir.Union():
                 return self._union(entry, sent=sent)
             case ir.Patch():
-                return self._object(entry.summary, entry.fields, sent=sent, required=[], patch=True)
+                return self._object(entry.summary, entry.fields, sent=sent, required=[], patch=entry)
             case ir.View(key=key):
                 return self._object(entry.summary, entry.fields, sent=sent, required=[key])
             case ir.Record():
@@ -108,14 +108,14 @@ class Definitions:
         sent: bool,
         required: list[str],
         tag: tuple[str, str] | None = None,
-        patch: bool = False,
+        patch: ir.Patch | None = None,
     ) -> dict[str, Json]:
         properties: dict[str, Json] = {}
         if tag is not None:
             properties[tag[0]] = {"const": tag[1]}
             required = [tag[0], *required]
         for field in fields:
-            nullable = sent and (_can_clear(field) if patch else field.name not in required)
+            nullable = sent and (can_clear(self._api, patch, field) if patch else field.name not in required)
             shown = self.field(field, sent=sent, nullable=nullable)
             if patch:
                 shown.pop("default", None)
@@ -165,10 +165,6 @@ class Definitions:
 
 def _required(fields: Iterable[ir.Field], *, sent: bool) -> list[str]:
     return [field.name for field in fields if (field.on_input if sent else field.on_output) is ir.Presence.REQUIRED]
-
-
-def _can_clear(field: ir.Field) -> bool:
-    return field.has_default or ir.Presence.OPTIONAL in {field.on_input, field.on_output}
 
 
 def _given(**limits: float | None) -> dict[str, Json]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from libvdsm.codegen.python import names
 from libvdsm.codegen.python.proxies import proxies
 from libvdsm.codegen.python.types import Scope, annotation, single
+from libvdsm.codegen.server.types import can_clear
 from libvdsm.codegen.words import constant
 from libvdsm.codegen.writer import Writer, formatted, literal, python_writer
 from libvdsm.schema import ir
@@ -191,7 +192,8 @@ def _is_optional(entry: ir.Record | ir.Patch | ir.View, field: ir.Field) -> bool
 def _member(scope: Scope, entry: ir.Record | ir.Patch | ir.View, field: ir.Field) -> str:
     kind = annotation(field.type)
     if isinstance(entry, ir.Patch):
-        return f"{kind} | values.UnsetType | None = values.UNSET"
+        clears = " | None" if can_clear(scope.api, entry, field) else ""
+        return f"{kind} | values.UnsetType{clears} = values.UNSET"
     if field.has_default and isinstance(entry, ir.Record):
         return f"{kind} = {scope.default(field)}"
     if not _is_optional(entry, field):

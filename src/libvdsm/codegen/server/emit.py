@@ -138,8 +138,8 @@ def _told(field: ir.Field) -> str:
 def _member(api: ir.Api, entry: ir.Record | ir.Patch | ir.View, field: ir.Field) -> str:
     match entry:
         case ir.Patch():
-            clears = field.has_default or field.on_output is ir.Presence.OPTIONAL or field.on_input is ir.Presence.OPTIONAL
-            return f"{types.annotation(field)} | msgspec.UnsetType{' | None' if clears else ''} = msgspec.UNSET"
+            clears = " | None" if types.can_clear(api, entry, field) else ""
+            return f"{types.annotation(field)} | msgspec.UnsetType{clears} = msgspec.UNSET"
         case ir.View(key=key) if field.name != key:
             return _plain_member(api, field, optional=True, defaulted=False)
     optional = ir.Presence.OPTIONAL in {field.on_input if entry.is_input else None, field.on_output if entry.is_output else None}

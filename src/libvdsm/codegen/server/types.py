@@ -104,6 +104,13 @@ def is_json(field: ir.Field) -> bool:
     return field.type == ir.ScalarRef(ir.Scalar.JSON)
 
 
+def can_clear(api: ir.Api, patch: ir.Patch, field: ir.Field) -> bool:
+    """Whether null may stand for a patch's member: the record can be without it, or has a default for it."""
+    record = api.types[patch.of]
+    members = record.fields if isinstance(record, ir.Record) else ()
+    return any(one.on_input is ir.Presence.OPTIONAL or one.has_default for one in members if one.name == field.name)
+
+
 def default(api: ir.Api, field: ir.Field) -> str:
     """The ``field(default_factory=…)`` that gives the schema's default.
 

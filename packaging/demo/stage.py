@@ -1,6 +1,6 @@
 """How the demonstration shows itself: steps, commands as a user types them, a console in a terminal, live events.
 
-What a command answers is printed as it is; a second, silent run with ``-o json`` lets the script check what it saw.
+What a command answers is printed; a second, silent run with ``-o json`` lets the script check what it saw.
 Standard library only.
 """
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PLAIN, BOLD, DIM, BLUE = ("\033[0m", "\033[1m", "\033[2m", "\033[34m") if sys.stdout.isatty() else ("", "", "", "")
 COMMAND_TIMEOUT_S = 180.0
+WIDTH = 120
 _print_lock = threading.Lock()
 
 
@@ -60,14 +61,14 @@ class Shell:
     """Runs ``vdsmsh`` as somebody who types."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = {**environment, "COLUMNS": "120", "LINES": "40", "TERM": environment.get("TERM", "dumb")}
+        self._environment = {**environment, "COLUMNS": str(WIDTH), "TERM": environment.get("TERM", "dumb")}
 
     def show(self, *words: str) -> str:
         """Print the command and what it answers; it must succeed."""
         say(f"$ {typed(words)}", BLUE)
         text = self._run([*words, "-o", "table"] if words[1:2] and "-o" not in words else list(words))
-        if text.strip():
-            say(text.rstrip())
+        for line in text.rstrip().splitlines():
+            say(clipped(line.rstrip()))
         return text
 
     def ask(self, *words: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -179,10 +180,15 @@ def printable(text: str) -> str:
     return "".join(character for character in text if character.isprintable())
 
 
+def clipped(line: str) -> str:
+    """A line of a wide table, as far as a terminal shows it."""
+    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+
+
 def typed(words: Sequence[str]) -> str:
     """A command as it is typed, an option a line when it is long."""
     text = shlex.join(words)
-    if len(text) <= 118:  # noqa: PLR2004 - the width of a terminal, less the prompt
+    if len(text) <= WIDTH - 2:
         return text
     parts: list[list[str]] = [[]]
     for word in words:

@@ -154,11 +154,11 @@ class LibvirtDriver:
         if emulator is not None:
             self._kvm.begin(emulator)
 
-    def _virt_type(self) -> str:
-        """libvirt's word for how new guests run. Waits a little for the trial of KVM, if that is still under way."""
+    def _virt_type(self, patience_s: float = 0.0) -> str:
+        """libvirt's word for how new guests run; waits so long for the trial of KVM if that is still under way."""
         if self._kind != "QEMU":
             return self._kind.lower()
-        return "kvm" if self._kvm.wait(_KVM_PATIENCE_S).is_usable else "qemu"
+        return "kvm" if self._kvm.wait(patience_s).is_usable else "qemu"
 
     # looking
 
@@ -327,7 +327,7 @@ class LibvirtDriver:
         with translated("virDomainDefineXML", id):
             xml = handle.XMLDesc(_flag("VIR_DOMAIN_XML_INACTIVE") | _flag("VIR_DOMAIN_XML_SECURE"))
             parsed = libvirt_xml.from_xml(xml)
-            virt_type = self._virt_type()
+            virt_type = self._virt_type(_KVM_PATIENCE_S)
             if not parsed.is_ours or parsed.virt_type == virt_type or handle.isActive():
                 return handle
             return self._road("command").defineXML(libvirt_xml.with_virt_type(xml, virt_type))

@@ -43,7 +43,6 @@ _SILENT: Final = frozenset(
         _flag("VIR_ERR_OPERATION_TIMEOUT"),  # cannot acquire state change lock: another call hangs
         _flag("VIR_ERR_AGENT_UNRESPONSIVE"),
         _flag("VIR_ERR_AGENT_UNSYNCED"),
-        _flag("VIR_ERR_AGENT_COMMAND_TIMEOUT"),
     }
 )
 _BUSY_CONSOLE: Final = "Active console session exists"

@@ -1,7 +1,8 @@
-"""Whether KVM works here, found by doing: firmware that prints under KVM has run on the processor.
+"""Whether KVM works here, found by doing: a small program has run under KVM in reasonable time.
 
-A device ``/dev/kvm`` proves nothing: it can be forbidden, or accept everything and hang. The probe starts the
-emulator once, in the background, with a deadline.
+A device ``/dev/kvm`` proves nothing: it can be forbidden, hang, or interpret every instruction in the kernel so slowly that
+no guest ever boots. The probe starts the emulator once, in the background, with a ROM that goes to 64-bit mode, counts
+to a hundred million there and says so; a processor needs less than a second for that, translation too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 import os
 import select
 import subprocess
+import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,29 @@ from typing import Final
 
 _log = logging.getLogger(__name__)
 _DEVICE: Final = Path("/dev/kvm")
+_ROM_SIZE: Final = 0x10000
+_RESET_VECTOR: Final = 0xFFF0
+_COUNT: Final = 100_000_000
+#: Position-independent but for its segment, F000.
+_PROGRAM: Final = bytes.fromhex(
+    "fa"  # cli
+    "2e660f0116b800"  # lgdtl %cs:gdtr
+    "0f20c06683c8010f22c0"  # set CR0.PE
+    "66ea1a000f000800"  # ljmpl $8, 1f (32-bit code)
+    "66b810008ed88ec08ed0"  # 1: data segments
+    "31c0bf00100000b9000c0000fcf3ab"  # clear three pages at 0x1000
+    "c7050010000003200000c7050020000003300000c7050030000083000000"  # one 2 MiB page at 0
+    "b8001000000f22d8"  # CR3
+    "b8200000000f22e0"  # CR4.PAE
+    "b9800000c00f320d000100000f30"  # EFER.LME
+    "0f20c00d000000800f22c0"  # CR0.PG
+    "ea81000f001800"  # ljmp $24, 2f (64-bit code)
+    "b900e1f505ffc975fc"  # 2: count to 100,000,000
+    "66ba0204b04beef4ebfd"  # outb 'K' to port 0x402; hlt for ever
+    "0f1f4000"  # align
+    "0000000000000000ffff0000009bcf00ffff00000093cf00ffff0000009baf00"  # gdt: none, code, data, 64-bit code
+    "1f0098000f00"  # gdtr
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +96,33 @@ class KvmProbe:
             return KvmVerdict(is_usable=False, reason=f"{self._device} does not exist")
         if not os.access(self._device, os.R_OK | os.W_OK):
             return KvmVerdict(is_usable=False, reason=f"{self._device} cannot be opened for reading and writing")
+        if not Path(emulator).name.endswith(("x86_64", "kvm")):
+            return KvmVerdict(is_usable=True)  # the program is for this architecture only
         return _run(emulator, self._timeout_s)
 
 
+def _rom() -> bytes:
+    """A 64 KiB ROM at the end of the first megabyte: the program, and the reset vector that jumps to it."""
+    return _PROGRAM.ljust(_RESET_VECTOR, b"\xff") + b"\xea\x00\x00\x00\xf0".ljust(_ROM_SIZE - _RESET_VECTOR, b"\xff")
+
+
 def _run(emulator: str, timeout_s: float) -> KvmVerdict:
-    """Run the emulator's firmware under KVM until it prints, ends, or the time is up."""
+    """Run the program under KVM until it prints, the emulator ends, or the time is up."""
     arguments = ["-accel", "kvm", "-machine", "pc", "-m", "16", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
     debug = ["-chardev", "stdio,id=debug", "-device", "isa-debugcon,iobase=0x402,chardev=debug"]
-    process = subprocess.Popen([emulator, *arguments, *debug], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    try:
-        return _watch(process, timeout_s)
-    finally:
-        process.kill()
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
-        threading.Thread(target=process.wait, name="kvm-probe-end", daemon=True).start()  # it may never end
+    with tempfile.NamedTemporaryFile(prefix="kvm-probe-") as rom:
+        rom.write(_rom())
+        rom.flush()
+        command = [emulator, *arguments, *debug, "-bios", rom.name]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            return _watch(process, timeout_s)
+        finally:
+            process.kill()
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
+            threading.Thread(target=process.wait, name="kvm-probe-end", daemon=True).start()  # it may never end
 
 
 def _watch(process: subprocess.Popen[bytes], timeout_s: float) -> KvmVerdict:
@@ -94,7 +130,7 @@ def _watch(process: subprocess.Popen[bytes], timeout_s: float) -> KvmVerdict:
         raise OSError(0, "no pipe to the emulator")
     readable, _, _ = select.select([process.stdout], [], [], timeout_s)
     if not readable:
-        return KvmVerdict(is_usable=False, reason=f"a guest under KVM executed nothing within {timeout_s:g} s")
+        return KvmVerdict(is_usable=False, reason=f"a guest under KVM did not count to {_COUNT:,} within {timeout_s:g} s")
     if os.read(process.stdout.fileno(), 1):
         return KvmVerdict(is_usable=True)
     words = process.stderr.read().decode("utf-8", "replace").strip().splitlines()

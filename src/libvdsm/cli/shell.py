@@ -92,9 +92,8 @@ class Root(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the nouns with their summaries."""
         _write_commands(formatter, "Nouns", {word: self._app.description.interfaces[name] for word, name in self._nouns.items()})
-        _write_commands(
-            ctx, formatter, "Beside them", {word: make(self._app).get_short_help_str(200) for word, make in special.TOP.items()}
-        )
+        summaries = {word: make(self._app).get_short_help_str(200) for word, make in special.TOP.items()}
+        _write_commands(formatter, "Beside them", summaries)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the environment and the exit codes."""

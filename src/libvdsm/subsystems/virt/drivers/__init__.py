@@ -1,0 +1,1 @@
+"""The hypervisors: libvirt, and a simulated one."""

@@ -82,7 +82,8 @@ class HostSubsystem:
         except (OSError, ValueError) as error:
             self._degrade(clean(str(error)))
         else:
-            self._set_condition("ready", None)
+            if self._stats is not None:  # who is ready has figures
+                self._set_condition("ready", None)
 
     def _report_facts(self, facts: HostFacts) -> None:
         if facts == self._facts:

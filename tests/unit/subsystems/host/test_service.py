@@ -84,6 +84,7 @@ class Room:
 def test_the_host_is_reported_once_with_all_that_is_known_of_it() -> None:
     room = Room()
     room.service.look()
+    assert len(room.heard.said) == 1, "who is ready has figures"
     room.service.look()
     (kind, document), ready = room.heard.said
     assert kind == "snapshot"
@@ -99,7 +100,7 @@ def test_what_changes_is_reported_as_a_change() -> None:
     room.service.look()
     room.host.now = replace(FACTS, hostname="renamed", cpus=4)
     room.service.look()
-    kind, document = room.heard.said[-1]
+    kind, document = room.heard.said[1]
     assert kind == "changed"
     assert isinstance(document, dict)
     assert (document["hostname"], document["cpus"]) == ("renamed", 4)

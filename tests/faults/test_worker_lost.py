@@ -1,0 +1,82 @@
+"""A subsystem's process dies (fault F-05): it is back soon, and nobody else notices."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.daemon_process import VdsmdProcess
+from tests.faults.caller import Caller, Refused, pulse
+
+
+def answers(caller: Caller) -> bool:
+    """Whether virt does its work."""
+    try:
+        caller.call("Host.getCapabilities")
+    except Refused as refused:
+        assert refused.error in {"SubsystemUnavailable", "HypervisorUnavailable"}
+        assert refused.data["retryable"] is True
+        return False
+    return True
+
+
+@pytest.mark.parametrize("number", (signal.SIGKILL, signal.SIGSEGV))
+def test_a_killed_virt_worker_is_back_within_a_second(daemon: VdsmdProcess, caller: Caller, number: signal.Signals) -> None:
+    before, host, virt = caller.states(), daemon.worker("host"), daemon.worker("virt")
+    with pulse(daemon):
+        began = time.monotonic()
+        os.kill(virt, number)
+        caller.await_(lambda: not answers(caller) or daemon.worker("virt") != virt, "the loss is noticed", patience_s=1)
+        caller.await_(lambda: answers(caller), "virt answers again")
+        assert time.monotonic() - began < 1
+        caller.await_(lambda: caller.states() == before, "the states are known")
+    assert daemon.worker("virt") != virt
+    assert daemon.worker("host") == host, "the host's worker lives on"
+    running = caller.of_state("running")[0]
+    caller.call("VM.pause", {"vmId": running})
+    assert caller.vm(running)["state"] == "paused"
+    assert not [event for id in before for event in caller.heard(id) if event["change"] == "removed"]
+
+
+def test_a_killed_host_worker_leaves_virt_alone_and_its_figures_go_on(daemon: VdsmdProcess, caller: Caller) -> None:
+    host, virt = daemon.worker("host"), daemon.worker("virt")
+    with pulse(daemon):
+        os.kill(host, signal.SIGKILL)
+        running = caller.of_state("running")[0]
+        caller.call("VM.pause", {"vmId": running})
+        caller.await_(lambda: daemon.worker("host") != host and caller.condition("host") == "ready", "it is back", patience_s=3)
+        before = caller.call("Host.getStats")["cpu"]["sampledAt"]
+        caller.await_(lambda: caller.call("Host.getStats")["cpu"]["sampledAt"] != before, "there are new figures")
+    assert daemon.worker("virt") == virt
+
+
+def test_a_call_to_a_dead_worker_fails_at_once(daemon: VdsmdProcess, caller: Caller) -> None:
+    os.kill(daemon.worker("virt"), signal.SIGKILL)
+    began = time.monotonic()
+    caller.await_(lambda: answers(caller), "virt answers again")
+    assert time.monotonic() - began < 2
+
+
+def test_an_operation_under_way_when_its_worker_dies_ends_once(daemon: VdsmdProcess, caller: Caller) -> None:
+    running = caller.of_state("running")[0]
+    caller.call("VM.update", {"vmId": running, "config": {"metadata": {"simulator.shutdown": "ignore"}}})
+    task = caller.call("VM.shutdown", {"vmId": running, "guestTimeout": 60})["task"]
+    os.kill(daemon.worker("virt"), signal.SIGKILL)
+    ended = caller.call("Task.wait", {"taskId": task["id"], "seconds": 8})
+    assert ended["state"] in {"failed", "unknown"}
+    caller.await_(lambda: caller.vm(running)["state"] == "running", "the guest goes on")
+    assert caller.call("Task.get", {"taskId": task["id"]}) == ended
+
+
+def test_all_die_at_once(daemon: VdsmdProcess, caller: Caller) -> None:
+    before = caller.states()
+    with pulse(daemon):
+        for name in ("virt", "host", "simulator"):
+            os.kill(daemon.worker(name), signal.SIGKILL)
+        caller.await_(
+            lambda: set(caller.states().values()) != set(before.values()) or not answers(caller), "the loss is noticed", patience_s=2
+        )
+        caller.await_(lambda: answers(caller) and caller.states() == before, "all is as it was")

@@ -57,7 +57,7 @@ class Guest:
         words = ["vdsmsh", "vm", "create", "--name", NAME, "--memory", "192MiB", "--vcpus", "1"]
         if self.kernel:
             words += ["--kernel.path", str(self.kernel), "--kernel.initrd", str(self.initrd)]
-            words += ["--kernel.arguments", "console=tty0 console=ttyS0 quiet"]
+            words += ["--kernel.arguments", "console=tty0 console=ttyS0 loglevel=6"]
         words += ["--disk", f"source.file.path={self.disk},source.file.format=raw"]
         return [*words, "--serial", "id=ua-console", "--graphics", "protocol=vnc", "--video", "vga"]
 
@@ -110,8 +110,8 @@ def run(stack: contextlib.ExitStack, folder: Path, hypervisor: lab.Hypervisor, *
 
 def show_life(shell: stage.Shell, guest: Guest, folder: Path) -> None:
     """From create to delete, and the check of every step."""
-    step("What this host can do")
-    shell.show("vdsmsh", "host", "get-capabilities")
+    step("The host, and from now on its events as they happen")
+    shell.show("vdsmsh", "host", "get-info")
     events = shell.follow_events("vdsmsh", "events", "--follow", "--topic", "vm.#")
     try:
         _define_and_boot(shell, guest, events)
@@ -144,6 +144,8 @@ def _define_and_boot(shell: stage.Shell, guest: Guest, events: stage.Events) -> 
 
 
 def _measure_and_pause(shell: stage.Shell, guest: Guest) -> None:
+    step("What runs it, and why")
+    shell.show("vdsmsh", "host", "get-capabilities")
     step("Measure it")
     wait_until(lambda: has_figures(shell, guest), "statistics tell of its processor and its disk")
     shell.show("vdsmsh", "vm", "get-stats", NAME)

@@ -172,7 +172,7 @@ class Console:
             self._shown = len(self.text) - len(rest)
         for line in lines:
             if line.strip():
-                say(f"    | {printable(line)}")
+                say(clipped(f"    | {printable(line)}"))
 
 
 def printable(text: str) -> str:

@@ -108,7 +108,6 @@ class StreamConnection:
         self._end(ConnectionLostError("the client was closed"))
         if self._reading is not threading.current_thread():
             self._reading.join()
-        self._socket.close()
 
     def _read(self) -> None:
         reason: ClientError = ConnectionLostError("the daemon has closed the connection")
@@ -123,6 +122,7 @@ class StreamConnection:
         except ClientError as error:
             reason = error
         self._end(reason)
+        self._socket.close()
 
     def _dispatch(self, one: Answer[_Waiter] | Notification) -> None:
         if isinstance(one, Notification):

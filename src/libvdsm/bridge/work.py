@@ -11,6 +11,7 @@ from msgspec import UNSET, Raw
 
 from libvdsm.base.errors import ApiError
 from libvdsm.base.ids import new_token, new_uuid
+from libvdsm.bridge.options import NO_OPTIONS
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.errors import (
     Cancelled,
@@ -37,6 +38,8 @@ _encode = msgspec.json.Encoder().encode
 
 #: What a task's work may take beyond its own timeout before its end is called unknown.
 _SLACK_S = 5.0
+#: Identities come and go: so many encoded metas are kept.
+_MOST_PLAIN_METAS = 1000
 
 
 def internal_error(method: str, error: BaseException) -> InternalError:
@@ -63,6 +66,7 @@ class Work:
         self._documents = documents
         self._tasks = tasks
         self._most_tasks = most_tasks
+        self._plain_metas: dict[tuple[str, str], bytes] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._is_closing = False
 
@@ -103,6 +107,8 @@ class Work:
             self._check_object(object_id, options)
         if entry.kind == "operation":
             return self._operation(caller, port, entry, params, object_id, options)
+        if entry.kind == "query" and object_id is None and options is NO_OPTIONS:
+            return port.call(entry.name, params, self._plain_meta(caller, entry), entry.timeout_s)
         timeout = entry.timeout_s if options.timeout is None else options.timeout
         meta = self._meta(caller, new_uuid(), entry, object_id, options, timeout)
         return port.call(entry.name, params, meta, timeout)
@@ -114,6 +120,17 @@ class Work:
         expected = options.expected_generation
         if expected is not None and expected != item.generation:
             raise GenerationConflict(type="vm", id=id, expected=expected, actual=item.generation)
+
+    def _plain_meta(self, caller: Caller, entry: MethodEntry) -> bytes:
+        """The meta of a query without options: it leaves no trace, so its operation needs no id of its own."""
+        key = (caller.identity, entry.name)
+        known = self._plain_metas.get(key)
+        if known is None:
+            if len(self._plain_metas) >= _MOST_PLAIN_METAS:
+                self._plain_metas.clear()
+            meta = WorkMeta(operationId="query", identity=caller.identity, timeout=entry.timeout_s)
+            known = self._plain_metas[key] = _encode(meta)
+        return known
 
     def _meta(
         self, caller: Caller, operation_id: str, entry: MethodEntry, object_id: str | None, options: CallOptions, timeout: float

@@ -34,7 +34,8 @@ class Inventory:
         self.host_stats: Mapping[str, Raw] = {}
         self._host = dict(host)
         self._conditions: dict[str, dict[str, object]] = {}
-        self._seen = {"vm": asyncio.Event(), "host": asyncio.Event()}  # whether a snapshot of the type was reported
+        # whether a snapshot of the type, or a first sample, was reported
+        self._seen = {what: asyncio.Event() for what in ("vm", "host", "host.stats")}
 
     # --- what subsystems report ---
 
@@ -70,6 +71,7 @@ class Inventory:
         if type == "host":
             for _id, raw in items:
                 self.host_stats = msgspec.json.decode(bytes(raw), type=dict[str, Raw])
+                self._seen["host.stats"].set()
             return
         for id, raw in items:
             item = self.vms.get(id)
@@ -99,7 +101,7 @@ class Inventory:
                 item.stats = _not_refreshed(item.stats, error, reason)
 
     def is_seen(self, type: str) -> bool:
-        """Whether all objects of a type were reported at least once."""
+        """Whether all objects of a type (or a sample: ``host.stats``) were reported at least once."""
         return self._seen[type].is_set()
 
     def seen(self, type: str) -> asyncio.Event:

@@ -61,12 +61,9 @@ class InventoryService:
         """The host's document."""
         return self._once_seen("host", "host", lambda: next(iter(self._inventory.hosts)).fragment)
 
-    def host_get_stats(self, _caller: Caller, _params: HostGetStatsParams) -> bytes:
+    def host_get_stats(self, _caller: Caller, _params: HostGetStatsParams) -> bytes | Awaitable[bytes]:
         """The host's figures, and our own count of virtual machines."""
-        stats = self._inventory.host_stats
-        if not stats:
-            raise SubsystemUnavailable(subsystem="host", reason="no figures were reported yet")
-        return _encode({**stats, "vms": self._inventory.vm_counts()})
+        return self._once_seen("host.stats", "host", lambda: _encode({**self._inventory.host_stats, "vms": self._inventory.vm_counts()}))
 
     def _vm(self, id: str) -> Item:
         item = self._inventory.vms.get(id)

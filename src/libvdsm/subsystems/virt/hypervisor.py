@@ -18,6 +18,9 @@ from libvdsm.subsystems.virt.lanes import Lanes, Timers
 
 T = TypeVar("T")
 
+#: How long capabilities are answered without asking for them again, in seconds.
+CAPABILITIES_FRESH_S = 5.0
+
 
 class Hypervisor:
     """Asynchronous calls of a driver. ``deadline`` is the loop's time everywhere."""
@@ -28,6 +31,8 @@ class Hypervisor:
         self._limits = limits
         self._timers = timers
         self._unavailable: str | None = "not connected yet"
+        self._capabilities: HostCapabilities | None = None
+        self._capabilities_at = 0.0
         self.architecture = "x86_64"
 
     @property
@@ -40,8 +45,9 @@ class Hypervisor:
         return self._timers.time()
 
     def open_gate(self) -> None:
-        """From now on calls go to the driver."""
+        """From now on calls go to the driver, and what was known of it before counts no more."""
         self._unavailable = None
+        self._capabilities = None
 
     def close_gate(self, reason: str) -> None:
         """From now on calls fail with the reason, and so do those under way."""
@@ -54,10 +60,14 @@ class Hypervisor:
             raise HypervisorUnavailable(reason=self._unavailable)
 
     async def capabilities(self, deadline: float) -> HostCapabilities:
-        """See ``Driver``."""
+        """See ``Driver``; what was read a moment ago is answered again."""
+        self.require_ready()
+        if self._capabilities is not None and self.now() - self._capabilities_at < CAPABILITIES_FRESH_S:
+            return self._capabilities
         found = await self._call("monitor", self._driver.capabilities, "capabilities", self._limits.list_s, deadline)
         if found.architectures:
             self.architecture = found.architectures[0]
+        self._capabilities, self._capabilities_at = found, self.now()
         return found
 
     async def domains(self, deadline: float) -> list[Domain]:

@@ -19,7 +19,7 @@ PATIENCE_S = 10.0
 ENOUGH_PINGS = 50
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An error answer."""
 
     def __init__(self, error: dict[str, Any]) -> None:
@@ -45,7 +45,7 @@ class Caller:
         self._socket.close()
 
     def call(self, method: str, params: dict[str, Any] | None = None, **options: Any) -> Any:
-        """The result; raises ``Refused``."""
+        """The result; raises ``RefusedError``."""
         id = next(self._ids)
         message: dict[str, Any] = {"jsonrpc": "2.0", "id": id, "method": method, "params": params or {}}
         if options:
@@ -55,7 +55,7 @@ class Caller:
         while answer.get("id") != id:
             answer = self._receive()
         if "error" in answer:
-            raise Refused(answer["error"])
+            raise RefusedError(answer["error"])
         return answer["result"]
 
     def _receive(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.daemon_process import VdsmdProcess
-from tests.faults.caller import Caller, Refused, pulse, world_control
+from tests.faults.caller import Caller, RefusedError, pulse, world_control
 
 
 def test_a_killed_world_comes_back_with_its_guests(daemon: VdsmdProcess, caller: Caller) -> None:
@@ -48,7 +48,7 @@ def test_a_stopped_world_is_a_typed_error_within_five_seconds(daemon: VdsmdProce
         os.kill(world, signal.SIGSTOP)
         try:
             began = time.monotonic()
-            with pytest.raises(Refused) as raised:
+            with pytest.raises(RefusedError) as raised:
                 caller.call("VM.pause", {"vmId": running})
             assert time.monotonic() - began < 5
             assert raised.value.error in {"HypervisorUnavailable", "SubsystemUnavailable", "GuestUnresponsive"}
@@ -70,7 +70,7 @@ def test_a_world_that_does_not_answer_is_the_same_as_one_that_is_stopped(daemon:
     with world_control(daemon) as control:
         control.hang()
         began = time.monotonic()
-        with pytest.raises(Refused):
+        with pytest.raises(RefusedError):
             caller.call("VM.pause", {"vmId": running})
         assert time.monotonic() - began < 5
         control.clear()

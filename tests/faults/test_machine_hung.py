@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.daemon_process import VdsmdProcess
-from tests.faults.caller import Caller, Refused, pulse, world_control
+from tests.faults.caller import Caller, RefusedError, pulse, world_control
 
 
 def test_only_the_hung_machine_degrades(daemon: VdsmdProcess, caller: Caller) -> None:
@@ -15,7 +15,7 @@ def test_only_the_hung_machine_degrades(daemon: VdsmdProcess, caller: Caller) ->
     with world_control(daemon) as control, pulse(daemon):
         control.hang(hung)
         for _ in range(2):
-            with pytest.raises(Refused) as raised:
+            with pytest.raises(RefusedError) as raised:
                 caller.call("VM.pause", {"vmId": hung}, timeout=1)
             assert raised.value.error in {"GuestUnresponsive", "DeadlineExceeded", "ResourceBusy"}
         for id in well:
@@ -34,7 +34,7 @@ def test_a_hung_machine_can_be_stopped(daemon: VdsmdProcess, caller: Caller) -> 
     hung = caller.of_state("running")[0]
     with world_control(daemon) as control:
         control.hang(hung)
-        with pytest.raises(Refused):
+        with pytest.raises(RefusedError):
             caller.call("VM.pause", {"vmId": hung}, timeout=0.5)
         task = caller.run("VM.stop", {"vmId": hung})
         assert task["state"] == "done"

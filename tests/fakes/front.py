@@ -141,7 +141,7 @@ class Front:
 
     def _handlers(self) -> dict[str, Handler]:
         services = (
-            OwnService(lambda: b'{"openrpc":"1.3.2","info":{},"methods":[]}'),
+            OwnService(b'{"openrpc":"1.3.2","info":{},"methods":[]}'),
             InventoryService(self.inventory),
             TaskService(self.tasks),
             self.broker,

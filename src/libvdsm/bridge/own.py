@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.types import HostPingParams, SchemaDiscoverParams
 
@@ -11,10 +9,9 @@ from libvdsm.interfaces.generated.types import HostPingParams, SchemaDiscoverPar
 class OwnService:
     """Answers of the daemon about itself."""
 
-    def __init__(self, openrpc: Callable[[], bytes]) -> None:
-        """``openrpc`` reads the emitted OpenRPC document; it is asked once, at first use."""
-        self._read = openrpc
-        self._document = b""
+    def __init__(self, openrpc: bytes) -> None:
+        """``openrpc`` is the emitted OpenRPC document."""
+        self._openrpc = openrpc
 
     def host_ping(self, _caller: Caller, _params: HostPingParams) -> bytes:
         """It lives."""
@@ -22,6 +19,4 @@ class OwnService:
 
     def schema_discover(self, _caller: Caller, _params: SchemaDiscoverParams) -> bytes:
         """The OpenRPC document."""
-        if not self._document:
-            self._document = self._read()
-        return self._document
+        return self._openrpc

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -73,14 +73,29 @@ class FrontCore:
         self.tickets.close()
 
 
-def build_front(config: Config, administrators: frozenset[int]) -> FrontCore:
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the package says of the API; read while its files still can be."""
+
+    digest: str
+    version: str
+    openrpc: bytes
+
+    @classmethod
+    def read(cls) -> Self:
+        """The package's own files."""
+        head = msgspec.json.decode(_COMPILED.joinpath("native.json").read_bytes(), type=_CompiledHead)
+        return cls(head.digest, head.version, _COMPILED.joinpath("openrpc.json").read_bytes().rstrip())
+
+
+def build_front(config: Config, administrators: frozenset[int], description: Description) -> FrontCore:
     """The front's rooms; called in the thread of the running loop."""
     loop = asyncio.get_running_loop()
     clock = SystemClock()
     journal = MemoryJournal()
     documents = MemoryDocuments()
     recorder = Recorder(journal, clock)
-    inventory = Inventory(recorder=recorder, documents=documents, clock=clock, host=_own_host_members(clock))
+    inventory = Inventory(recorder=recorder, documents=documents, clock=clock, host=_own_host_members(clock, description))
     tasks = Tasks(recorder=recorder, clock=clock)
     tickets = Tickets(clock, later=loop.call_later)
     broker = Broker(
@@ -93,7 +108,7 @@ def build_front(config: Config, administrators: frozenset[int]) -> FrontCore:
     reports = Reports(inventory=inventory, tasks=tasks, tickets=tickets, later=loop.call_later)
     ports, local = _ports(config, reports)
     work = Work(ports={**ports, **{port.name: port for port in local}}, inventory=inventory, documents=documents, tasks=tasks)
-    services = (OwnService(_openrpc), InventoryService(inventory), TaskService(tasks), broker, access)
+    services = (OwnService(description.openrpc), InventoryService(inventory), TaskService(tasks), broker, access)
     bridge = FrontBridge(
         methods=METHODS,
         handlers=_handlers(services),
@@ -161,16 +176,11 @@ class _CompiledHead(msgspec.Struct):
     version: str
 
 
-def _own_host_members(clock: Clock) -> dict[str, object]:
+def _own_host_members(clock: Clock, description: Description) -> dict[str, object]:
     """The members of ``HostInfo`` that the daemon itself knows."""
-    head = msgspec.json.decode(_COMPILED.joinpath("native.json").read_bytes(), type=_CompiledHead)
     return {
         "daemonVersion": VERSION,
-        "apiVersion": head.version,
-        "schemaDigest": head.digest,
+        "apiVersion": description.version,
+        "schemaDigest": description.digest,
         "startedAt": timestamp(clock.time()),
     }
-
-
-def _openrpc() -> bytes:
-    return _COMPILED.joinpath("openrpc.json").read_bytes().rstrip()

@@ -14,7 +14,7 @@ import socket
 import uvloop
 
 from libvdsm.daemon import kernel
-from libvdsm.daemon.build import FrontCore, build_front, build_listeners
+from libvdsm.daemon.build import Description, FrontCore, build_front, build_listeners
 from libvdsm.daemon.child import ChildEnds
 from libvdsm.daemon.config import Config
 from libvdsm.daemon.connectors import Connectors
@@ -42,20 +42,28 @@ def run_front(config: Config, user: kernel.User | None, started_by: int, ends: C
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     connectors = Connectors.load(config)
+    description = Description.read()
     if user is not None:
         for name in _LATE_MODULES:
             importlib.import_module(name)
         kernel.become(user)
         kernel.die_with(parent)
-    return loop.run_until_complete(_serve(config, frozenset({0, started_by}), ends, ControlEnd(ends.control), connectors))
+    return loop.run_until_complete(_serve(config, frozenset({0, started_by}), description, ends, ControlEnd(ends.control), connectors))
 
 
-async def _serve(config: Config, administrators: frozenset[int], ends: ChildEnds, control: ControlEnd, connectors: Connectors) -> int:
+async def _serve(
+    config: Config,
+    administrators: frozenset[int],
+    description: Description,
+    ends: ChildEnds,
+    control: ControlEnd,
+    connectors: Connectors,
+) -> int:
     loop = asyncio.get_running_loop()
     Heartbeat(ends.heartbeat)
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    core = build_front(config, administrators)
+    core = build_front(config, administrators, description)
     listeners = build_listeners(core, config, ends.listeners)
     supervisor = _Supervisor(core, control, stop)
     loop.add_reader(control.fileno(), supervisor.hear)

@@ -126,6 +126,7 @@ def start_vdsmd(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C at a terminal is for whoever started it
             env={**os.environ, **(environment or {}), MARK: mark},
         )
     try:

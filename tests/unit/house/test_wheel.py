@@ -45,7 +45,7 @@ def test_the_client_works_from_the_plain_wheel(wheel: Path, tmp_path: Path) -> N
     home = tmp_path / "plain"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(home)
-    code = "import sys, libvdsm.client; print(libvdsm.client.__file__); print(*sys.modules)"
+    code = "import sys, libvdsm.client; from libvdsm.client import aio, errors, sync, types; print(libvdsm.client.__file__); print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(home)!r}); {code}"],
         capture_output=True,

@@ -21,6 +21,7 @@ class Pace:
     crashes: int = 5  # so many crashes ...
     window_s: float = 60.0  # ... within this time, and it is held down
     held_s: float = 30.0  # the delay while held down
+    look_s: float = 1.0  # between two looks at the heartbeats
     degraded_s: float = 5.0  # without a heartbeat: the front is told
     hung_s: float = 30.0  # without a heartbeat: killed
     front_stop_s: float = 20.0  # to flush and end when asked

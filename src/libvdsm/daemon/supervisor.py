@@ -131,7 +131,7 @@ class Supervisor:
     def _until_due(self) -> float:
         """Seconds until time itself is a reason to look."""
         now = self._clock()
-        due = [now + 1.0]
+        due = [now + self._plan.pace.look_s]
         due += [post.start_at for post in self._posts if post.start_at is not None and self._may_start(post)]
         due += [post.process.kill_at for post in self._posts if post.process is not None and post.process.kill_at is not None]
         return max(0.0, min(due) - now + 0.001)

@@ -276,10 +276,10 @@ def test_what_is_said_in_one_turn_leaves_in_one_write() -> None:
                 writes.append(bytes(data))
 
             def close(self) -> None:
-                kept.close()
+                close()
 
-        kept = front._transport
-        assert kept is not None
+        assert front._transport is not None
+        close = front._transport.close
         front._transport = Recording()
         for i in range(10):
             front.notify(f"report.{i}", b"{}")

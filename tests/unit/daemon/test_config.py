@@ -1,0 +1,159 @@
+"""What vdsmd is told, and what it says to wrong words."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from libvdsm.daemon import config
+from libvdsm.daemon.config import Address, Config, ConfigError, Hypervisor, read_config
+
+
+@pytest.fixture(autouse=True)
+def no_default_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(config, "DEFAULT_FILE", tmp_path / "absent.toml")
+
+
+def from_file(tmp_path: Path, text: str, *arguments: str) -> Config:
+    file = tmp_path / "vdsmd.toml"
+    file.write_text(text)
+    return read_config(["--config", str(file), *arguments])
+
+
+def test_without_a_word_the_defaults_hold() -> None:
+    found = read_config([])
+    assert found == Config()
+    assert found.state_dir == Path("/var/lib/libvdsm")
+    assert found.socket == Path("/run/libvdsm/vdsmd.sock")
+    assert found.hypervisor.uri == "qemu:///system"
+    assert found.listen is None
+    assert found.front.user == "vdsm"
+
+
+def test_the_default_file_counts_when_it_is_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "default.toml"
+    file.write_text('[log]\nlevel = "debug"\n')
+    monkeypatch.setattr(config, "DEFAULT_FILE", file)
+    assert read_config([]).log.level == "debug"
+
+
+def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
+    text = 'state_dir = "/a"\nsocket = "/b"\nhypervisor = "test:///default"\nverify_results = true\n'
+    found = from_file(tmp_path, text, "--state-dir", "/c", "--hypervisor", "simulator:7")
+    assert found.state_dir == Path("/c")
+    assert found.socket == Path("/b")
+    assert found.hypervisor == Hypervisor("simulator", 7)
+    assert found.verify_results
+
+
+def test_all_tables_are_read(tmp_path: Path) -> None:
+    text = """
+    [front]
+    user = "somebody"
+    uid = 1234
+    [http]
+    hosts = ["vdsm.example:54321"]
+    origins = ["http://localhost:3000"]
+    [connectors]
+    enabled = ["line"]
+    [connectors.line]
+    socket = "/run/line.sock"
+    """
+    found = from_file(tmp_path, text)
+    assert found.front == config.FrontConfig("somebody", 1234)
+    assert found.http.hosts == ("vdsm.example:54321",)
+    assert found.http.origins == ("http://localhost:3000",)
+    assert found.connectors.enabled == ("line",)
+    assert found.connectors.settings == {"line": {"socket": "/run/line.sock"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    (
+        ("sokcet = '/x'", "sokcet: is not known; here may stand connectors, "),
+        ("[front]\nname = 'x'", "front.name: is not known; here may stand uid, user"),
+        ("insecure = 'yes'", "insecure: must be true or false, not 'yes'"),
+        ("socket = 5", "socket: must be a string with something in it, not 5"),
+        ("socket = ''", "socket: must be a string with something in it, not ''"),
+        ("front = 5", "front: must be a table, not 5"),
+        ("[front]\nuid = 0", "front.uid: must be the number of a user other than root, not 0"),
+        ("[front]\nuid = true", "front.uid: must be the number of a user other than root, not True"),
+        ("[log]\nlevel = 'loud'", "log.level: must be one of debug, info, warning, error, not 'loud'"),
+        ("[log]\nlevel = []", "log.level: must be one of debug, info, warning, error, not []"),
+        ("[http]\nhosts = 'x'", "http.hosts: must be an array of strings, not 'x'"),
+        ("[http]\nhosts = ['a', 1]", "http.hosts[1]: must be a string with something in it, not 1"),
+        ("listen = 'x'", "listen: must be HOST:PORT, not 'x'"),
+        ("hypervisor = 'qemu'", "hypervisor: must be a libvirt URI or simulator[:N], not 'qemu'"),
+        ("hypervisor = 'simulator:many'", "hypervisor: must be simulator:N with N up to 100000, not 'simulator:many'"),
+        ("[connectors]\nline = 1", "connectors.line: must be a table, not 1"),
+        ("socket = ", "is not TOML: "),
+    ),
+)
+def test_a_wrong_word_is_refused_with_file_and_key(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as failure:
+        from_file(tmp_path, text)
+    place, _colon, rest = str(failure.value).partition(": ")
+    assert place == str(tmp_path / "vdsmd.toml")
+    assert rest.startswith(complaint)
+
+
+def test_a_file_that_is_named_must_be_there() -> None:
+    with pytest.raises(ConfigError, match="/no/such: there is no such file"):
+        read_config(["--config", "/no/such"])
+
+
+def test_a_file_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_config(["--config", str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    (
+        (["--listen", "127.0.0.1:1"], "--listen: needs --insecure"),
+        (["--insecure", "--listen", "0.0.0.0:1"], "--insecure: serves loopback addresses only, not 0.0.0.0:1"),
+        (["--insecure", "--listen", "[::]:1"], "--insecure: serves loopback addresses only, not [::]:1"),
+        (["--insecure", "--listen", "192.0.2.1:1"], "--insecure: serves loopback addresses only, not 192.0.2.1:1"),
+        (["--listen", "host.example:1"], "command line: --listen: must be a numeric address or localhost, not 'host.example'"),
+        (["--listen", "::1:5"], "command line: --listen: must be written [HOST]:PORT for IPv6"),
+        (["--listen", "127.0.0.1:65536"], "command line: --listen: must be HOST:PORT"),
+        (["--hypervisor", "simulator:-1"], "command line: --hypervisor: must be simulator:N"),
+        (["--in-process"], "--in-process: serves simulator and test:/// only"),
+        (["--in-process", "--hypervisor", "qemu+ssh://x/system"], "--in-process: serves simulator and test:/// only"),
+        (["--socket", "/" + "x" * 107], "--socket: a path of a unix socket has at most 107 octets"),
+    ),
+)
+def test_what_does_not_go_together_is_refused(arguments: list[str], complaint: str) -> None:
+    with pytest.raises(ConfigError) as failure:
+        read_config(arguments)
+    assert str(failure.value).startswith(complaint)
+
+
+def test_insecure_alone_listens_on_the_usual_port_of_the_loopback() -> None:
+    assert read_config(["--insecure"]).listen == Address("127.0.0.1", 54321)
+
+
+@pytest.mark.parametrize("text", ("127.0.0.1:0", "[::1]:5", "localhost:5", "127.9.9.9:1"))
+def test_loopback_addresses_are_served_insecurely(text: str) -> None:
+    found = read_config(["--insecure", "--listen", text]).listen
+    assert found is not None
+    assert str(found) == text.replace("localhost", "127.0.0.1")
+
+
+@pytest.mark.parametrize("uri", ("simulator", "simulator:3", "test:///default"))
+def test_in_process_serves_what_cannot_hang(uri: str) -> None:
+    assert read_config(["--in-process", "--hypervisor", uri]).in_process
+
+
+def test_an_unknown_word_on_the_command_line_ends_with_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        read_config(["--instant"])
+    assert leaving.value.code == 2
+    assert "usage: vdsmd" in capsys.readouterr().err
+
+
+def test_the_values_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().insecure = True  # type: ignore[misc]

@@ -111,7 +111,11 @@ class HttpReactor(Connection):
         if self._is_lingering:
             return
         self._codec.receive_data(data)
-        self._work()
+        if self._running is None:
+            self._work()
+        else:
+            # Up to here we read on, to see a client go away; one read ahead is enough.
+            self.pause_reading()
 
     def _work(self) -> None:
         """Answer what has arrived, one by one."""
@@ -129,9 +133,7 @@ class HttpReactor(Connection):
                     return
         self.flush()
         self._stamp()
-        if self._running is not None:
-            self.pause_reading()
-        elif self._is_eof and not self._is_lingering:
+        if self._running is None and self._is_eof and not self._is_lingering:
             self.close()
 
     def _heed(self, event: Refused | Continue | Upgraded) -> None:

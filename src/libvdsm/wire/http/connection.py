@@ -98,12 +98,18 @@ class HttpConnection:
             if self._is_upgraded:
                 self._events.append(Upgraded(data))
             return
-        was_in_head = self._in_head
         learned = self._learned
         is_fresh = not self._has_begun
         if is_fresh and learned is not None and len(data) == learned.octets and data.startswith(learned.head):
             self._events.append(learned.repeat(data))
             return
+        was_in_head = self._in_head
+        self._feed(data)
+        if is_fresh and not self._has_begun and len(self._events) == 1:
+            self._learn(data, self._events[0])
+        self._weigh_open_head(len(data) if was_in_head else 0)
+
+    def _feed(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -112,14 +118,15 @@ class HttpConnection:
             self._fail(error)
         except httptools.HttpParserError as error:
             self._refuse(Refused(_BAD_REQUEST, str(error) or "not HTTP/1.1"))
-        if is_fresh and not self._has_begun and len(self._events) == 1:
-            self._learn(data, self._events[0])
+
+    def _weigh_open_head(self, octets: int) -> None:
+        """A head that does not end is not told by the parser: count what has come since it was open."""
         if not self._in_head:
             self._head_octets = 0
-        elif was_in_head:
-            self._head_octets += len(data)
-            if self._head_octets > self._limits.head_octets:
-                self._refuse(Refused(_HEAD_TOO_LARGE, f"the head is longer than {self._limits.head_octets} octets"))
+            return
+        self._head_octets += octets
+        if self._head_octets > self._head_bound:
+            self._refuse(Refused(_HEAD_TOO_LARGE, f"the head is longer than {self._head_bound} octets"))
 
     def _learn(self, data: bytes, event: Event) -> None:
         """Remember the head of ``data`` if this was the whole of one plain request."""

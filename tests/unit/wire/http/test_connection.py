@@ -1,0 +1,207 @@
+"""The HTTP codec: requests out of bytes, limits, and what the parser would let pass."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libvdsm.wire.http.connection import HttpConnection, HttpLimits
+from libvdsm.wire.http.events import Continue, Event, Refused, Request, Response, Upgraded
+
+DATE = b"Thu, 01 Jan 2026 00:00:00 GMT"
+POST = b"POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+CHUNKED = b"POST /rpc HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1;ext=1\r\n}\r\n0\r\nX-Trailer: y\r\n\r\n"
+GET = b"GET /a?b HTTP/1.1\r\nHost: h\r\nX: 1\r\nX: 2\r\n\r\n"
+
+
+def read(*chunks: bytes, limits: HttpLimits | None = None) -> list[Event]:
+    """The events of a connection that comes in ``chunks``."""
+    codec = HttpConnection(limits)
+    events: list[Event] = []
+    for chunk in chunks:
+        codec.receive_data(chunk)
+        events += codec.events()
+    return events
+
+
+def refused(*chunks: bytes, limits: HttpLimits | None = None) -> Refused:
+    """The refusal with which a connection ends."""
+    last = read(*chunks, limits=limits)[-1]
+    assert isinstance(last, Refused)
+    return last
+
+
+def test_requests_come_out_in_order() -> None:
+    """Pipelined requests of all kinds, each with its own body."""
+    events = read(POST + CHUNKED + GET + POST)
+    assert [event.body for event in events if isinstance(event, Request)] == [b"{}", b"{}", b"", b"{}"]
+    third = events[2]
+    assert isinstance(third, Request)
+    assert (third.method, third.target) == (b"GET", b"/a?b")
+    assert third.headers == {b"host": b"h", b"x": b"1, 2"}
+    assert third.is_persistent
+
+
+@given(
+    st.lists(st.sampled_from([POST, CHUNKED, GET, POST.replace(b"{}", b"[]"), b"\r\n"]), max_size=5),
+    st.lists(st.integers(0, 1000), max_size=9),
+)
+def test_any_split_gives_the_same_requests(requests: list[bytes], cuts: list[int]) -> None:
+    """However the bytes are cut, and whether or not a head was seen before."""
+    data = b"".join(requests)
+    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    whole = read(data)
+    assert read(*(data[start:stop] for start, stop in itertools.pairwise(places))) == whole
+    assert read(*(data[index : index + 1] for index in range(len(data)))) == whole
+    assert read(*(request for request in requests)) == whole
+
+
+def test_a_head_that_was_seen_means_the_same_again() -> None:
+    """The remembered head gives the very request that parsing gives; another length or head is parsed."""
+    codec = HttpConnection()
+    seen: list[Event] = []
+    for data in (POST, POST, POST.replace(b"{}", b"[]"), POST.replace(b"/rpc", b"/rcp"), POST[:-1], b"}", POST):
+        codec.receive_data(data)
+        seen += codec.events()
+    fresh = [read(data)[0] for data in (POST, POST, POST.replace(b"{}", b"[]"), POST.replace(b"/rpc", b"/rcp"), POST, POST)]
+    assert seen == fresh
+    assert not codec.is_partial
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    (
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
+        (b"GET / HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n", 400),
+        (b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 3\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\nHost: a\n\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: \x00\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nExpect: miracles\r\nContent-Length: 3\r\n\r\n", 417),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: upgrade\r\nContent-Length: 3\r\n\r\nabc", 400),
+    ),
+)
+def test_what_two_readers_could_read_differently_is_refused(head: bytes, status: int) -> None:
+    """Request smuggling and its relatives; after the refusal nothing more is read."""
+    assert refused(head).status == status
+    codec = HttpConnection()
+    codec.receive_data(head)
+    assert list(codec.events())
+    codec.receive_data(GET)
+    assert not list(codec.events())
+
+
+def test_the_head_is_bounded() -> None:
+    """At most 100 headers and 64 KiB, complete or not, in one read or in many."""
+    many = b"".join(b"X-%d: 1\r\n" % index for index in range(99))
+    assert isinstance(read(b"GET / HTTP/1.1\r\nHost: a\r\n" + many + b"\r\n")[0], Request)
+    assert refused(b"GET / HTTP/1.1\r\nHost: a\r\nY: 1\r\n" + many + b"\r\n").status == 431
+    assert refused(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: 1\r\n" * 100 + b"\r\n").status == 431
+    assert refused(b"GET /" + b"x" * 65_600 + b" HTTP/1.1\r\nHost: a\r\n\r\n").status == 431
+    assert refused(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 65_600 + b"\r\n\r\n").status == 431
+    endless = [b"GET / HTTP/1.1\r\nHost: a\r\nX: ", *([b"x" * 1_000] * 70)]
+    assert refused(*endless).status == 431
+
+
+def test_the_body_is_bounded_while_it_comes() -> None:
+    """A length that is too great is refused at once, a chunked body when it has become so."""
+    limits = HttpLimits(body_octets=10)
+    assert isinstance(read(POST.replace(b"2\r\n\r\n{}", b"10\r\n\r\n0123456789"), limits=limits)[0], Request)
+    assert refused(POST.replace(b"2\r\n\r\n{}", b"11\r\n\r\n"), limits=limits).status == 413
+    chunked = CHUNKED.split(b"1\r\n{", maxsplit=1)[0] + b"6\r\nabcdef\r\n"
+    assert not read(chunked, limits=limits)
+    assert refused(chunked + b"6\r\nabcdef\r\n", limits=limits).status == 413
+
+
+def test_trailers_weigh_and_are_dropped() -> None:
+    """A trailer is no header."""
+    first = read(CHUNKED)[0]
+    assert isinstance(first, Request)
+    assert b"x-trailer" not in first.headers
+    endless = CHUNKED.replace(b"X-Trailer: y", b"X: " + b"y" * 65_600)
+    assert refused(endless).status == 431
+
+
+def test_continue_is_asked_for_only_when_the_body_would_be_taken() -> None:
+    """Expect: 100-continue."""
+    expecting = POST.replace(b"Host:", b"Expect: 100-Continue\r\nHost:")
+    events = read(expecting[:-2], expecting[-2:])
+    assert events[0] == Continue()
+    assert isinstance(events[1], Request)
+    assert read(expecting.replace(b"2\r\n\r\n{}", b"99999999\r\n\r\n")) == [Refused(413, "the body is longer than 4194304 octets")]
+
+
+@pytest.mark.parametrize(
+    ("request_line", "headers", "is_persistent"),
+    (
+        (b"HTTP/1.1", b"", True),
+        (b"HTTP/1.1", b"Connection: close\r\n", False),
+        (b"HTTP/1.0", b"", False),
+        (b"HTTP/1.0", b"Connection: keep-alive\r\n", True),
+    ),
+)
+def test_persistence_follows_version_and_header(request_line: bytes, headers: bytes, *, is_persistent: bool) -> None:
+    """RFC 9112, 9.3."""
+    first = read(b"GET / " + request_line + b"\r\nHost: a\r\n" + headers + b"\r\n")[0]
+    assert isinstance(first, Request)
+    assert first.is_persistent is is_persistent
+
+
+def test_http_1_0_needs_no_host() -> None:
+    """Only HTTP/1.1 requires it."""
+    first = read(b"GET / HTTP/1.0\r\n\r\n")[0]
+    assert isinstance(first, Request)
+    assert first.version == "1.0"
+
+
+def test_bytes_behind_an_upgrade_are_kept() -> None:
+    """The next protocol's first bytes may come with the request; a declined upgrade goes on with HTTP."""
+    upgrade = b"GET /s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+    codec = HttpConnection()
+    codec.receive_data(upgrade + GET)
+    first, rest = codec.events()
+    assert isinstance(first, Request)
+    assert first.is_upgrade
+    assert rest == Upgraded(GET)
+    codec.receive_data(b"later")
+    assert list(codec.events()) == [Upgraded(b"later")]
+    codec.restart(GET)
+    assert [event for event in codec.events() if isinstance(event, Request)] == read(GET)
+
+
+@given(st.binary(max_size=200), st.integers(0, 150))
+def test_garbage_never_raises(garbage: bytes, place: int) -> None:
+    """Whatever is put into a request, the end is events or a refusal."""
+    for data in (garbage, POST[:place] + garbage + POST[place:]):
+        events = read(data, POST)
+        assert all(isinstance(event, Request | Refused | Continue | Upgraded) for event in events)
+
+
+def test_answers_follow_their_requests() -> None:
+    """HEAD has no body but its length, HTTP/1.0 is told when the connection stays, 204 has no length at all."""
+    codec = HttpConnection()
+    head = Request(b"HEAD", b"/", {})
+    usual = codec.send(Response(200, b"{}\n"), DATE, Request(b"POST", b"/", {}), is_persistent=True)
+    assert usual.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert usual.endswith(b"Content-Length: 3\r\nDate: " + DATE + b"\r\n\r\n{}\n")
+    assert codec.send(Response(200, b"{}\n"), DATE, head, is_persistent=True).endswith(b"\r\n\r\n")
+    assert b"Content-Length: 3\r\n" in codec.send(Response(200, b"{}\n"), DATE, head, is_persistent=True)
+    old = Request(b"POST", b"/", {}, version="1.0")
+    assert b"Connection: keep-alive\r\n" in codec.send(Response(200, b"x"), DATE, old, is_persistent=True)
+    assert b"Connection: close\r\n" in codec.send(Response(200, b"x"), DATE, old, is_persistent=False)
+    assert b"Content-Length" not in codec.send(Response(204), DATE, Request(b"POST", b"/", {}), is_persistent=True)
+    assert b"Allow: POST\r\n" in codec.send(Response(405, b"x", headers=((b"Allow", b"POST"),)), DATE, head, is_persistent=True)
+    assert codec.send(Continue(), DATE) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    for data in (usual, codec.send(Response(404, b"x"), DATE)):
+        assert b"X-Content-Type-Options: nosniff\r\n" in data
+        assert b"Cache-Control: no-store\r\n" in data

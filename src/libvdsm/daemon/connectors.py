@@ -1,7 +1,7 @@
 """Programs of others that use the bridge: found by their entry point, started only if the configuration names them.
 
 An entry point in the group ``libvdsm.connectors`` is a ``ConnectorFactory``. It needs nothing of this tree but
-``libvdsm.interfaces.bridge``.
+``libvdsm.interfaces.bridge``. Standard library only, because the supervisor looks whether the names can be had.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from libvdsm.access.access import Access
 from libvdsm.daemon.config import Config, ConfigError
-from libvdsm.interfaces.bridge import Bridge
-from libvdsm.interfaces.caller import Caller, Sink
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from libvdsm.access.access import Access
+    from libvdsm.interfaces.bridge import Bridge
+    from libvdsm.interfaces.caller import Caller, Sink
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +39,7 @@ class Connector(Protocol):
 
 #: Builds a connector from the bridge, from what makes its callers (one per connection, with its sink if it has one), and
 #: from its settings: the table ``[connectors.NAME]`` with ``state_dir``, a folder in which it may write.
-ConnectorFactory = Callable[[Bridge, Callable[[Sink | None], Caller], Mapping[str, object]], Connector]
+ConnectorFactory: TypeAlias = "Callable[[Bridge, Callable[[Sink | None], Caller], Mapping[str, object]], Connector]"
 
 
 class Connectors:
@@ -49,13 +53,12 @@ class Connectors:
     @classmethod
     def load(cls, config: Config) -> Connectors:
         """Load their code; raises ``ConfigError`` for a name that no installed package offers."""
-        enabled = config.connectors.enabled
-        return cls({name: _find(name) for name in enabled}, config)
+        return cls({name: found.load() for name, found in offered(config).items()}, config)
 
     async def start(self, bridge: Bridge, access: Access) -> None:
         """Start all; one that fails is logged and left out, because it is not ours."""
         for name, factory in self._factories.items():
-            settings = {"state_dir": str(self._config.front_dir), **self._config.connectors.settings.get(name, {})}
+            settings = {"state_dir": ".", **self._config.connectors.settings.get(name, {})}
             try:
                 connector = factory(bridge, functools.partial(access.connector, name), settings)
                 await connector.start()
@@ -73,10 +76,14 @@ class Connectors:
                 _log.exception("connector %s does not stop", name)
 
 
-def _find(name: str) -> ConnectorFactory:
+def offered(config: Config) -> dict[str, EntryPoint]:
+    """Where each enabled connector is; raises ``ConfigError`` for a name that no installed package offers."""
+    if not config.connectors.enabled:
+        return {}
     from importlib.metadata import entry_points
 
-    for found in entry_points(group=GROUP, name=name):
-        factory: ConnectorFactory = found.load()
-        return factory
-    raise ConfigError(f"connectors.enabled: no installed package offers the connector {name!r}")
+    found = {each.name: each for each in entry_points(group=GROUP)}
+    for name in config.connectors.enabled:
+        if name not in found:
+            raise ConfigError(f"connectors.enabled: no installed package offers the connector {name!r}")
+    return {name: found[name] for name in config.connectors.enabled}

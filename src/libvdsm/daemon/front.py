@@ -10,6 +10,10 @@ import logging
 import os
 import signal
 import socket
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from types import ModuleType
 
 import uvloop
 
@@ -42,10 +46,12 @@ def run_front(config: Config, user: kernel.User | None, started_by: int, ends: C
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     connectors = Connectors.load(config)
+    os.chdir(config.front_dir)  # ours, but the folders above it may be closed to whom we become
     description = Description.read()
     if user is not None:
         for name in _LATE_MODULES:
             importlib.import_module(name)
+        sys.meta_path.insert(0, _LateImports())
         kernel.become(user)
         kernel.die_with(parent)
     return loop.run_until_complete(_serve(config, frozenset({0, started_by}), description, ends, ControlEnd(ends.control), connectors))
@@ -84,6 +90,14 @@ async def _serve(
     supervisor.close()
     _log.info("has stopped")
     return 0
+
+
+class _LateImports(MetaPathFinder):
+    """Tells of modules that were not loaded in time: where our files cannot be read any more, they will be missed."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        del path, target
+        _log.warning("%s is loaded late", fullname)
 
 
 class _Supervisor:

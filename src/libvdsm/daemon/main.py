@@ -16,6 +16,7 @@ from functools import partial
 from libvdsm.daemon import kernel, log
 from libvdsm.daemon.child import ChildEnds, Program
 from libvdsm.daemon.config import Config, ConfigError, read_config
+from libvdsm.daemon.connectors import offered
 from libvdsm.daemon.listening import CannotListenError, UnixListener, listen_tcp
 from libvdsm.daemon.supervisor import Plan, Supervisor
 
@@ -29,11 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Be ``vdsmd`` until SIGTERM or SIGINT."""
     try:
         config = read_config(sys.argv[1:] if arguments is None else arguments)
+        offered(config)
     except ConfigError as failure:
         return _refuse(str(failure), WRONG_CONFIGURATION)
     outlet = log.stderr_outlet()
     log.set_up("supervisor", config.log.level, outlet)
-    front_user = kernel.user_for(config.front.user, config.front.uid) if os.geteuid() == 0 else None
+    # Subsystems inside the front need the rights that workers have, so it keeps them.
+    is_apart = os.geteuid() == 0 and not config.in_process
+    front_user = kernel.user_for(config.front.user, config.front.uid) if is_apart else None
     try:
         _make_folders(config, front_user)
         listener = UnixListener(config.socket, front_user)

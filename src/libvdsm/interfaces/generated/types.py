@@ -1552,7 +1552,7 @@ class VmRebootParams(
         default_factory=lambda: [ShutdownWay.AGENT, ShutdownWay.ACPI]
     )
     """How to ask."""
-    guest_timeout: Defaulted[Annotated[float, msgspec.Meta(ge=0.1, le=86400)]] = msgspec.field(default_factory=lambda: 60.0)
+    guest_timeout: Defaulted[Annotated[float, msgspec.Meta(ge=0.1, le=86000)]] = msgspec.field(default_factory=lambda: 60.0)
     """How long the guest has in all. Unit: seconds."""
     force: Defaulted[bool] = msgspec.field(default_factory=lambda: False)
     """Press the reset button when that time is up."""
@@ -1605,7 +1605,7 @@ class VmShutdownParams(
         default_factory=lambda: [ShutdownWay.AGENT, ShutdownWay.ACPI]
     )
     """How to ask."""
-    guest_timeout: Defaulted[Annotated[float, msgspec.Meta(ge=0.1, le=86400)]] = msgspec.field(default_factory=lambda: 60.0)
+    guest_timeout: Defaulted[Annotated[float, msgspec.Meta(ge=0.1, le=86000)]] = msgspec.field(default_factory=lambda: 60.0)
     """How long the guest has in all. Unit: seconds."""
     force: Defaulted[bool] = msgspec.field(default_factory=lambda: False)
     """Pull the plug when that time is up."""

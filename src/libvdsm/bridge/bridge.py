@@ -31,13 +31,14 @@ Handler = Callable[[Caller, Any], bytes | Awaitable[bytes]]
 class _Route:
     """One verb, ready to be called."""
 
-    __slots__ = ("attribute", "decode", "entry", "handler", "permission", "verify")
+    __slots__ = ("attribute", "decode", "entry", "handler", "permission", "quick", "verify")
 
     def __init__(self, entry: MethodEntry, handler: Handler | None, *, verify: bool) -> None:
         self.entry = entry
         self.permission = entry.permission
         self.handler = handler
-        self.decode: Callable[[bytes], Any] = ParamsDecoder(entry.params, entry.param_names)
+        self.decode = ParamsDecoder(entry.params, entry.param_names)
+        self.quick = self.decode.quick
         self.attribute = _attribute(entry)
         answer = TaskAccepted if entry.kind == "operation" else entry.result
         self.verify = msgspec.json.Decoder(answer).decode if verify else None
@@ -87,7 +88,11 @@ class FrontBridge:
         self.calls += 1
         try:
             if options is None and route.handler is not None and not self._verify:
-                return route.handler(caller, route.decode(params))
+                try:
+                    decoded = route.quick(params)
+                except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+                    decoded = route.decode(params)
+                return route.handler(caller, decoded)
             return self._call_with_options(caller, route, params, NO_OPTIONS if options is None else decode_options(options))
         except ApiError:
             raise
@@ -155,7 +160,7 @@ class FrontBridge:
 
     def _run(self, caller: Caller, route: _Route, params: bytes, decoded: object, options: CallOptions) -> Awaitable[bytes]:
         object_id = None if route.attribute is None else getattr(decoded, route.attribute)
-        named = route.decode.named(params) if isinstance(route.decode, ParamsDecoder) else params
+        named = route.decode.named(params)
         return self._work.call(caller, route.entry, named, object_id, options)
 
     async def _once(self, caller: Caller, route: _Route, params: bytes, decoded: object, options: CallOptions) -> bytes:

@@ -23,13 +23,14 @@ class ParamsDecoder(Generic[T]):
     """One verb's parameters, by name or by position."""
 
     def __init__(self, type: type[T], names: Sequence[str]) -> None:
-        self._decode: Callable[[bytes], T] = msgspec.json.Decoder(type).decode
+        #: The bare decoder, for parameters by name that are right; raises msgspec's own errors.
+        self.quick: Callable[[bytes], T] = msgspec.json.Decoder(type).decode
         self._names = names
 
     def __call__(self, raw: bytes) -> T:
         """Decode; raises ``InvalidParams``."""
         try:
-            return self._decode(raw)
+            return self.quick(raw)
         except msgspec.ValidationError as error:
             if raw.lstrip()[:1] == b"[":
                 return self._decode_named(self.named(raw))
@@ -51,7 +52,7 @@ class ParamsDecoder(Generic[T]):
 
     def _decode_named(self, raw: bytes) -> T:
         try:
-            return self._decode(raw)
+            return self.quick(raw)
         except msgspec.ValidationError as error:
             raise as_invalid_params(error) from None
 

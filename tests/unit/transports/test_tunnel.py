@@ -1,0 +1,148 @@
+"""Byte tunnels: ``GET /stream/<ticket>`` becomes a stream of bytes both ways."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+
+import pytest
+
+from libvdsm.transports.config import Limits
+from tests.fakes.recording_bridge import Client, Served, serve, until
+
+
+def request(ticket: str = "t", *headers: str, method: str = "GET", upgrade: str = "vdsm-stream") -> bytes:
+    """A request for a stream."""
+    lines = [f"{method} /stream/{ticket} HTTP/1.1", "Host: localhost", "Connection: Upgrade", f"Upgrade: {upgrade}", *headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+async def make_stream(served: Served, ticket: str = "t") -> Client:
+    """A local stream behind ``ticket``; what is given is its other end."""
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    served.bridge.streams[ticket] = near
+    return Client(*await asyncio.open_unix_connection(sock=far))
+
+
+@pytest.mark.parametrize("road", ("tcp", "unix"))
+async def test_bytes_go_both_ways(road: str) -> None:
+    """Also those that come with the request, and any bytes at all."""
+    async with serve() as served:
+        far = await make_stream(served)
+        client = await served.connect(road)
+        client.send(request() + b"early ")
+        answer = await client.response()
+        assert answer.status == 101
+        assert answer.headers["upgrade"] == "vdsm-stream"
+        client.send(b"and late\n")
+        assert await far.line() == b"early and late\n"
+        noise = bytes(range(256)) * 4
+        far.send(noise)
+        assert await client.reader.readexactly(len(noise)) == noise
+        client.close()
+        assert await far.rest() == b""
+        far.close()
+        await until(lambda: served.tcp.connections + served.unix.connections == 0)
+
+
+async def test_the_end_of_either_side_is_handed_on() -> None:
+    """Half-closed, the other direction still delivers what is under way."""
+    async with serve() as served:
+        for ticket in ("a", "b"):
+            far = await make_stream(served, ticket)
+            client = await served.connect()
+            client.send(request(ticket))
+            await client.response()
+            first, second = (client, far) if ticket == "a" else (far, client)
+            first.send(b"the last words")
+            first.end()
+            assert await second.rest() == b"the last words"
+            second.send(b"heard")
+            second.end()
+            assert await first.rest() == b"heard"
+            await until(lambda: served.tcp.connections == 0)
+            client.close()
+            far.close()
+
+
+async def test_a_ticket_works_once_and_only_for_a_stream() -> None:
+    """Unknown and used tickets are 404; without the upgrade 426; by another method 405; none of them costs the ticket."""
+    async with serve() as served:
+        far = await make_stream(served)
+        for data, status in (
+            (request("unknown"), 404),
+            (request("%2e%2e"), 404),
+            (request(upgrade="websocket"), 426),
+            (b"GET /stream/t HTTP/1.1\r\nHost: localhost\r\n\r\n", 426),
+            (request(method="POST"), 405),
+            (request("t", "Origin: https://evil.example"), 403),
+            (request().replace(b"localhost", b"evil.example"), 421),
+        ):
+            client = await served.connect()
+            client.send(data)
+            assert (await client.response()).status == status, data
+            client.close()
+        client = await served.connect()
+        client.send(request())
+        assert (await client.response()).status == 101
+        again = await served.connect()
+        again.send(request())
+        assert (await again.response()).status == 404
+        again.close()
+        client.close()
+        far.close()
+
+
+async def test_neither_side_is_read_faster_than_the_other_takes() -> None:
+    """Several MiB each way through small buffers arrive whole; while nobody takes, little is held."""
+    data = bytes(range(251)) * 20_000
+    digest = hashlib.sha256(data).digest()
+    async with serve(Limits(tunnel_octets=32_768)) as served:
+        far = await make_stream(served)
+        client = await served.connect()
+        client.send(request())
+        await client.response()
+        for sender, receiver in ((client, far), (far, client)):
+            sender.send(data)
+            for _ in range(200):
+                await asyncio.sleep(0)
+            assert sender.writer.transport.get_write_buffer_size() > 0  # it does not vanish into us
+            assert hashlib.sha256(await receiver.reader.readexactly(len(data))).digest() == digest
+        client.close()
+        far.close()
+
+
+async def test_a_client_that_takes_nothing_is_closed_in_the_end() -> None:
+    """After 30 s with a full buffer; the local stream is closed with it."""
+    async with serve(Limits(tunnel_octets=32_768)) as served:
+        far = await make_stream(served)
+        client = await served.connect()
+        client.send(request())
+        await client.response()
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        far.send(bytes(20_000_000))
+        await until(lambda: any(each.is_full() for each in served.tcp._connections))
+        served.pass_time(1)
+        served.pass_time(30)
+        await until(lambda: served.tcp.connections == 0)
+        assert served.tcp.counters.slow_readers == 1
+        far.close()
+        client.vanish()
+
+
+async def test_a_silent_tunnel_stays_and_ends_with_the_daemon() -> None:
+    """No time-out on silence; when the listener stops, both ends are closed."""
+    async with serve() as served:
+        far = await make_stream(served)
+        client = await served.connect()
+        client.send(request())
+        await client.response()
+        served.pass_time(1_000_000)
+        client.send(b"still here\n")
+        assert await far.line() == b"still here\n"
+        await served.tcp.stop(grace_s=5)
+        assert await client.rest() == await far.rest() == b""
+        client.close()
+        far.close()

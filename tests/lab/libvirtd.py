@@ -17,6 +17,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from libvdsm.subsystems.virt.drivers import libvirt_api
+
 QEMU_CONF = """\
 user = "root"
 group = "root"
@@ -143,6 +145,23 @@ class Libvirtd:
     def qemu_pid(self, vm_id: str) -> int:
         """The process of a guest that we defined."""
         return int((self.folder / "run" / "qemu" / f"vdsm-{vm_id}.pid").read_text())
+
+    def restore(self) -> None:
+        """Back to a daemon that answers and has no guests."""
+        assert self._daemon is not None
+        if self._daemon.poll() is not None:
+            self.start_daemon()
+        self.thaw_daemon()
+        for pid_file in (self.folder / "run" / "qemu").glob("*.pid"):
+            with suppress(ProcessLookupError, ValueError, FileNotFoundError):
+                os.kill(int(pid_file.read_text()), signal.SIGCONT)
+        connection = libvirt_api.open_connection(self.uri)
+        for domain in connection.listAllDomains():
+            if domain.isActive():
+                domain.destroy()
+            if domain.isPersistent():
+                domain.undefineFlags(libvirt_api.flag("VIR_DOMAIN_UNDEFINE_NVRAM"))
+        connection.close()
 
     def stop(self) -> None:
         """End the daemon, its guests and the namespace."""

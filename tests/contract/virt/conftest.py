@@ -11,7 +11,11 @@ import pytest
 from tests.contract.virt import hypervisors
 from tests.contract.virt.hypervisors import Hypervisor
 
-FACTORIES: dict[str, Callable[[Path], AbstractContextManager[Hypervisor]]] = {"simulator": hypervisors.simulator}
+FACTORIES: dict[str, Callable[[Path], AbstractContextManager[Hypervisor]]] = {
+    "simulator": hypervisors.simulator,
+    "libvirt": hypervisors.libvirt_qemu,
+    "libvirt-test": hypervisors.libvirt_test,
+}
 
 
 @pytest.fixture(params=hypervisors.having())

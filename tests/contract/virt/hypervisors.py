@@ -16,13 +16,14 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.generated.types import VmConfig, VmState
 from libvdsm.subsystems.virt.driver import Definition, Domain, DomainEvent, Driver
 from libvdsm.subsystems.virt.drivers.simulator import SimulatorDriver
@@ -214,11 +215,36 @@ def opened(make: Callable[[], Driver], config: VmConfig, *, boot_s: float) -> It
         driver.close()
 
 
+@contextmanager
+def libvirt_qemu(folder: Path) -> Iterator[Hypervisor]:
+    """libvirt and QEMU, with a private libvirtd."""
+    from tests.lab import real
+
+    with real.libvirtd() as lab, opened(lambda: real.driver(lab.uri), real.guest_config(folder), boot_s=30.0) as hypervisor:
+        yield hypervisor
+
+
+@contextmanager
+def libvirt_test(_folder: Path) -> Iterator[Hypervisor]:
+    """libvirt's own test driver, which lives in this process and runs no guests."""
+    from tests.lab import real
+
+    with opened(lambda: real.driver("test:///default"), msgspec.convert({"memory": 64 * 1024**2}, VmConfig), boot_s=0.0) as hypervisor:
+        yield hypervisor
+        for id in hypervisor.defined:
+            with suppress(ApiError):
+                hypervisor.driver.destroy(id)
+            with suppress(ApiError):
+                hypervisor.driver.undefine(id)
+
+
 #: What each hypervisor can do beyond definitions and power.
 KINDS: dict[str, frozenset[str]] = {
     "simulator": frozenset({"agent", "acpi", "serial", "graphics", "screenshot", "stats", "reset", "autostart", "loss"}),
+    "libvirt": frozenset({"acpi", "serial", "graphics", "screenshot", "stats", "reset", "autostart"}),
+    "libvirt-test": frozenset({"autostart"}),
 }
-MARKS: dict[str, tuple[pytest.MarkDecorator, ...]] = {}
+MARKS: dict[str, tuple[pytest.MarkDecorator, ...]] = {"libvirt": (pytest.mark.guest,)}
 
 
 def having(*features: str) -> list[object]:

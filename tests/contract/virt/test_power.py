@@ -112,7 +112,8 @@ def test_without_a_channel_there_is_no_agent_to_ask(hypervisor: Hypervisor) -> N
 def test_a_paused_guest_obeys_nobody_and_stays(hypervisor: Hypervisor) -> None:
     id = hypervisor.define()
     hypervisor.driver.start(id, paused=True)
-    hypervisor.driver.ask_shutdown(id, ShutdownWay.ACPI)
+    with suppress(WrongState):  # some ask in vain, some refuse
+        hypervisor.driver.ask_shutdown(id, ShutdownWay.ACPI)
     assert hypervisor.driver.domain(id).state == VmState.PAUSED
 
 

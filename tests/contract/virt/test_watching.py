@@ -76,7 +76,7 @@ def test_capabilities_fit_the_schema(hypervisor: Hypervisor) -> None:
     found = hypervisor.driver.capabilities()
     assert msgspec.json.decode(msgspec.json.encode(found), type=HostCapabilities) == found
     assert found.hypervisor
-    assert hypervisor.config.machine in found.machines
+    assert not found.machines or hypervisor.config.machine in found.machines
     assert found.maximum_vcpus >= 1
 
 

@@ -95,7 +95,8 @@ class Statistics:
     def _tell_problem(self, id: str, sample: VmStats) -> None:
         """A domain that did not answer twice is one with a problem; once, it may have been busy."""
         groups = [sample.cpu, sample.memory, *(sample.disks or ()), *(sample.nics or ())]
-        silent = next((group.not_refreshed for group in groups if group is not None and group.not_refreshed is not None), None)
+        reasons = (group.not_refreshed for group in groups if group is not None)
+        silent = next((why for why in reasons if why is not None and why.error == _SILENT.error), None)
         if silent is not None:
             self._silent[id] = self._silent.get(id, 0) + 1
             if self._silent[id] >= _SILENT_SAMPLES:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, get_args
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from libvdsm.base.clock import Clock, timestamp
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.generated.errors import AlreadyExists, HypervisorUnavailable, ObjectNotFound, Unsupported, WrongState
-from libvdsm.interfaces.generated.types import HostCapabilities, ShutdownWay, VmState, VmStats
+from libvdsm.interfaces.generated.types import HostCapabilities, ShutdownWay, VideoModel, VmState, VmStats
 from libvdsm.subsystems.virt.driver import Definition, Domain, DomainEvent, Listener, Road
 from libvdsm.subsystems.virt.drivers import libvirt_api as api
 from libvdsm.subsystems.virt.drivers import libvirt_capabilities, libvirt_events, libvirt_state, libvirt_stats, libvirt_xml
@@ -33,6 +33,7 @@ _flag = api.flag
 _KEEPALIVE: Final = (1, 3)  # seconds, times: a silent libvirtd is given up after 3 to 4 seconds
 _AGENT_TIMEOUT_S: Final = 5
 _KVM_PATIENCE_S: Final = 6.0
+_ACTIVE: Final = "running, paused, stopping, crashed"
 _STATS: Final = (
     _flag("VIR_DOMAIN_STATS_STATE")
     | _flag("VIR_DOMAIN_STATS_CPU_TOTAL")
@@ -67,9 +68,9 @@ class _Life:
         self._is_ended = False
         self.roads: dict[Road, api.Connect] = {}
 
-    def tell(self, event: DomainEvent) -> None:
-        """Pass an event on."""
-        if not self._is_ended:
+    def tell(self, connection: api.Connect, event: DomainEvent) -> None:
+        """Pass an event on, unless it comes by a connection that was replaced."""
+        if not self._is_ended and self.roads.get("monitor", connection) is connection:
             self._listener.domain_event(event)
 
     def lose(self, reason: str) -> None:
@@ -135,7 +136,7 @@ class LibvirtDriver:
         for prepare in (lambda: connection.setKeepAlive(*_KEEPALIVE), lambda: connection.registerCloseCallback(closed, None)):
             _unless_unsupported(prepare)
         if road == "monitor":
-            libvirt_events.register(connection, life.tell)
+            libvirt_events.register(connection, lambda event: life.tell(connection, event))
         return connection
 
     def _open_life(self) -> _Life:
@@ -220,7 +221,7 @@ class LibvirtDriver:
             return None  # it has ended meanwhile
         state, reason = record.get("state.state", 0), record.get("state.reason", 0)
         word = libvirt_state.state_of(_integer(state), _integer(reason), has_saved_state=False).state
-        return libvirt_stats.vm_stats(id, word, record, sampled_at, disks=live.disk_targets, nics=live.nic_targets)
+        return libvirt_stats.vm_stats(word, record, sampled_at, live)
 
     def _live(self, handle: api.Domain, id: str) -> libvirt_xml.Parsed:
         """The running definition, read once in each life of the domain."""
@@ -320,7 +321,11 @@ class LibvirtDriver:
         """See ``Driver``."""
         handle = self._adapted(self._find(id, "command"), id)
         with self._acting("virDomainCreateWithFlags", handle, id, "stopped, hibernated"):
-            handle.createWithFlags(_flag("VIR_DOMAIN_START_PAUSED") if paused else 0)
+            if paused and self._kind == "TEST":  # it has no such flag, and no first instruction either
+                handle.createWithFlags(0)
+                handle.suspend()
+            else:
+                handle.createWithFlags(_flag("VIR_DOMAIN_START_PAUSED") if paused else 0)
 
     def _adapted(self, handle: api.Domain, id: str) -> api.Domain:
         """The domain, redefined if it was defined for an acceleration that this host no longer or only now has."""
@@ -335,7 +340,7 @@ class LibvirtDriver:
     def ask_shutdown(self, id: str, way: ShutdownWay) -> None:
         """See ``Driver``."""
         handle = self._find(id, "command")
-        with self._acting("virDomainShutdownFlags", handle, id, "running"):
+        with self._acting("virDomainShutdownFlags", handle, id, "running, stopping"):
             _prepare_agent(handle, way)
             handle.shutdownFlags(_SHUTDOWN_FLAGS[way])
 
@@ -349,35 +354,45 @@ class LibvirtDriver:
     def destroy(self, id: str) -> None:
         """See ``Driver``."""
         handle = self._find(id, "rescue")
-        with self._acting("virDomainDestroy", handle, id, "running, paused, stopping, crashed"):
+        with self._acting("virDomainDestroy", handle, id, _ACTIVE):
             handle.destroy()
 
     def reset(self, id: str) -> None:
         """See ``Driver``."""
         handle = self._find(id, "command")
-        with self._acting("virDomainReset", handle, id, "running, paused, stopping, crashed"):
+        with self._acting("virDomainReset", handle, id, _ACTIVE):
             handle.reset(0)
 
     def suspend(self, id: str) -> None:
         """See ``Driver``."""
         handle = self._find(id, "command")
-        with self._acting("virDomainSuspend", handle, id, "running"):
-            handle.suspend()
+        with self._acting("virDomainSuspend", handle, id, "running, stopping, paused"):
+            if self._state(handle) is not VmState.PAUSED:
+                handle.suspend()
 
     def resume(self, id: str) -> None:
         """See ``Driver``."""
         handle = self._find(id, "command")
-        with self._acting("virDomainResume", handle, id, "paused"):
-            handle.resume()
+        with self._acting("virDomainResume", handle, id, "paused, running, stopping"):
+            if self._state(handle) is VmState.PAUSED:
+                handle.resume()
 
-    def _acting(self, call: str, handle: api.Domain, id: str, needs: str) -> contextlib.AbstractContextManager[None]:
-        return translated(call, id, wrong_state=lambda: self._wrong_state(handle, id, needs))
+    @contextlib.contextmanager
+    def _acting(self, call: str, handle: api.Domain, id: str, needs: str) -> Iterator[None]:
+        """Work that needs the domain in one of some states; looked at first, because not every hypervisor says it well."""
+        with translated(call, id, wrong_state=lambda: self._wrong_state(handle, id, needs)):
+            if self._state(handle).value not in needs.split(", "):
+                raise self._wrong_state(handle, id, needs)
+            yield
+
+    def _state(self, handle: api.Domain) -> VmState:
+        number, reason = handle.state(0)
+        return libvirt_state.state_of(number, reason, has_saved_state=_has_saved_state(handle)).state
 
     def _wrong_state(self, handle: api.Domain, id: str, needs: str) -> ApiError:
         state = VmState.UNKNOWN
         with contextlib.suppress(api.Error):
-            number, reason = handle.state(0)
-            state = libvirt_state.state_of(number, reason, has_saved_state=_has_saved_state(handle)).state
+            state = self._state(handle)
         return WrongState(type="vm", id=id, state=state.value, needs=needs)
 
     # consoles
@@ -385,7 +400,9 @@ class LibvirtDriver:
     def screenshot(self, id: str, screen: int) -> tuple[str, bytes]:
         """See ``Driver``."""
         handle = self._find(id, "command")
-        with self._acting("virDomainScreenshot", handle, id, "running, paused, stopping, crashed"):
+        if self._running(handle, id).config.video is VideoModel.NONE and self._kind == "QEMU":
+            raise Unsupported(feature="a screenshot", reason="the virtual machine has no graphics card")
+        with self._acting("virDomainScreenshot", handle, id, _ACTIVE):
             stream = self._road("command").newStream(0)
             content_type = handle.screenshot(stream, screen, 0)
             image = receive_all(stream)
@@ -393,17 +410,14 @@ class LibvirtDriver:
 
     def open_serial(self, id: str, device_id: str, *, take_over: bool) -> socket.socket:
         """See ``Driver``."""
-        self._open_life()
+        alias = self._running(self._find(id, "command"), id).serial_aliases.get(device_id)
+        if alias is None:
+            raise ObjectNotFound(type="device", id=device_id)
         flags = _flag("VIR_DOMAIN_CONSOLE_FORCE" if take_over else "VIR_DOMAIN_CONSOLE_SAFE")
         with translated("virConnectOpen"):
             connection = api.open_connection(self._uri)
         try:
-            with translated("virDomainOpenConsole", id):
-                _unless_unsupported(lambda: connection.setKeepAlive(*_KEEPALIVE))
-                handle = connection.lookupByUUIDString(id)
-            with self._acting("virDomainOpenConsole", handle, id, "running, paused, stopping, crashed"):
-                stream = connection.newStream(0)
-                handle.openConsole(device_id, stream, flags)
+            stream = self._open_stream(connection, id, alias, flags)
         except BaseException:
             _close(connection)
             raise
@@ -411,12 +425,30 @@ class LibvirtDriver:
         SerialPump(connection, stream, inner).start()
         return outer
 
+    def _open_stream(self, connection: api.Connect, id: str, alias: str, flags: int) -> api.Stream:
+        with translated("virDomainOpenConsole", id):
+            _unless_unsupported(lambda: connection.setKeepAlive(*_KEEPALIVE))
+            handle = connection.lookupByUUIDString(id)
+        with self._acting("virDomainOpenConsole", handle, id, _ACTIVE):
+            stream = connection.newStream(0)
+            handle.openConsole(alias, stream, flags)
+        return stream
+
     def open_graphics(self, id: str) -> socket.socket:
         """See ``Driver``."""
         handle = self._find(id, "command")
-        with self._acting("virDomainOpenGraphicsFD", handle, id, "running, paused, stopping, crashed"):
+        if not self._running(handle, id).config.graphics:
+            raise Unsupported(feature="a graphical console", reason="the virtual machine has no graphics")
+        with self._acting("virDomainOpenGraphicsFD", handle, id, _ACTIVE):
             descriptor = handle.openGraphicsFD(0, _flag("VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH"))
         return socket.socket(fileno=descriptor)
+
+    def _running(self, handle: api.Domain, id: str) -> libvirt_xml.Parsed:
+        """The running definition; ``WrongState`` if there is none."""
+        with translated("virDomainGetXMLDesc", id):
+            if not handle.isActive():
+                raise self._wrong_state(handle, id, _ACTIVE)
+            return libvirt_xml.from_xml(handle.XMLDesc(0))
 
 
 def _autostart(handle: api.Domain) -> bool:

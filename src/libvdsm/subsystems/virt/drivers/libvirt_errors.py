@@ -71,7 +71,7 @@ def translate(error: Exception, call: str, vm_id: str | None = None, wrong_state
     number, reason = face.get_error_code() or 0, face.get_error_message() or str(error)
     if number in _LOST or face.get_error_domain() == _FROM_RPC or "client socket is closed" in reason:
         return HypervisorUnavailable(reason=reason)
-    if number in _UNSUPPORTED:
+    if number in _UNSUPPORTED or (number == _flag("VIR_ERR_INVALID_ARG") and reason.startswith("unsupported flags")):
         return Unsupported(feature=call, reason=reason)
     if vm_id is not None:
         found = _about_vm(number, reason, vm_id, wrong_state)

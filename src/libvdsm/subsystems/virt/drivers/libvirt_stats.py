@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from libvdsm.interfaces.generated.types import (
@@ -14,25 +14,28 @@ from libvdsm.interfaces.generated.types import (
     VmState,
     VmStats,
 )
+from libvdsm.subsystems.virt.drivers.libvirt_xml import Parsed
 
 _SILENT: Final = NotRefreshed(error="GuestUnresponsive", reason="its process does not answer, or is busy with another call")
+
+_UNCOUNTED: Final = NotRefreshed(error="Unsupported", reason="the hypervisor counts nothing on this card")
 
 Record = Mapping[str, Any]
 
 
-def vm_stats(id: str, state: VmState, record: Record, sampled_at: str, *, disks: Mapping[str, str], nics: Mapping[str, str]) -> VmStats:
-    """One domain's statistics. ``disks`` and ``nics`` give device ids by libvirt's target names.
+def vm_stats(state: VmState, record: Record, sampled_at: str, live: Parsed) -> VmStats:
+    """One domain's statistics; ``live`` is its running definition.
 
     libvirt leaves out what it would have to ask a process that is busy; such groups carry the reason.
     """
     is_silent = "balloon.rss" not in record
     return VmStats(
-        vm_id=id,
+        vm_id=live.id,
         state=state,
         cpu=_cpu(record, sampled_at),
         memory=_memory(record, sampled_at, _SILENT if is_silent else None),
-        disks=list(_disks(record, sampled_at, disks)),
-        nics=list(_nics(record, sampled_at, nics)),
+        disks=list(_disks(record, sampled_at, live.disk_targets)),
+        nics=list(_nics(record, sampled_at, live.nic_targets, [nic.id or "" for nic in live.config.nics])),
     )
 
 
@@ -77,17 +80,19 @@ def _disks(record: Record, sampled_at: str, ids: Mapping[str, str]) -> Iterator[
         )
 
 
-def _nics(record: Record, sampled_at: str, ids: Mapping[str, str]) -> Iterator[VmNicStats]:
-    for prefix, id in _devices(record, "net", ids):
-        if f"{prefix}.rx.bytes" in record:
-            yield VmNicStats(
-                id=id,
-                sampled_at=sampled_at,
-                received_bytes=record[f"{prefix}.rx.bytes"],
-                sent_bytes=record[f"{prefix}.tx.bytes"],
-                received_packets=record[f"{prefix}.rx.pkts"],
-                sent_packets=record[f"{prefix}.tx.pkts"],
-            )
+def _nics(record: Record, sampled_at: str, ids: Mapping[str, str], all_ids: Iterable[str]) -> Iterator[VmNicStats]:
+    prefixes = {id: prefix for prefix, id in _devices(record, "net", ids)}
+    for id in all_ids:
+        prefix = prefixes.get(id)
+        yield VmNicStats(
+            id=id,
+            sampled_at=sampled_at,
+            not_refreshed=_UNCOUNTED if prefix is None else None,
+            received_bytes=record.get(f"{prefix}.rx.bytes", 0),
+            sent_bytes=record.get(f"{prefix}.tx.bytes", 0),
+            received_packets=record.get(f"{prefix}.rx.pkts", 0),
+            sent_packets=record.get(f"{prefix}.tx.pkts", 0),
+        )
 
 
 def _devices(record: Record, kind: str, ids: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -79,6 +79,7 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     operation_id: str | None = None
     digest: str | None = None
     disk_targets: dict[str, str] = {}  # target name, such as vda, to device id
+    serial_aliases: dict[str, str] = {}  # device id to libvirt's alias; live only
     nic_targets: dict[str, str] = {}  # host device, such as vnet0, to device id; live only
 
 
@@ -306,6 +307,7 @@ def from_xml(xml: str, *, autostart: bool = False) -> Parsed:
         digest=hints.get("digest"),
         disk_targets=disk_targets,
         nic_targets=nic_targets,
+        serial_aliases=_serial_aliases(root),
     )
 
 
@@ -470,6 +472,12 @@ def _read_serials(root: ET.Element) -> list[SerialConfig]:
         log = element.find("log")
         found.append(SerialConfig(id=ids.of(element), log=log.get("file") if log is not None else None))
     return found
+
+
+def _serial_aliases(root: ET.Element) -> dict[str, str]:
+    ids = _Ids(root.iterfind("devices/serial"), "ua-serial")
+    aliases = {ids.of(element): element.find("alias") for element in root.iterfind("devices/serial")}
+    return {id: alias.get("name", "") for id, alias in aliases.items() if alias is not None}
 
 
 def _read_graphics(root: ET.Element) -> list[GraphicsConfig]:

@@ -1,0 +1,239 @@
+"""The subsystem with a real libvirtd and real QEMU processes that hang, die and come back (DESIGN 4)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from libvdsm.base.clock import SystemClock
+from libvdsm.base.ids import new_uuid
+from libvdsm.interfaces.generated import types
+from libvdsm.interfaces.generated.errors import GuestUnresponsive, HypervisorUnavailable
+from libvdsm.interfaces.work import WorkContext
+from libvdsm.subsystems.virt.config import CallLimits, VirtConfig
+from libvdsm.subsystems.virt.service import Virt
+from tests.fakes.reports import RecordingReporter
+from tests.lab.libvirtd import Libvirtd
+from tests.lab.real import driver, tiny_config
+
+pytestmark = [pytest.mark.guest, pytest.mark.timeout(120)]
+
+
+class Front:
+    """The subsystem as a front uses it."""
+
+    def __init__(self, lab: Libvirtd, config: VirtConfig) -> None:
+        self.reporter = RecordingReporter()
+        self.ended: list[str] = []
+        self.virt = Virt(driver=driver(lab.uri), config=config, reporter=self.reporter, clock=SystemClock(), end_process=self.ended.append)
+
+    def context(self, method: str, seconds: float = 30.0) -> WorkContext:
+        deadline = asyncio.get_running_loop().time() + seconds
+        return WorkContext(method=method, operation_id=new_uuid(), identity="tests", deadline=deadline)
+
+    async def ready(self, times: int = 1) -> None:
+        await self.reporter.until(lambda: [state for state, _ in self.reporter.conditions].count("ready") >= times, 20)
+
+    async def unavailable(self) -> None:
+        await self.reporter.until(lambda: self.reporter.conditions[-1][0] == "unavailable", 20)
+
+    async def state_is(self, vm_id: str, state: str, timeout_s: float = 10.0) -> None:
+        await self.reporter.until(lambda: self.reporter.documents.get(vm_id, {}).get("state") == state, timeout_s)
+
+    async def started(self) -> str:
+        """A guest that runs its firmware."""
+        made = await self.virt.vm_create(self.context("VM.create"), types.VmCreateParams(name="guest", config=tiny_config()))
+        await self.virt.vm_start(self.context("VM.start"), types.VmStartParams(vm_id=made.vm_id))
+        return made.vm_id
+
+    async def pause(self, vm_id: str) -> None:
+        await self.virt.vm_pause(self.context("VM.pause"), types.VmPauseParams(vm_id=vm_id))
+
+    async def resume(self, vm_id: str) -> None:
+        await self.virt.vm_resume(self.context("VM.resume"), types.VmResumeParams(vm_id=vm_id))
+
+    async def stop(self, vm_id: str) -> None:
+        await self.virt.vm_stop(self.context("VM.stop", 60), types.VmStopParams(vm_id=vm_id))
+
+
+def run(lab: Libvirtd, scenario: Callable[[Front], Awaitable[None]], *, pause_s: float = 3.0) -> None:
+    """Run a scenario with a subsystem that is ready."""
+
+    async def main() -> None:
+        config = VirtConfig(stats_interval_s=0.5, calls=CallLimits(ask_s=pause_s, stats_s=2.0))
+        front = Front(lab, config)
+        await front.virt.start()
+        try:
+            await front.ready()
+            await scenario(front)
+        finally:
+            await front.virt.stop()
+
+    asyncio.run(main())
+
+
+def test_a_hung_libvirtd_is_told_within_five_seconds_and_left_behind_when_it_goes_on(lab: Libvirtd) -> None:
+    async def scenario(front: Front) -> None:
+        vm_id = await front.started()
+        lab.freeze_daemon()
+        began = time.monotonic()
+        with pytest.raises(HypervisorUnavailable):
+            await front.pause(vm_id)
+        assert time.monotonic() - began < 5
+        await front.unavailable()
+        with pytest.raises(HypervisorUnavailable):
+            await front.pause(vm_id)
+        lab.thaw_daemon()
+        await front.ready(2)
+        assert front.reporter.documents[vm_id]["state"] == "running"
+        await front.pause(vm_id)
+        assert front.ended == []
+
+    run(lab, scenario)
+
+
+def test_an_opening_that_is_not_answered_ends_the_process(lab: Libvirtd) -> None:
+    async def main() -> None:
+        lab.freeze_daemon()
+        front = Front(lab, VirtConfig(open_s=1.0))
+        await front.virt.start()
+        await front.unavailable()
+        assert len(front.ended) == 1
+        assert "not answered within 1 s" in front.ended[0]
+        await front.virt.stop()
+
+    asyncio.run(main())
+
+
+def test_a_libvirtd_that_is_killed_and_comes_back_has_lost_nothing(lab: Libvirtd) -> None:
+    async def scenario(front: Front) -> None:
+        vm_id = await front.started()
+        lab.kill_daemon()
+        await front.unavailable()
+        assert front.reporter.documents[vm_id]["state"] == "running", "unknown is never dead"
+        await asyncio.to_thread(lab.start_daemon)
+        await front.ready(2)
+        kind, _, cause = [told for told in front.reporter.told if told[0] == "snapshot"][-1]
+        assert cause is not None
+        assert (kind, cause.kind) == ("snapshot", "resync")
+        assert front.reporter.documents[vm_id]["state"] == "running"
+        await front.pause(vm_id)
+        assert front.reporter.documents[vm_id]["state"] == "paused"
+
+    run(lab, scenario)
+
+
+def test_a_guest_killed_while_libvirtd_was_away_is_found_at_resync(lab: Libvirtd) -> None:
+    async def scenario(front: Front) -> None:
+        vm_id = await front.started()
+        pid = lab.qemu_pid(vm_id)
+        lab.kill_daemon()
+        await front.unavailable()
+        os.kill(pid, signal.SIGKILL)
+        await asyncio.to_thread(lab.start_daemon)
+        await front.ready(2)
+        await front.state_is(vm_id, "stopped")
+        assert front.reporter.documents[vm_id]["stateReason"] in {"found-at-resync", "crashed", "failed"}
+
+    run(lab, scenario)
+
+
+def test_a_killed_guest_is_told_within_three_seconds(lab: Libvirtd) -> None:
+    async def scenario(front: Front) -> None:
+        vm_id = await front.started()
+        os.kill(lab.qemu_pid(vm_id), signal.SIGKILL)
+        await front.state_is(vm_id, "stopped", 3)
+        _, _, cause = [told for told in front.reporter.told if told[0] == "changed"][-1]
+        assert cause is not None
+        assert cause.kind == "hypervisor"
+
+    run(lab, scenario)
+
+
+def test_only_the_guest_that_hangs_is_degraded(lab: Libvirtd) -> None:
+    async def scenario(front: Front) -> None:
+        hung, healthy = await front.started(), await front.started()
+        await front.reporter.until(lambda: {hung, healthy} <= front.reporter.figures.keys())
+        os.kill(lab.qemu_pid(hung), signal.SIGSTOP)
+        began = time.monotonic()
+        with pytest.raises(GuestUnresponsive):
+            await front.pause(hung)
+        assert time.monotonic() - began < 6
+        await front.reporter.until(lambda: "problem" in front.reporter.documents[hung], 20)
+        before = front.reporter.figures[healthy]["cpu"]["sampledAt"]
+        await front.reporter.until(lambda: _is_fresh_after(front.reporter.figures[healthy], before), 20)
+        assert "problem" not in front.reporter.documents[healthy]
+        for _ in range(3):
+            began = time.monotonic()
+            await front.pause(healthy)
+            await front.resume(healthy)
+            assert time.monotonic() - began < 1
+        assert "notRefreshed" in front.reporter.figures[hung]["memory"]
+        await front.stop(hung)
+        assert front.reporter.documents[hung]["state"] == "stopped"
+        assert "problem" not in front.reporter.documents[hung]
+        assert front.reporter.conditions == [("ready", None)]
+
+    run(lab, scenario)
+
+
+def _is_fresh_after(figures: dict[str, dict[str, object]], before: object) -> bool:
+    return figures["cpu"]["sampledAt"] != before and "notRefreshed" not in figures["cpu"]
+
+
+def test_a_guest_that_hung_is_itself_again_when_it_goes_on(lab: Libvirtd) -> None:
+    async def scenario(front: Front) -> None:
+        vm_id = await front.started()
+        pid = lab.qemu_pid(vm_id)
+        os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(GuestUnresponsive):
+            await front.pause(vm_id)
+        await front.reporter.until(lambda: "problem" in front.reporter.documents[vm_id], 20)
+        os.kill(pid, signal.SIGCONT)
+        await front.reporter.until(lambda: "problem" not in front.reporter.documents[vm_id], 20)
+        await front.state_is(vm_id, "paused")
+        await front.resume(vm_id)
+
+    run(lab, scenario)
+
+
+def test_a_shutdown_that_is_ignored_ends_by_force(lab: Libvirtd) -> None:
+    async def scenario(front: Front) -> None:
+        vm_id = await front.started()
+        ways = [types.ShutdownWay.AGENT, types.ShutdownWay.ACPI]
+        asking = types.VmShutdownParams(vm_id=vm_id, ways=ways, guest_timeout=0.5)
+        with pytest.raises(GuestUnresponsive, match=r"did not shut down in 0\.5 s"):
+            await front.virt.vm_shutdown(front.context("VM.shutdown"), asking)
+        forced = types.VmShutdownParams(vm_id=vm_id, ways=ways, guest_timeout=0.5, force=True)
+        result = await front.virt.vm_shutdown(front.context("VM.shutdown"), forced)
+        assert result.way is types.ShutdownResultWay.FORCE
+        assert front.reporter.documents[vm_id]["state"] == "stopped"
+        again = await front.virt.vm_shutdown(front.context("VM.shutdown"), forced)
+        assert again.way is types.ShutdownResultWay.NONE
+
+    run(lab, scenario)
+
+
+def test_a_console_is_offered_to_the_holder_of_its_ticket(lab: Libvirtd) -> None:
+    async def scenario(front: Front) -> None:
+        config = types.VmConfig(memory=32 << 20, serials=[types.SerialConfig()], graphics=[types.GraphicsConfig()])
+        made = await front.virt.vm_create(front.context("VM.create"), types.VmCreateParams(name="guest", config=config))
+        await front.virt.vm_start(front.context("VM.start"), types.VmStartParams(vm_id=made.vm_id, paused=True))
+        params = types.ConsoleOpenParams(vm_id=made.vm_id, kind=types.ConsoleKind.GRAPHICS)
+        ticket = await front.virt.console_open(front.context("Console.open"), params)
+        assert (ticket.protocol, ticket.path) == (types.ConsoleProtocol.VNC, f"/stream/{ticket.ticket}")
+        with front.reporter.offers[ticket.ticket] as screen:
+            assert await asyncio.to_thread(_first, screen) == b"RFB "
+
+    run(lab, scenario)
+
+
+def _first(stream: socket.socket) -> bytes:
+    stream.settimeout(10)
+    return stream.recv(4)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import sys
 import termios
 import tty
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-
-from libvdsm.cli.terminal import is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,64 +35,81 @@ def escape_name(key: bytes) -> str:
     return key.decode() if key.decode().isprintable() else f"Ctrl-{chr(key[0] + _CONTROL)}"
 
 
-def attach(stream: Stream, *, escape: bytes = ESCAPE, linger_s: float = 1.0) -> str:
-    """Join standard input and output with a stream; return what ended it: ``escape``, ``closed`` or ``input``.
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where the user sits: the descriptors of input and output."""
+
+    source: int = 0
+    sink: int = 1
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether keys are typed, not piped."""
+        return os.isatty(self.source)
+
+    def show(self, data: bytes) -> None:
+        """Write all of ``data``."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self.sink, view) :]
+
+
+def attach(stream: Stream, desk: Desk, *, escape: bytes = ESCAPE, linger_s: float = 1.0) -> str:
+    """Join a desk with a stream; return what ended it: ``escape``, ``closed`` or ``input``.
 
     Without a terminal, input is passed on as it is, and after its end output is read on until the
     stream has been quiet for ``linger_s`` seconds.
     """
-    with _raw(), selectors.DefaultSelector() as selector:
+    with _raw(desk), selectors.DefaultSelector() as selector:
         selector.register(stream.fileno(), selectors.EVENT_READ, "stream")
-        with contextlib.suppress(PermissionError):  # epoll refuses plain files; they are read at once below
-            selector.register(sys.stdin.fileno(), selectors.EVENT_READ, "input")
-        if len(selector.get_map()) == 1:
-            stream.send(sys.stdin.buffer.read())
-            return _drain(stream, selector, linger_s)
-        return _join(stream, selector, escape if is_terminal("stdin") else b"", linger_s)
+        try:
+            selector.register(desk.source, selectors.EVENT_READ, "input")
+        except PermissionError:  # a plain file: it never blocks
+            while typed := os.read(desk.source, _CHUNK):
+                stream.send(typed)
+            return _drain(stream, desk, selector, linger_s)
+        return _join(stream, desk, selector, escape if desk.is_terminal else b"", linger_s)
 
 
-def _join(stream: Stream, selector: selectors.BaseSelector, escape: bytes, linger_s: float) -> str:
+def _join(stream: Stream, desk: Desk, selector: selectors.BaseSelector, escape: bytes, linger_s: float) -> str:
     while True:
         for key, _ in selector.select():
             if key.data == "stream":
-                if not _copy(stream):
+                if not _copy(stream, desk):
                     return "closed"
                 continue
-            typed = os.read(sys.stdin.fileno(), _CHUNK)
+            typed = os.read(desk.source, _CHUNK)
             before, found, _after = typed.partition(escape) if escape else (typed, b"", b"")
             if before:
                 stream.send(before)
             if found:
                 return "escape"
             if not typed:
-                selector.unregister(sys.stdin.fileno())
-                return _drain(stream, selector, linger_s)
+                selector.unregister(desk.source)
+                return _drain(stream, desk, selector, linger_s)
 
 
-def _drain(stream: Stream, selector: selectors.BaseSelector, linger_s: float) -> str:
+def _drain(stream: Stream, desk: Desk, selector: selectors.BaseSelector, linger_s: float) -> str:
     while selector.select(linger_s):
-        if not _copy(stream):
+        if not _copy(stream, desk):
             return "closed"
     return "input"
 
 
-def _copy(stream: Stream) -> bool:
+def _copy(stream: Stream, desk: Desk) -> bool:
     data = stream.receive()
-    view = memoryview(data)
-    while view:
-        view = view[os.write(sys.stdout.fileno(), view) :]
+    desk.show(data)
     return bool(data)
 
 
 @contextlib.contextmanager
-def _raw() -> Iterator[None]:
-    if not is_terminal("stdin"):
+def _raw(desk: Desk) -> Iterator[None]:
+    if not desk.is_terminal:
         yield
         return
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    tty.setraw(descriptor)
+    before = termios.tcgetattr(desk.source)
+    tty.setraw(desk.source, termios.TCSADRAIN)  # what was typed ahead is kept
     try:
         yield
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        termios.tcsetattr(desk.source, termios.TCSADRAIN, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Final
 
@@ -17,4 +18,9 @@ def main() -> int:
             raise
         sys.stderr.write("vdsmsh needs click and rich: pip install 'libvdsm[shell]'\n")
         return 1
-    return int(run(sys.argv[1:]))
+    code = int(run(sys.argv[1:]))
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # what could not be written must not be tried again when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code

@@ -59,5 +59,12 @@ def console() -> Console:
     """Return rich's console for standard output; wide when nobody looks, so that no cell is folded."""
     from rich.console import Console
 
+    class Pipe(Console):
+        """A console that lets the shell decide what a broken pipe means."""
+
+        def on_broken_pipe(self) -> None:
+            """Raise the error that rich is handling."""
+            raise  # noqa: PLE0704 - called by rich in its except clause
+
     width = shutil.get_terminal_size((100, 24)).columns if is_terminal("stdout") else 400
-    return Console(file=sys.stdout, width=width, soft_wrap=False, highlight=False)
+    return Pipe(file=sys.stdout, width=width, soft_wrap=False, highlight=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -71,6 +69,13 @@ class Root(click.Group):
         self._app = app
         self._nouns = {kebab(interface): interface for interface in app.description.interfaces}
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run the command; a reader of its output that has enough ends it well."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise click.exceptions.Exit(Exit.DONE) from None
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the nouns and the commands beside them."""
         return sorted({*self._nouns, *special.TOP})
@@ -89,7 +94,7 @@ class Root(click.Group):
             formatter.write_dl(records)
         self.format_commands(ctx, formatter)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the nouns with their summaries."""
         _write_commands(formatter, "Nouns", {word: self._app.description.interfaces[name] for word, name in self._nouns.items()})
         summaries = {word: make(self._app).get_short_help_str(200) for word, make in special.TOP.items()}
@@ -135,9 +140,6 @@ def run(arguments: Sequence[str], opener: Any = None) -> int:  # noqa: ANN401 - 
         for line in error.lines():
             click.echo(line, err=True)
         return error.exit
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - whoever read us has enough; Python flushes at its end
-        return Exit.DONE
     return found if isinstance(found, int) else Exit.DONE
 
 

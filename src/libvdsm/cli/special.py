@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from libvdsm.cli.app import App
-    from libvdsm.cli.session import Session
+    from libvdsm.cli.session import Session, Stream
 
 _FILE: Final = "image_file"
 
@@ -100,12 +100,12 @@ def vm_console(app: App) -> click.Command:
     )
 
 
-def _attach(stream: Any, key: bytes, linger: float) -> None:  # noqa: ANN401 - a Stream
-    on_terminal = is_terminal("stdin")
-    if on_terminal:
+def _attach(stream: Stream, key: bytes, linger_s: float) -> None:
+    desk = console.Desk()
+    if desk.is_terminal:
         click.echo(f"Connected; {console.escape_name(key)} leaves.", err=True)
-    ended = console.attach(stream, escape=key, linger_s=linger)
-    if on_terminal:
+    ended = console.attach(stream, desk, escape=key, linger_s=linger_s)
+    if desk.is_terminal:
         click.echo("\nLeft the console." if ended == "escape" else "\nThe console was closed by the host.", err=True)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.cli.support import FakeSession, Shell
 
 from libvdsm.cli.description import Description, load
+from tests.unit.cli.support import FakeSession, Shell
 
 
 @pytest.fixture

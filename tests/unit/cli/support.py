@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
-    import pytest
-
     from libvdsm.cli.session import Stream
 
 WEB = "6f1fca2e-28e8-4bf0-b8de-0b3a4a2b9e3d"
@@ -99,7 +97,9 @@ class FakeSession:
         return [params for name, params, _ in self.calls if name == method]
 
 
-def refused(error: str, fault: str = "client", *, code: int = 3, message: str = "it is so", path: str = "", remedy: str = "do this") -> Refused:
+def refused(
+    error: str, fault: str = "client", *, code: int = 3, message: str = "it is so", path: str = "", remedy: str = "do this"
+) -> Refused:
     """Return an error answer as the session raises it."""
     return Refused(ApiFailure(code=code, message=message, error=error, fault=fault, path=path, remedy=remedy))
 
@@ -116,7 +116,7 @@ class Ran:
 class Shell:
     """Runs command lines of vdsmsh in this process, against one fake session."""
 
-    def __init__(self, session: FakeSession, capture: Callable[[], pytest.CaptureResult[str]]) -> None:
+    def __init__(self, session: FakeSession, capture: Callable[[], tuple[str, str]]) -> None:
         self.session = session
         self._capture = capture
 

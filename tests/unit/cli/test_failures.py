@@ -13,7 +13,7 @@ GUIDE = Path(__file__).parents[3] / "docs" / "guide" / "shell.md"
 
 @pytest.mark.parametrize(
     ("error", "fault", "code"),
-    [
+    (
         ("InvalidParams", "client", Exit.USAGE),
         ("ObjectNotFound", "client", Exit.NOT_FOUND),
         ("PermissionDenied", "client", Exit.PERMISSION),
@@ -27,7 +27,7 @@ GUIDE = Path(__file__).parents[3] / "docs" / "guide" / "shell.md"
         ("InternalError", "server", Exit.DEFECT),
         ("BornTomorrow", "host", Exit.HOST),
         ("BornTomorrow", "", Exit.DEFECT),
-    ],
+    ),
 )
 def test_errors_have_exit_codes(error: str, fault: str, code: Exit) -> None:
     """By id where it matters to scripts, else by whose fault it is."""
@@ -67,7 +67,13 @@ def test_an_error_document_is_read_leniently() -> None:
     """A daemon of another version, or something that is no daemon, must not break the shell."""
     assert ApiFailure.of({}) == ApiFailure(code=0, message="")
     assert ApiFailure.of({"code": "x", "message": 3, "data": []}) == ApiFailure(code=0, message="3")
-    found = ApiFailure.of({"code": 3, "message": "m", "data": {"error": "E", "params": {"a": 1}, "path": "$.x", "fault": "guest", "retryable": True, "remedy": "r"}})
+    found = ApiFailure.of(
+        {
+            "code": 3,
+            "message": "m",
+            "data": {"error": "E", "params": {"a": 1}, "path": "$.x", "fault": "guest", "retryable": True, "remedy": "r"},
+        }
+    )
     assert found == ApiFailure(code=3, message="m", error="E", params={"a": 1}, path="$.x", fault="guest", retryable=True, remedy="r")
 
 

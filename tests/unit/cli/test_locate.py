@@ -11,7 +11,7 @@ from libvdsm.cli.locate import locate, steps
 
 @pytest.mark.parametrize(
     ("path", "where"),
-    [
+    (
         ("$.name", "--name (name)"),
         ("$.config.memory", "--memory (config.memory)"),
         ("$.config.cpu.mode", "--cpu.mode (config.cpu.mode)"),
@@ -22,7 +22,7 @@ from libvdsm.cli.locate import locate, steps
         ("$.config.colour", "--config, colour (config.colour)"),
         ("$.colour", "colour"),
         ("$", "$"),
-    ],
+    ),
 )
 def test_locate(description: Description, path: str, where: str) -> None:
     """The nearest option is named, with what is inside of it."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from tests.unit.cli.support import MACHINES, WEB, FakeSession, Shell, task
 
 from libvdsm.cli import tables
 from libvdsm.cli.description import Description
+from tests.unit.cli.support import MACHINES, WEB, FakeSession, Shell, task
 
 
 def text(description: Description, type_name: str, value: Any, fields: tuple[str, ...] = ()) -> list[str]:
@@ -95,7 +95,10 @@ def test_markup_and_control_characters_are_plain_text(description: Description) 
 
 def test_unknown_members_and_states_are_shown(description: Description) -> None:
     """A later daemon says more than this shell knows."""
-    assert text(description, "VM", {"id": WEB, "state": "levitating", "aura": {"colour": "red"}})[1:] == ["state levitating", "aura.colour red"]
+    assert text(description, "VM", {"id": WEB, "state": "levitating", "aura": {"colour": "red"}})[1:] == [
+        "state levitating",
+        "aura.colour red",
+    ]
 
 
 def test_a_long_value_is_clipped() -> None:

@@ -15,7 +15,7 @@ def member(use: str, unit: str | None = None) -> Member:
 
 @pytest.mark.parametrize(
     ("use", "unit", "text", "value"),
-    [
+    (
         ("integer", "bytes", "2GiB", 2**31),
         ("integer", "count", "3", 3),
         ("integer", "seconds", "2m", 120),
@@ -29,7 +29,7 @@ def member(use: str, unit: str | None = None) -> Member:
         ("CpuMode", None, "host-passthrough", "hostPassthrough"),
         ("CpuMode", None, "hostPassthrough", "hostPassthrough"),
         ("VmState", None, "levitating", "levitating"),
-    ],
+    ),
 )
 def test_words_are_read(description: Description, use: str, unit: str | None, text: str, value: object) -> None:
     """The same word means what its type says; open enums take words that this shell does not know."""
@@ -38,7 +38,7 @@ def test_words_are_read(description: Description, use: str, unit: str | None, te
 
 @pytest.mark.parametrize(
     ("use", "unit", "text", "complaint"),
-    [
+    (
         ("integer", "count", "3.5", "not a whole number"),
         ("integer", "count", "٣", "not a whole number"),
         ("integer", "count", "9" * 5000, "not a whole number"),
@@ -53,7 +53,7 @@ def test_words_are_read(description: Description, use: str, unit: str | None, te
         ("json", None, "[" * 100_000, "nested too deeply"),
         ("CpuMode", None, "fast", "none of maximum, host-passthrough, host-model, custom"),
         ("VmState", None, "", "none of"),
-    ],
+    ),
 )
 def test_wrong_words_are_refused(description: Description, use: str, unit: str | None, text: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
@@ -62,7 +62,7 @@ def test_wrong_words_are_refused(description: Description, use: str, unit: str |
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [
+    (
         (
             "source.file.path=/x.qcow2,source.file.format=qcow2,bus=virtio",
             {"source": {"kind": "file", "path": "/x.qcow2", "format": "qcow2"}, "bus": "virtio"},
@@ -74,7 +74,7 @@ def test_wrong_words_are_refused(description: Description, use: str, unit: str |
         ("source.file.path=/a=b", {"source": {"kind": "file", "path": "/a=b"}}),
         ('{"bus": "scsi"}', {"bus": "scsi"}),
         ("", {}),
-    ],
+    ),
 )
 def test_structures_are_read(description: Description, text: str, value: object) -> None:
     """Dotted keys build objects; the branch of a union sets its tag; a double comma is one."""
@@ -89,7 +89,7 @@ def test_a_branch_without_members_is_its_name(description: Description) -> None:
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [
+    (
         ("colour=red", "'colour' is none of id, source"),
         ("source.tape.path=/x", "'tape' is none of file, block"),
         ("source.file.path=/x,source.block.path=/dev/x", "it is file already, it cannot be block too"),
@@ -99,7 +99,7 @@ def test_a_branch_without_members_is_its_name(description: Description) -> None:
         ("boot-order=first", "not a whole number"),
         ("source=tape", "none of file, block"),
         ("{", "Expecting|expecting"),
-    ],
+    ),
 )
 def test_wrong_structures_are_refused(description: Description, text: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):

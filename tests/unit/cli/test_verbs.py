@@ -8,11 +8,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.unit.cli.support import DB, TASK, WEB, FakeSession, Shell, refused, task
 
 from libvdsm.cli import options
 from libvdsm.cli.description import Description
 from libvdsm.cli.failures import Exit
+from tests.unit.cli.support import DB, TASK, WEB, FakeSession, Shell, refused, task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(
     ("line", "method", "params"),
-    [
+    (
         ("vm create --name web --memory 2GiB", "VM.create", {"name": "web", "config": {"memory": 2**31}}),
         ("vm create --name w --config.memory 64MiB --vcpus 2", "VM.create", {"name": "w", "config": {"memory": 2**26, "vcpus": 2}}),
         (
@@ -53,23 +53,39 @@ if TYPE_CHECKING:
             "VM.create",
             {"name": "w", "config": {"memory": 2**20, "vcpus": 4}},
         ),
-        ('vm create --name w --memory 1GiB --disks [{"bus":"scsi"}]', "VM.create", {"name": "w", "config": {"memory": 2**30, "disks": [{"bus": "scsi"}]}}),
+        (
+            'vm create --name w --memory 1GiB --disks [{"bus":"scsi"}]',
+            "VM.create",
+            {"name": "w", "config": {"memory": 2**30, "disks": [{"bus": "scsi"}]}},
+        ),
         ("vm list --state running --state paused", "VM.list", {"filter": {"states": ["running", "paused"]}}),
-        ("vm list --filter.states running,paused --fields name,state", "VM.list", {"filter": {"states": ["running", "paused"]}, "fields": ["name", "state"]}),
+        (
+            "vm list --filter.states running,paused --fields name,state",
+            "VM.list",
+            {"filter": {"states": ["running", "paused"]}, "fields": ["name", "state"]},
+        ),
         ("vm list --nameContains we --limit 5", "VM.list", {"filter": {"nameContains": "we"}, "limit": 5}),
         ("vm getStats --field cpu", "VM.getStats", {"fields": ["cpu"]}),
         ("vm get-stats web db", "VM.getStats", {"vmIds": [WEB, DB]}),
         ("vm get-stats --vm-ids web,db", "VM.getStats", {"vmIds": [WEB, DB]}),
         ("vm get web", "VM.get", {"vmId": WEB}),
         (f"vm get --vm-id {WEB.upper()}", "VM.get", {"vmId": WEB}),
-        ("vm update web --memory 1GiB --clear kernel.initrd --clear architecture", "VM.update", {"vmId": WEB, "config": {"memory": 2**30, "kernel": {"initrd": None}, "architecture": None}}),
-        ("vm shutdown web --guest-timeout 1.5m --way acpi --force", "VM.shutdown", {"vmId": WEB, "guestTimeout": 90.0, "ways": ["acpi"], "force": True}),
+        (
+            "vm update web --memory 1GiB --clear kernel.initrd --clear architecture",
+            "VM.update",
+            {"vmId": WEB, "config": {"memory": 2**30, "kernel": {"initrd": None}, "architecture": None}},
+        ),
+        (
+            "vm shutdown web --guest-timeout 1.5m --way acpi --force",
+            "VM.shutdown",
+            {"vmId": WEB, "guestTimeout": 90.0, "ways": ["acpi"], "force": True},
+        ),
         (f"task wait {TASK} --seconds 2m", "Task.wait", {"taskId": TASK, "seconds": 120.0}),
         ("task list --state running", "Task.list", {"filter": {"states": ["running"]}}),
         ("event read --topic vm.# --timeout 5", "Event.read", {"topics": ["vm.#"], "timeout": 5.0}),
         ("host ping", "Host.ping", {}),
         ("identity who-am-i", "Identity.whoAmI", {}),
-    ],
+    ),
 )
 def test_a_line_becomes_a_call(vdsmsh: Shell, session: FakeSession, line: str, method: str, params: dict[str, Any]) -> None:
     """Options reach the members that the schema names, in the API's units and spelling."""
@@ -108,7 +124,9 @@ def test_no_two_options_of_a_verb_share_a_word(description: Description) -> None
 
 def test_call_options_stand_before_or_after_the_command(vdsmsh: Shell, session: FakeSession) -> None:
     """After the command they win; they travel beside the parameters."""
-    ran = vdsmsh("--timeout", "9", "--flow-id", "f1", "host", "ping", "--timeout", "1m", "--expected-generation", "3", "--idempotency-key", "k")
+    ran = vdsmsh(
+        "--timeout", "9", "--flow-id", "f1", "host", "ping", "--timeout", "1m", "--expected-generation", "3", "--idempotency-key", "k"
+    )
     assert ran.code == Exit.DONE
     assert session.calls == [("Host.ping", {}, {"timeout": 60.0, "flowId": "f1", "expectedGeneration": 3, "idempotencyKey": "k"})]
 
@@ -132,7 +150,7 @@ def test_the_daemon_is_named_by_option_then_environment(vdsmsh: Shell, session: 
 
 @pytest.mark.parametrize(
     ("line", "complaint"),
-    [
+    (
         ("vm create --memory 1GiB", "Missing option '--name'"),
         ("vm create --name x", "Missing option '--memory'"),
         ("vm create --name x --memory 1GiB --kernel.initrd /i", "Missing option '--kernel.path'"),
@@ -145,7 +163,7 @@ def test_the_daemon_is_named_by_option_then_environment(vdsmsh: Shell, session: 
         ("vm list --colour red", "No such option"),
         ("vm list -o xml", "'xml' is not one of"),
         ("task get web", "is not an id"),
-    ],
+    ),
 )
 def test_a_wrong_line_is_refused_before_any_call(vdsmsh: Shell, session: FakeSession, line: str, complaint: str) -> None:
     """What is wrong on the command line itself is said without a connection."""
@@ -172,7 +190,7 @@ def test_parameters_from_yaml_on_standard_input(vdsmsh: Shell, session: FakeSess
     assert session.made("VM.create") == [{"name": "web", "config": {"memory": 1048576}}]
 
 
-@pytest.mark.parametrize(("text", "complaint"), [("{", "not valid JSON"), ("[1]", "does not hold an object"), ("a: [", "not valid YAML")])
+@pytest.mark.parametrize(("text", "complaint"), (("{", "not valid JSON"), ("[1]", "does not hold an object"), ("a: [", "not valid YAML")))
 def test_a_wrong_file_is_refused(vdsmsh: Shell, tmp_path: Path, text: str, complaint: str) -> None:
     file = tmp_path / "vm"
     file.write_text(text)

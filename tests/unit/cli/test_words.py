@@ -10,7 +10,7 @@ from libvdsm.cli.words import identifier, kebab, singular
 
 @pytest.mark.parametrize(
     ("name", "word"),
-    [
+    (
         ("getStats", "get-stats"),
         ("VM", "vm"),
         ("whoAmI", "who-am-i"),
@@ -20,7 +20,7 @@ from libvdsm.cli.words import identifier, kebab, singular
         ("load15", "load15"),
         ("vmIds", "vm-ids"),
         ("get-stats", "get-stats"),
-    ],
+    ),
 )
 def test_kebab(name: str, word: str) -> None:
     """A name is cut where a new word begins; a word stays itself."""
@@ -30,7 +30,7 @@ def test_kebab(name: str, word: str) -> None:
 
 @pytest.mark.parametrize(
     ("plural", "one"),
-    [
+    (
         ("disks", "disk"),
         ("nics", "nic"),
         ("graphics", "graphics"),
@@ -40,7 +40,7 @@ def test_kebab(name: str, word: str) -> None:
         ("boxes", "box"),
         ("memory", "memory"),
         ("access", "access"),
-    ],
+    ),
 )
 def test_singular(plural: str, one: str) -> None:
     """An entry of a list has a word of its own."""

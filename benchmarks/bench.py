@@ -23,6 +23,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+import fanout  # noqa: E402 - beside this file
+
 from tests.daemon_process import VdsmdProcess, start_vdsmd  # noqa: E402 - found by the line above
 
 CONNECTIONS = 16
@@ -125,17 +127,18 @@ def probe(row: Row) -> bytes:
 
 
 @contextlib.contextmanager
-def echo_server() -> Iterator[tuple[int, int]]:
-    """The floor: its pid and port."""
+def floor_server() -> Iterator[tuple[int, int, int]]:
+    """The floors: their pid, and the ports of echo and fan-out."""
     with subprocess.Popen([sys.executable, str(HERE / "echo.py")], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
-            yield process.pid, int(process.stdout.readline())
+            echo, fan_out = map(int, process.stdout.readline().split())
+            yield process.pid, echo, fan_out
         finally:
             process.terminate()
 
 
-def build_rows(echo: tuple[int, int], daemon: VdsmdProcess) -> tuple[list[Row], list[Row]]:
+def build_rows(echo: tuple[int, int, int], daemon: VdsmdProcess) -> tuple[list[Row], list[Row]]:
     """Floors and our rows."""
     assert daemon.port is not None
     port, front, both = daemon.port, [daemon.front], [daemon.front, daemon.worker("virt")]
@@ -176,24 +179,54 @@ def rss_mib(pid: int) -> float:
     return 0.0
 
 
-def report(floors: Sequence[Row], rows: Sequence[Row], starts: Sequence[dict[str, float]]) -> str:
+def measure_fanout(echo: tuple[int, int, int], daemon: VdsmdProcess) -> dict[str, float]:
+    """One event to many subscribers, beside the same bytes to as many connections."""
+    assert daemon.port is not None
+    cpu_us, octets = fanout.measure_events(daemon.port, lambda: cpu_s([daemon.front]))
+    floor_us = fanout.measure_floor(echo[2], octets, lambda: cpu_s([echo[0]]))
+    return {
+        "subscribers": fanout.SUBSCRIBERS,
+        "octets": octets,
+        "cpu_us": round(cpu_us, 3),
+        "floor_us": round(floor_us, 3),
+        "ratio": round(cpu_us / floor_us, 3),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All that was measured."""
+
+    floors: Sequence[Row]
+    rows: Sequence[Row]
+    fanout: dict[str, float]
+    starts: Sequence[dict[str, float]]
+
+
+def report(figures: Figures) -> str:
     """The table."""
     lines = [f"{'':24}{'CPU µs':>9}{'× floor':>9}{'requests/s':>12}  budget"]
-    for row in [*floors, *rows]:
+    for row in [*figures.floors, *figures.rows]:
         budget = f"≤ {row.max_ratio} × floor" if row.max_ratio else f"≤ {row.max_us} µs" if row.max_us else ""
         verdict = "" if row.is_within else "  exceeded"
         lines.append(f"{row.name:24}{row.cpu_us:9.2f}{row.ratio:9.2f}{statistics.median(row.rates):12.0f}  {budget}{verdict}")
+    spread = figures.fanout
+    name = f"event to {spread['subscribers']:.0f}, each"
+    lines.append(f"{name:24}{spread['cpu_us']:9.2f}{spread['ratio']:9.2f}{'':12}  of {spread['octets']:.0f} octets, its cause included")
     lines.append("")
-    for start in starts:
+    for start in figures.starts:
         words = f"start with {start['vms']:.0f} simulated VMs"
         lines.append(f"{words:33}{start['first_answer_s']:6.3f} s to the first answer, front {start['front_rss_mib']:.1f} MiB")
     return "\n".join(lines)
 
 
-def document(floors: Sequence[Row], rows: Sequence[Row], starts: Sequence[dict[str, float]]) -> dict[str, object]:
+def document(figures: Figures) -> dict[str, object]:
     """``bench.json``."""
-    results = [{"name": row.name, "cpu_us": round(row.cpu_us, 3), "ratio": round(row.ratio, 3), "within": row.is_within} for row in rows]
-    return {"floor_us": round(floors[0].cpu_us, 3), "http_floor_us": round(floors[1].cpu_us, 3), "results": results, "starts": starts}
+    results = [
+        {"name": row.name, "cpu_us": round(row.cpu_us, 3), "ratio": round(row.ratio, 3), "within": row.is_within} for row in figures.rows
+    ]
+    floor, http_floor = (round(row.cpu_us, 3) for row in figures.floors)
+    return {"floor_us": floor, "http_floor_us": http_floor, "results": results, "fanout": figures.fanout, "starts": figures.starts}
 
 
 def main() -> None:
@@ -207,7 +240,7 @@ def main() -> None:
         folder = Path(name)
         load = build_load(folder)
         starts = [startup(folder / f"start-{vms}", vms) for vms in (0, 1000)]
-        echo = stack.enter_context(echo_server())
+        echo = stack.enter_context(floor_server())
         daemon = start_vdsmd(folder / "vdsmd", hypervisor=f"simulator:{VMS}", verify=False)
         stack.callback(daemon.stop)
         floors, rows = build_rows(echo, daemon)
@@ -220,8 +253,9 @@ def main() -> None:
         for _round in range(arguments.rounds):
             for row in [*floors, *rows]:
                 measure(load, row, arguments.milliseconds)
-    print(report(floors, rows, starts))
-    arguments.output.write_text(json.dumps(document(floors, rows, starts), indent=2) + "\n", "utf-8")
+        figures = Figures(floors, rows, measure_fanout(echo, daemon), starts)
+    print(report(figures))
+    arguments.output.write_text(json.dumps(document(figures), indent=2) + "\n", "utf-8")
 
 
 def settle(rows: Sequence[Row]) -> None:

@@ -26,6 +26,8 @@ def test_writes_the_table_and_the_document(tmp_path: Path) -> None:
     assert found["floor_us"] > 0
     assert all(row["cpu_us"] > 0 and row["ratio"] > 0 for row in found["results"])
     assert all(name in done.stdout for name in NAMES)
+    assert found["fanout"]["cpu_us"] > 0
+    assert [start["vms"] for start in found["starts"]] == [0, 1000]
 
 
 def test_ratios_are_taken_round_by_round() -> None:
@@ -41,5 +43,6 @@ def test_a_budget_that_is_exceeded_is_said() -> None:
     floor, http = (bench.Row(name, b"", 0, [], samples_us=[4.0], rates=[1.0]) for name in ("raw floor", "http floor"))
     row = bench.Row("raw ping", b"", 0, [], floor=floor, samples_us=[9.0], rates=[1.0], max_ratio=1.6)
     assert not row.is_within
-    assert "exceeded" in bench.report([floor, http], [row], [])
-    assert bench.document([floor, http], [row], [])["results"] == [{"name": "raw ping", "cpu_us": 9.0, "ratio": 2.25, "within": False}]
+    figures = bench.Figures([floor, http], [row], {"subscribers": 100, "octets": 300, "cpu_us": 3.0, "floor_us": 2.0, "ratio": 1.5}, [])
+    assert "exceeded" in bench.report(figures)
+    assert bench.document(figures)["results"] == [{"name": "raw ping", "cpu_us": 9.0, "ratio": 2.25, "within": False}]

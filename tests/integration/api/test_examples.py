@@ -32,7 +32,14 @@ def prepare(caller: Caller, name: str, params: dict[str, Any]) -> dict[str, Any]
     if VM_ID in known:
         caller.done("VM.delete", {"vmId": VM_ID, "force": True})
     if name != "VM.create":
-        config = {"memory": 268435456, "serials": [{}], "graphics": [{}], "video": "vga", "guestAgent": True, "metadata": {"simulator.boot_seconds": "0"}}
+        config = {
+            "memory": 268435456,
+            "serials": [{}],
+            "graphics": [{}],
+            "video": "vga",
+            "guestAgent": True,
+            "metadata": {"simulator.boot_seconds": "0"},
+        }
         caller.call("VM.create", {"name": "web", "vmId": VM_ID, "config": config})
     if name in NEEDS_RUNNING:
         caller.done("VM.start", {"vmId": VM_ID})

@@ -24,7 +24,6 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import fanout  # noqa: E402 - beside this file
-
 from tests.daemon_process import VdsmdProcess, start_vdsmd  # noqa: E402 - found by the line above
 
 CONNECTIONS = 16

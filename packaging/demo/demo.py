@@ -27,7 +27,6 @@ sys.path.insert(0, str(ROOT))
 import lab  # noqa: E402 - beside this file
 import stage  # noqa: E402
 from stage import check, say, step, wait_until  # noqa: E402
-
 from tests.daemon_process import DaemonError, VdsmdProcess, start_vdsmd  # noqa: E402
 
 NAME = "demo"

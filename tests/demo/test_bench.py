@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import bench
 import pytest
+
+import bench
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["raw ping", "http ping", "raw pipelined ping", "raw stats 100", "raw worker query"]

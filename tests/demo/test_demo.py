@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import lab
 import pytest
+
+import lab
 import stage
 
 ROOT = Path(__file__).resolve().parents[2]

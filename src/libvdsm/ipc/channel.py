@@ -18,7 +18,7 @@ import msgspec
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.generated.errors import DeadlineExceeded, MethodNotFound, SubsystemUnavailable
 from libvdsm.ipc import failures
-from libvdsm.ipc.frames import HEADER, LIMIT, FrameError, FrameReader, frame
+from libvdsm.ipc.frames import LIMIT, FrameError, FrameReader, header
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +32,9 @@ NoticeHandler = Callable[[str, msgspec.Raw], None]
 
 #: Hears, once, that the peer is gone, and why; never called after ``close``.
 LossHandler = Callable[[str], None]
+
+
+_NOBODY = (None, 0.0, 0.0)  # waits for an answer that nobody asked for, or not any more
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -103,14 +106,13 @@ class Channel(asyncio.Protocol):
         if self._why_closed:
             future.set_exception(SubsystemUnavailable(subsystem=self._peer, reason=self._why_closed))
             return future
-        body = b'{"jsonrpc":"2.0","id":%d,"method":"%b","params":%b,"meta":%b}' % (self._last_id + 1, method.encode(), params, meta)
+        id = self._last_id = self._last_id + 1
         try:
-            self._send(body)
+            self._send(b'{"jsonrpc":"2.0","id":%d,"method":"%b","params":%b,"meta":%b}' % (id, method.encode(), params, meta))
         except FrameError as failure:
             future.set_exception(failures.incident(failure, method))
             return future
-        self._last_id += 1
-        self._pending[self._last_id] = (future, loop.time() + timeout_s, timeout_s)
+        self._pending[id] = (future, loop.time() + timeout_s, timeout_s)
         if self._sweeper is None:
             self._sweeper = loop.call_later(SWEEP_S, self._sweep)
         return future
@@ -137,11 +139,9 @@ class Channel(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """See ``asyncio.Protocol``."""
         try:
-            if not self._reader.pending and len(data) - HEADER == int.from_bytes(data[:HEADER], "big") <= LIMIT:
-                self._receive(data[HEADER:])
-                return
             for body in self._reader.receive(data):
-                self._receive(body)
+                if not self._why_closed:
+                    self._receive(self._decode(body))
         except (FrameError, msgspec.MsgspecError, RecursionError) as failure:
             _log.error("%s sent what is no frame: %s", self._peer, failure)
             self._end(f"its bytes made no sense: {failure}")
@@ -153,37 +153,34 @@ class Channel(asyncio.Protocol):
     # --- inside
 
     def _send(self, body: bytes) -> None:
-        octets = frame(body)
-        if not self._corked:
+        head = header(body)
+        corked = self._corked
+        if not corked:
             self._loop.call_soon(self._flush)
-        self._corked.append(octets)
+        corked.append(head)
+        corked.append(body)
 
     def _flush(self) -> None:
         corked = self._corked
         if corked and self._transport is not None:
-            self._transport.write(corked[0] if len(corked) == 1 else b"".join(corked))
+            self._transport.write(b"".join(corked))
             self._corked = []
 
-    def _receive(self, body: bytes) -> None:
-        if self._why_closed:
+    def _receive(self, message: _Message) -> None:
+        id, method = message.id, message.method
+        if method is not None:
+            if id is None:
+                self._noticed(method, message.params)
+            else:
+                self._requested(id, method, message)
             return
-        message = self._decode(body)
-        if message.method is None:
-            self._answered(message)
-        elif message.id is None:
-            self._noticed(message.method, message.params)
-        else:
-            self._requested(message.id, message.method, message)
-
-    def _answered(self, message: _Message) -> None:
-        found = self._pending.pop(message.id or 0, None)
-        if found is None or found[0].done():
+        future, _until, _given = self._pending.pop(id or 0, _NOBODY)
+        if future is None or future.done():
             return
-        result = bytes(message.result)
-        if result:
-            found[0].set_result(result)
+        if result := bytes(message.result):
+            future.set_result(result)
         else:
-            found[0].set_exception(failures.from_bytes(message.error, self._peer))
+            future.set_exception(failures.from_bytes(message.error, self._peer))
 
     def _noticed(self, method: str, params: msgspec.Raw) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 HEADER = 4
@@ -12,12 +13,20 @@ class FrameError(Exception):
     """The peer's bytes are no frames; the connection is of no more use."""
 
 
-def frame(body: bytes) -> bytes:
-    """``body`` with its length before it; raises ``FrameError`` if it is larger than ``LIMIT``."""
+_head = struct.Struct(">I")
+
+
+def header(body: bytes) -> bytes:
+    """What goes before ``body``; raises ``FrameError`` if it is larger than ``LIMIT``."""
     size = len(body)
     if size > LIMIT:
         raise FrameError(f"a frame of {size} octets; the limit is {LIMIT}")
-    return size.to_bytes(HEADER, "big") + body
+    return _head.pack(size)
+
+
+def frame(body: bytes) -> bytes:
+    """``body`` with its header before it."""
+    return header(body) + body
 
 
 class FrameReader:
@@ -33,20 +42,20 @@ class FrameReader:
         gathered = self._gathered
         if gathered:
             gathered += data
-            if len(gathered) < HEADER or len(gathered) < HEADER + self._size(gathered, 0):
+            if len(gathered) < HEADER or len(gathered) < HEADER + _size(gathered, 0):
                 return
             data = bytes(gathered)
             gathered.clear()
         start = 0
-        total = len(data)
-        while total - start >= HEADER:
+        last = len(data) - HEADER
+        while start <= last:
             body = start + HEADER
-            end = body + self._size(data, start)
-            if end > total:
+            end = body + _size(data, start)
+            if end - HEADER > last:
                 break
             start = end
             yield data[body:end]
-        if start < total:
+        if start < len(data):
             gathered += data[start:]
 
     @property
@@ -54,9 +63,9 @@ class FrameReader:
         """Octets of the frame that is not whole yet."""
         return len(self._gathered)
 
-    @staticmethod
-    def _size(data: bytes | bytearray, start: int) -> int:
-        size = int.from_bytes(data[start : start + HEADER], "big")
-        if size > LIMIT:
-            raise FrameError(f"a frame of {size} octets; the limit is {LIMIT}")
-        return size
+
+def _size(data: bytes | bytearray, start: int) -> int:
+    size: int = _head.unpack_from(data, start)[0]
+    if size > LIMIT:
+        raise FrameError(f"a frame of {size} octets; the limit is {LIMIT}")
+    return size

@@ -67,11 +67,12 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="end after the proof")
     parser.add_argument("--serve", action="store_true", help="serve only")
     parser.add_argument("--simulator", action="store_true", help="with the simulator, even where a guest can run")
+    parser.add_argument("--folder", type=Path, default=ROOT / "var" / "demo", help="where its files go (default: var/demo)")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with contextlib.ExitStack() as stack:
-            folder = claim_folder(stack)
+            folder = claim_folder(stack, arguments.folder.resolve())
             step("A hypervisor")
             hypervisor = lab.Found(lab.SIMULATOR, "as asked") if arguments.simulator else lab.find_hypervisor(folder / "libvirt")
             stack.callback(hypervisor.stop)
@@ -256,9 +257,8 @@ def remove_guest(shell: stage.Shell) -> None:
             shell.ask("vdsmsh", "vm", "delete", str(item["id"]), "--force", "--wait")
 
 
-def claim_folder(stack: contextlib.ExitStack) -> Path:
-    """``var/demo``, for us alone; another one if its path is too long for sockets."""
-    folder = ROOT / "var" / "demo"
+def claim_folder(stack: contextlib.ExitStack, folder: Path) -> Path:
+    """The folder, for us alone; another one if its path is too long for sockets."""
     if len(str(folder)) > SOCKET_PATH_LIMIT:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vdsm-demo-")))
     folder.mkdir(parents=True, exist_ok=True)

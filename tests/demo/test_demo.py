@@ -16,15 +16,17 @@ DEMO = ROOT / "packaging" / "demo" / "demo.py"
 COMMANDS = ("create", "start", "console", "get-stats", "pause", "resume", "screenshot", "shutdown", "delete")
 
 
-def run_demo(*options: str) -> subprocess.CompletedProcess[str]:
-    """One run to its end."""
-    return subprocess.run([sys.executable, DEMO, "--once", *options], capture_output=True, text=True, timeout=240, check=False)
+def run_demo(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """One run to its end, in a folder of its own: somebody may be looking at another one."""
+    return subprocess.run(
+        [sys.executable, str(DEMO), "--once", "--folder", str(folder), *options], capture_output=True, text=True, timeout=240, check=False
+    )
 
 
 @pytest.mark.timeout(260)
-def test_shows_the_whole_life_with_the_simulator() -> None:
+def test_shows_the_whole_life_with_the_simulator(tmp_path: Path) -> None:
     """Every step is typed as a user would, events are live, and the end says that all was as promised."""
-    done = run_demo("--simulator")
+    done = run_demo(tmp_path, "--simulator")
     assert done.returncode == 0, done.stdout + done.stderr
     assert [verb for verb in COMMANDS if f"$ vdsmsh vm {verb}" not in done.stdout] == []
     assert "    ~ " in done.stdout
@@ -33,9 +35,9 @@ def test_shows_the_whole_life_with_the_simulator() -> None:
 
 @pytest.mark.guest
 @pytest.mark.timeout(260)
-def test_shows_the_whole_life_of_a_real_guest() -> None:
+def test_shows_the_whole_life_of_a_real_guest(tmp_path: Path) -> None:
     """The kernel's and the shell's words come over the console, and what was typed is on the disk."""
-    done = run_demo()
+    done = run_demo(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "qemu" in done.stdout, "no guest can run here"
     assert "    | READY" in done.stdout

@@ -324,14 +324,15 @@ async def serve(
             now=lambda: clock[0],
         )
 
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as tcp, socket.socket(socket.AF_UNIX) as unix:
+    with tempfile.TemporaryDirectory() as folder:
+        tcp, unix = socket.socket(), socket.socket(socket.AF_UNIX)
         path = Path(folder) / "s"
         tcp.bind(("127.0.0.1", 0))
         port = tcp.getsockname()[1]
         unix.bind(str(path))
         tcp.listen()
         unix.listen()
-        served = Served(bridge, authenticator, endpoint, listen(tcp.dup()), listen(unix.dup()), port, path, clock)
+        served = Served(bridge, authenticator, endpoint, listen(tcp), listen(unix), port, path, clock)
         await served.tcp.start()
         await served.unix.start()
         try:

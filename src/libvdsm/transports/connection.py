@@ -42,6 +42,7 @@ class Connection(asyncio.Protocol):
         self.hub = hub
         self.address = ""
         self.is_closing = False
+        self.is_lingering = False
         self._loop = hub.loop
         self._transport: asyncio.Transport | None = None
         self._bound = hub.limits.write_octets
@@ -74,8 +75,8 @@ class Connection(asyncio.Protocol):
     # Writing.
 
     def put(self, data: bytes) -> None:
-        """Send ``data`` at the end of this turn of the loop; dropped if the connection is gone."""
-        if self.is_closing:
+        """Send ``data`` at the end of this turn of the loop; dropped if the connection is going."""
+        if self.is_closing or self.is_lingering:
             self.hub.counters.dropped_answers += 1
             return
         self._out.append(data)
@@ -159,6 +160,18 @@ class Connection(asyncio.Protocol):
             self._close_at = self.hub.now() + self.hub.limits.linger_s
             self._transport.close()
 
+    def linger(self) -> None:
+        """The last word is said: send it and the end, and let the client read both before the connection goes.
+
+        Closing while the client still sends would reset the connection and lose what we said (RFC 9112, 9.6).
+        """
+        if self._transport is not None and not self.is_closing and not self.is_lingering:
+            self.flush()
+            self.is_lingering = True
+            self._close_at = self.hub.now() + self.hub.limits.linger_s
+            self._transport.write_eof()
+            self.resume_reading()
+
     def abort(self) -> None:
         """Close at once; what was not sent is lost."""
         if self._transport is not None:
@@ -177,7 +190,9 @@ class Connection(asyncio.Protocol):
         elif self._is_full and now - self._full_since >= limits.full_s:
             self.hub.counters.slow_readers += 1
             self.abort()
-        elif not self.is_closing:
+        elif self.is_lingering and now >= self._close_at:
+            self.close()
+        elif not self.is_closing and not self.is_lingering:
             self.check_time(now)
 
     def check_time(self, now: float) -> None:

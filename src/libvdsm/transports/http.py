@@ -101,14 +101,13 @@ class HttpReactor(Connection):
         self._running: tuple[Request, asyncio.Future[Response]] | None = None
         self._last_request: Request | None = None
         self._is_eof = False
-        self._is_lingering = False
         self._is_last = False
         self._idle_since = hub.now()
         self._partial_since = 0.0
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
-        if self._is_lingering:
+        if self.is_lingering:
             return
         self._codec.receive_data(data)
         if self._running is None:
@@ -125,7 +124,7 @@ class HttpReactor(Connection):
                 self._take(event)
             else:
                 self._heed(event)
-            if self._running is not None or self.is_closing or self._is_lingering:
+            if self._running is not None or self.is_closing or self.is_lingering:
                 break
             if self._out_octets >= CHECK_OCTETS and self.is_full():
                 self.flush()
@@ -133,7 +132,7 @@ class HttpReactor(Connection):
                     return
         self.flush()
         self._stamp()
-        if self._running is None and self._is_eof and not self._is_lingering:
+        if self._running is None and self._is_eof and not self.is_lingering:
             self.close()
 
     def _heed(self, event: Refused | Continue | Upgraded) -> None:
@@ -182,7 +181,7 @@ class HttpReactor(Connection):
         self._out.append(data)
         self._out_octets += len(data)
         if not is_persistent:
-            self._linger()
+            self._end()
 
     def _answered(self, done: asyncio.Future[Response]) -> None:
         running, self._running = self._running, None
@@ -198,17 +197,14 @@ class HttpReactor(Connection):
 
     def _refuse(self, refused: Refused) -> None:
         self._out.append(self._codec.send(_refusal(refused.status, refused.reason), self.hub.date))
-        self._linger()
+        self._end()
 
-    def _linger(self) -> None:
-        """The last answer is given: let the client read it before the connection goes (RFC 9112, 9.6)."""
-        self.flush()
-        self._is_lingering = True
+    def _end(self) -> None:
+        """The last answer is given."""
         if self._is_eof:
             self.close()
-        elif self._transport is not None and not self.is_closing:
-            self._close_at = self.hub.now() + self.hub.limits.linger_s
-            self._transport.write_eof()
+        else:
+            self.linger()
 
     # Tunnels.
 
@@ -252,7 +248,7 @@ class HttpReactor(Connection):
     def eof_received(self) -> bool:
         """See asyncio. Half-closed: every answer that is due is still sent."""
         self._is_eof = True
-        if self._is_lingering or (self._running is None and not self._codec.has_events):
+        if self.is_lingering or (self._running is None and not self._codec.has_events):
             self.close()
         return True
 
@@ -278,10 +274,7 @@ class HttpReactor(Connection):
     def check_time(self, now: float) -> None:
         """Requests must be finished, pauses must end, refused clients must go."""
         limits, counters = self.hub.limits, self.hub.counters
-        if self._is_lingering:
-            if now >= self._close_at:
-                self.close()
-        elif self._partial_since:
+        if self._partial_since:
             if now - self._partial_since >= limits.head_s:
                 counters.slow_senders += 1
                 self._refuse(Refused(408, "the rest of the request did not come in time"))

@@ -95,13 +95,16 @@ class JsonConnection(Connection):
         return True
 
     def _finish(self) -> None:
+        """Nothing more is read: close when every answer that is due is given."""
         broken = self._stream.receive_eof()
         if broken is not None:
             self._out.append(self._session.refuse(broken.reason))
-        if not self._pending:
+        if self._pending:
+            return
+        if self._is_eof:
             self.close()
-        elif self._is_dead:
-            self.pause_reading()
+        else:
+            self.linger()
 
     def drained(self) -> None:
         """There is room again: go on with what was received before more is read."""
@@ -130,6 +133,6 @@ class JsonConnection(Connection):
     def check_time(self, now: float) -> None:
         """A message that was begun must be finished."""
         if self._partial_since and now - self._partial_since >= self.hub.limits.message_s:
-            self.hub.counters.slow_senders += 1
-            self._out.append(self._session.refuse("the rest of the message did not come in time"))
-            self.close()
+            self._counters.slow_senders += 1
+            self._is_dead = True
+            self._finish()

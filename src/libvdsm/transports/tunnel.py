@@ -41,10 +41,10 @@ class _Far(asyncio.Protocol):
         self._near.close()
 
     def pause_writing(self) -> None:
-        self._near.pause_reading()
+        self._near.far_filled()
 
     def resume_writing(self) -> None:
-        self._near.resume_reading()
+        self._near.far_drained()
 
 
 class TunnelConnection(Connection):
@@ -59,6 +59,7 @@ class TunnelConnection(Connection):
         self._joining: asyncio.Task[object] | None = None
         self._near_ended = False
         self._far_has_ended = False
+        self._far_full_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio."""
@@ -126,6 +127,16 @@ class TunnelConnection(Connection):
         elif self._transport is not None and not self.is_closing:
             self._transport.write_eof()
 
+    def far_filled(self) -> None:
+        """The local stream takes too little."""
+        self._far_full_since = self.hub.now()
+        self.pause_reading()
+
+    def far_drained(self) -> None:
+        """The local stream takes again."""
+        self._far_full_since = 0.0
+        self.resume_reading()
+
     def pause_writing(self) -> None:
         """See asyncio: the client takes too little."""
         self._is_full = True
@@ -138,13 +149,21 @@ class TunnelConnection(Connection):
         if self._far is not None and self._far.transport is not None:
             self._far.transport.resume_reading()
 
+    def held_octets(self) -> int:
+        """What was read from either side and not yet taken by the other."""
+        far = self._far.transport if self._far is not None else None
+        return self.buffered_octets() + (far.get_write_buffer_size() if far is not None else 0)
+
     def gone(self) -> None:
         """Let go of the local stream."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
         if self._far is not None and self._far.transport is not None:
-            self._far.transport.close()
+            self._far.transport.abort()
 
     def check_time(self, now: float) -> None:
-        """A tunnel may be silent for as long as it likes."""
+        """A tunnel may be silent for as long as it likes, but its far end must take what it is sent."""
+        if self._far_full_since and now - self._far_full_since >= self.hub.limits.full_s:
+            self.hub.counters.slow_readers += 1
+            self.abort()

@@ -96,6 +96,8 @@ class JsonStream:
 
     def receive_data(self, data: bytes) -> None:
         """Take what was read; ``events`` gives what it means."""
+        if self._is_dead:
+            return
         self._data = self._data[self._position :] + data if self._position < len(self._data) else data
         self._position = self._slow_until = 0
 
@@ -104,7 +106,7 @@ class JsonStream:
         if self._is_dead or not self._chunks:
             return None
         self._is_dead = True
-        return Broken("the message is cut off", is_fatal=True)
+        return Broken("the rest of the message did not come", is_fatal=True)
 
     def events(self) -> Iterator[bytes | Broken]:
         """The complete messages so far. May be left and called again: what was not taken stays."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - not to be looked for when no descriptor is left
 import json
 import os
 import resource

@@ -144,7 +144,7 @@ def test_too_much_is_refused_before_it_is_there() -> None:
 
 def test_the_end_of_the_stream_cuts_off() -> None:
     """What is incomplete at the end is broken."""
-    assert read(b"{} [1,") == [b"{}", Broken("the message is cut off", is_fatal=True)]
+    assert read(b"{} [1,") == [b"{}", Broken("the rest of the message did not come", is_fatal=True)]
     assert read(b"{}", eof=True) == [b"{}"]
 
 

@@ -19,7 +19,7 @@ DB = "0b8f6b5e-5a54-4d6d-9c3a-1d3b9f6f2a11"
 TASK = "11111111-2222-4333-8444-555555555555"
 
 #: The machines of the fake host: two have one name.
-MACHINES = (
+MACHINES: tuple[dict[str, Any], ...] = (
     {"id": WEB, "name": "web", "state": "running", "config": {"memory": 2 * 1024**3, "vcpus": 2}},
     {"id": DB, "name": "db", "state": "stopped", "config": {"memory": 512 * 1024**2, "vcpus": 1}},
     {"id": "aaaaaaaa-0000-4000-8000-000000000001", "name": "twin", "state": "stopped"},

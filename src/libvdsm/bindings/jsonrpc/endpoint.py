@@ -88,7 +88,8 @@ class JsonRpcSession:
         """The client went away."""
         self._is_closed = True
         for task in tuple(self._queries):
-            task.cancel()
+            # In the next turn: a task that has not begun would leave the bridge's awaitable without an end.
+            task.get_loop().call_soon(task.cancel)
 
     def _fail(self, fault: values.NotACallError) -> bytes:
         self._endpoint.counters.errors += 1

@@ -128,7 +128,7 @@ def _become_child(program: Program, ends: ChildEnds, keep: Sequence[int], parent
         kernel.die_with(parent)
         kernel.set_name(f"vdsmd-{program.name}")
         close_all_but({0, 1, 2, *keep, *ends.descriptors()})
-        gc.freeze()
+        gc.disable()  # while the program loads its code, of which nothing is garbage; ``loaded`` ends that
         status = program.run(ends)
     except SystemExit as leaving:
         status = leaving.code if isinstance(leaving.code, int) else FAILED
@@ -136,6 +136,13 @@ def _become_child(program: Program, ends: ChildEnds, keep: Sequence[int], parent
         _log.exception("%s failed", program.name)
     finally:
         os._exit(status)
+
+
+def loaded() -> None:
+    """A program's code and lasting objects are there: collect from now on, but never look at those again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def close_all_but(keep: set[int]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import importlib
 import logging
 import os
@@ -19,7 +18,7 @@ import uvloop
 
 from libvdsm.daemon import kernel
 from libvdsm.daemon.build import Description, FrontCore, build_front, build_listeners
-from libvdsm.daemon.child import ChildEnds
+from libvdsm.daemon.child import ChildEnds, loaded
 from libvdsm.daemon.config import Config
 from libvdsm.daemon.connectors import Connectors
 from libvdsm.daemon.control import ControlEnd, Notice, Received
@@ -77,8 +76,7 @@ async def _serve(
     for listener in listeners:
         await listener.start()
     await connectors.start(core.bridge, core.access)
-    gc.collect()
-    gc.freeze()
+    loaded()
     supervisor.say_ready()
     _log.info("answers calls")
     await stop.wait()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import socket
 
 import uvloop
 
 from libvdsm.base.errors import ApiError
-from libvdsm.daemon.child import ChildEnds
+from libvdsm.daemon.child import ChildEnds, loaded
 from libvdsm.daemon.config import Config
 from libvdsm.daemon.dispatch import Dispatcher
 from libvdsm.daemon.heartbeat import Heartbeat
@@ -46,8 +45,7 @@ async def _serve(name: str, config: Config, heartbeat: int, frames: socket.socke
     service = build_subsystem(name, config, EncodingReporter(front.tell, descriptors.send))
     dispatcher = Dispatcher(name, service, METHODS, front.tell)
     front.channel = await channel.connect(frames, "front", on_request=dispatcher.handle, on_loss=front.lost)
-    gc.collect()
-    gc.freeze()
+    loaded()
     await service.start()
     _log.info("serves")
     await gone.wait()

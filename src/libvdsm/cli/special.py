@@ -15,6 +15,7 @@ from libvdsm.cli.locate import explaining
 from libvdsm.cli.session import resolve
 from libvdsm.cli.settings import common_options, printer, settings
 from libvdsm.cli.source import read_text
+from libvdsm.cli.tasks import check_outcome, has_ended, left_running
 from libvdsm.cli.terminal import is_terminal
 from libvdsm.cli.values import read_json
 
@@ -55,6 +56,18 @@ def _write_image(call: verbs.Call, _session: Session, result: Any) -> None:  # n
     except OSError as error:
         raise Failure(f"cannot write {file}: {error.strerror}", remedy="Name a file that you may write.", code=Exit.USAGE) from error
     click.echo(f"{file}: {result['contentType']}, {len(image)} bytes", err=True)
+
+
+def task_wait(app: App) -> click.Command:
+    """Make ``task wait``: the verb's command, whose exit code tells how the task ended."""
+    return verbs.command(app, "Task.wait", _show_task)
+
+
+def _show_task(call: verbs.Call, _session: Session, task: Any) -> None:  # noqa: ANN401 - any JSON value
+    printer(call.ctx, call.app.description).show(call.verb.result, task)
+    if not has_ended(task):
+        raise left_running(task)
+    check_outcome(task)
 
 
 def vm_console(app: App) -> click.Command:
@@ -215,6 +228,7 @@ def completion_script(app: App) -> click.Command:
 
 #: Commands below a noun that replace the generated one, or stand beside those of the schema.
 BELOW: Final[dict[tuple[str, str], Callable[[App], click.Command]]] = {
+    ("Task", "wait"): task_wait,
     ("VM", "screenshot"): screenshot,
     ("VM", "console"): vm_console,
     ("Event", "subscribe"): lambda app: events(app, "subscribe"),

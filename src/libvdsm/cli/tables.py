@@ -108,7 +108,9 @@ def _listing(description: Description, type_name: str, items: list[Any], fields:
     from rich import box
     from rich.table import Table
 
-    columns = [column for column in columns_of(description, type_name, fields) if column[0] not in _SPARSE or _has(items, column[1])]
+    columns = [
+        column for column in columns_of(description, type_name, fields) if fields or column[0] not in _SPARSE or _has(items, column[1])
+    ]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for title, path in columns:
         table.add_column(

@@ -228,7 +228,7 @@ def _own_options(app: App, verb: Verb, leaves: tuple[options.Leaf, ...], *, with
             )
         )
         found.append(click.Option([_WAIT_FOR, "--wait-for"], type=seconds, metavar="SECONDS", help="As --wait, but no longer than this."))
-    elif verb.kind == "query" and with_watch and verb.interface not in ("Event", "Schema") and verb.full_name != "Task.wait":
+    elif verb.kind == "query" and with_watch and verb.interface not in ("Event", "Schema"):
         seconds = options.Word(app.description, _seconds_leaf(), None)
         found.append(click.Option([_WATCH, "--watch"], is_flag=True, help="Show it again whenever it changes, until Ctrl-C."))
         text = "For --watch of what no event tells: how often to look. [default: 2]"

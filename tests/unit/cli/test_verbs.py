@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -89,7 +91,7 @@ if TYPE_CHECKING:
 )
 def test_a_line_becomes_a_call(vdsmsh: Shell, session: FakeSession, line: str, method: str, params: dict[str, Any]) -> None:
     """Options reach the members that the schema names, in the API's units and spelling."""
-    session.answers.update({"VM.shutdown": {"task": task()}, "Task.list": {"items": []}})
+    session.answers.update({"VM.shutdown": {"task": task()}, "Task.list": {"items": []}, "Task.wait": task("done")})
     ran = vdsmsh(*line.split())
     assert ran.code == Exit.DONE, ran.err
     assert session.made(method)[-1] == params
@@ -283,6 +285,14 @@ def test_waiting_shows_the_result(vdsmsh: Shell, session: FakeSession) -> None:
     assert ran.out.split() == ["way", "acpi"]
 
 
+@pytest.mark.parametrize(("state", "code"), (("done", Exit.DONE), ("running", Exit.STILL_RUNNING), ("unknown", Exit.OUTCOME_UNKNOWN)))
+def test_waiting_for_a_task_tells_how_it_ended(vdsmsh: Shell, session: FakeSession, state: str, code: Exit) -> None:
+    """The task is printed, and the exit code is its outcome."""
+    session.answers["Task.wait"] = task(state)
+    ran = vdsmsh("task", "wait", TASK, "-o", "json")
+    assert (ran.code, json.loads(ran.out)["state"]) == (code, state)
+
+
 def test_a_screenshot_goes_to_a_file(vdsmsh: Shell, session: FakeSession, tmp_path: Path) -> None:
     """The image itself is written, not its base64."""
     session.answers["VM.screenshot"] = {"contentType": "image/png", "data": base64.b64encode(b"\x89PNG").decode()}
@@ -314,6 +324,20 @@ def test_the_help_tells_the_exit_codes(vdsmsh: Shell) -> None:
     assert ran.code == Exit.DONE
     for code in Exit:
         assert f"{code.value:>3}  {code.summary}" in ran.out
+
+
+def test_help_loads_little() -> None:
+    """The program starts fast because tables, the client and YAML are loaded when they are needed."""
+    script = """
+import sys
+from libvdsm.cli.shell import run
+run(["--help"])
+run(["vm", "create", "--help"])
+slow = {"rich", "yaml", "asyncio", "socket", "msgspec", "libvdsm.client"}
+sys.exit(", ".join(sorted(slow & set(sys.modules))) or 0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_nothing_asked_is_help_and_a_wrong_use(vdsmsh: Shell) -> None:

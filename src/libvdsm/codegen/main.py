@@ -1,7 +1,7 @@
 """The program ``vdsm-schema``: check the schema, look things up, write what is generated from it.
 
-Exit codes: 0 all is well; 1 the schema is wrong, or files are not what they should be; 2 the
-command line is wrong, or names something that does not exist.
+Exit codes: 0 all is well; 1 the schema is wrong, breaks clients, or files are not what they should
+be; 2 the command line is wrong, or names something that does not exist.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from libvdsm.codegen import output
+from libvdsm.codegen import gate, output
 from libvdsm.schema import NATIVE, check, compiled, ir, lock, show
 from libvdsm.schema.complaint import SchemaError
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         count = len(error.complaints)
         print(f"{count} complaint{'' if count == 1 else 's'}", file=sys.stderr)
         return WRONG
-    except lock.LockError as error:
+    except (lock.LockError, compiled.CompiledError) as error:
         print(error, file=sys.stderr)
         return WRONG
     return code
@@ -124,6 +124,20 @@ def _lock(options: argparse.Namespace) -> int:
     return OK
 
 
+def _diff(options: argparse.Namespace) -> int:
+    old = options.old or gate.last_release()
+    if old is None:
+        print("there is no release yet to compare with")
+        return OK
+    excuses = gate.waivers(options.waivers or output.project_root() / gate.WAIVERS)
+    verdict = gate.judge(gate.read(old), gate.read(options.new), excuses)
+    for line in verdict.lines or [f"nothing changed for clients from {old} to {options.new}"]:
+        print(line)
+    for waiver in verdict.idle:
+        print(f"{waiver.file}: excuses nothing and may go", file=sys.stderr)
+    return WRONG if verdict.is_refused else OK
+
+
 def _api(options: argparse.Namespace) -> ir.Api:
     """The description from its source, or from the compiled form where the source is not installed."""
     if options.directory == NATIVE and not NATIVE.exists():
@@ -147,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="vdsm-schema",
         description="Check the schema, look things up in it, and write what is generated from it.",
-        epilog="Exit codes: 0 all is well; 1 the schema or a generated file is wrong; 2 the command line is wrong.",
+        epilog="Exit codes: 0 all is well; 1 the schema or a generated file is wrong, or clients would break; 2 the command line is wrong.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     lint = _command(commands, "lint", "say everything that is wrong with the schema", _lint)
@@ -172,7 +186,24 @@ def _parser() -> argparse.ArgumentParser:
     _checkable(emit)
     pinned = _command(commands, "lock", "compare api.lock with the schema", _lock)
     pinned.add_argument("--update", action="store_true", help="add what is new")
+    _compared(_command(commands, "diff", "say what changed between two descriptions, and whether it may be released", _diff))
     return parser
+
+
+def _compared(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "Fails on a change of class B (breaks clients), and of class D (doubtful) without a waiver; S is safe."
+    parser.add_argument(
+        "old", nargs="?", type=_profile, metavar="OLD", help="what clients know: a directory or compiled JSON (default: the last release)"
+    )
+    parser.add_argument(
+        "new",
+        nargs="?",
+        type=_profile,
+        default=NATIVE if NATIVE.exists() else compiled.NATIVE,
+        metavar="NEW",
+        help="what they will meet (default: the native profile)",
+    )
+    parser.add_argument("--waivers", type=_directory, metavar="DIR", help=f"where waivers stand, one a file (default: {gate.WAIVERS})")
 
 
 def _command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, run: object) -> argparse.ArgumentParser:
@@ -183,6 +214,13 @@ def _command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name
 
 def _checkable(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; fail with the names of files that differ")
+
+
+def _profile(text: str) -> Path:
+    path = Path(text)
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"{text} is not there")
+    return path
 
 
 def _directory(text: str) -> Path:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from libvdsm.schema.ir import Api
 
-__all__ = ["RULES", "Report", "checked"]
+__all__ = ["RULES", "Report", "checked", "shaped"]
 
 
 def checked(directory: Path = NATIVE, *, with_lock: bool = True) -> Api:
@@ -35,10 +35,7 @@ def checked(directory: Path = NATIVE, *, with_lock: bool = True) -> Api:
     with all complaints of the first phase that has some, and LockError if the lock is unreadable.
     """
     report = Report()
-    draft = loader.load(directory)
-    check_shape(draft, report)
-    report.settle()
-    pins = lock.read(directory.parent / lock.FILE_NAME)
+    draft, pins = _draft(directory), lock.read(directory.parent / lock.FILE_NAME)
     api = resolve.build(draft, pins)
     for judge in (check_life, check_names, check_types, check_verbs, check_errors):
         judge(api, report)
@@ -49,3 +46,19 @@ def checked(directory: Path = NATIVE, *, with_lock: bool = True) -> Api:
     check_examples(api, report)
     report.settle()
     return api
+
+
+def shaped(directory: Path) -> Api:
+    """The description of a profile that is well-formed; whether it is sound is not asked.
+
+    So an older profile can be read, which today's rules might refuse. Raises SchemaError and LockError as ``checked`` does.
+    """
+    return resolve.build(_draft(directory), lock.read(directory.parent / lock.FILE_NAME))
+
+
+def _draft(directory: Path) -> loader.Draft:
+    report = Report()
+    draft = loader.load(directory)
+    check_shape(draft, report)
+    report.settle()
+    return draft

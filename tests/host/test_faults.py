@@ -41,7 +41,7 @@ class Front:
         await self.reporter.until(lambda: [state for state, _ in self.reporter.conditions].count("ready") >= times, 20)
 
     async def unavailable(self) -> None:
-        await self.reporter.until(lambda: self.reporter.conditions[-1][0] == "unavailable", 20)
+        await self.reporter.until(lambda: self.reporter.conditions[-1:] and self.reporter.conditions[-1][0] == "unavailable", 20)
 
     async def state_is(self, vm_id: str, state: str, timeout_s: float = 10.0) -> None:
         await self.reporter.until(lambda: self.reporter.documents.get(vm_id, {}).get("state") == state, timeout_s)

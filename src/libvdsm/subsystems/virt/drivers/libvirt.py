@@ -1,7 +1,8 @@
 """The driver of libvirt: QEMU of the system or of a session, and libvirt's own test driver.
 
-Three connections: for commands, for watching, and for pulling plugs when the others are stuck. Serial consoles have
-one each. Everything here may block for ever; the lanes know.
+Each road is a small pool of connections, and each call has one for itself: on a connection that a hung call shares, libvirt's
+client hands out the answers of other calls only when its keepalive timer ticks (measured: 1 to 2 s). Events and serial
+consoles have connections of their own. Everything here may block for ever; the lanes know.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _flag = api.flag
 _KEEPALIVE: Final = (1, 3)  # seconds, times: a silent libvirtd is given up after 3 to 4 seconds
 _AGENT_TIMEOUT_S: Final = 5
 _KVM_PATIENCE_S: Final = 6.0
+_INACTIVE: Final = "stopped, hibernated"
 _ACTIVE: Final = "running, paused, stopping, crashed"
 _STATS: Final = (
     _flag("VIR_DOMAIN_STATS_STATE")
@@ -66,11 +68,13 @@ class _Life:
         self._listener = listener
         self._lock = threading.Lock()
         self._is_ended = False
-        self.roads: dict[Road, api.Connect] = {}
+        self._free: dict[Road, list[api.Connect]] = {road: [] for road in get_args(Road)}
+        self._generations: dict[Road, int] = dict.fromkeys(get_args(Road), 0)
+        self.events: api.Connect | None = None
 
-    def tell(self, connection: api.Connect, event: DomainEvent) -> None:
-        """Pass an event on, unless it comes by a connection that was replaced."""
-        if not self._is_ended and self.roads.get("monitor", connection) is connection:
+    def tell(self, event: DomainEvent) -> None:
+        """Pass an event on."""
+        if not self._is_ended:
             self._listener.domain_event(event)
 
     def lose(self, reason: str) -> None:
@@ -83,6 +87,27 @@ class _Life:
         with self._lock:
             was_ended, self._is_ended = self._is_ended, True
             return not was_ended
+
+    def take(self, road: Road) -> tuple[int, api.Connect | None]:
+        """A connection that nobody uses, if there is one, and the generation of the road."""
+        with self._lock:
+            free = self._free[road]
+            return self._generations[road], free.pop() if free else None
+
+    def give_back(self, road: Road, generation: int, connection: api.Connect) -> None:
+        """A call is over: its connection is free again, unless its road was replaced meanwhile."""
+        with self._lock:
+            if not self._is_ended and generation == self._generations[road]:
+                self._free[road].append(connection)
+                return
+        _close_in_thread(connection)
+
+    def retire(self, road: Road) -> list[api.Connect]:
+        """Use no connection of a road any more; those that nobody uses are given out to be closed."""
+        with self._lock:
+            self._generations[road] += 1
+            free, self._free[road] = self._free[road], []
+            return free
 
 
 class LibvirtDriver:
@@ -105,9 +130,11 @@ class LibvirtDriver:
         self.close()
         life = _Life(listener)
         with translated("virConnectOpen"):
+            life.events = self._connect(life)
+            self._kind = life.events.getType()
+            libvirt_events.register(life.events, life.tell)
             for road in get_args(Road):
-                life.roads[road] = self._connect(road, life)
-            self._kind = life.roads["command"].getType()
+                life.give_back(road, 0, self._connect(life))
         self._life = life
         self._begin_kvm_probe()
 
@@ -117,26 +144,29 @@ class LibvirtDriver:
         if life is None:
             return
         life.end()
-        for connection in life.roads.values():
-            threading.Thread(target=_close, args=(connection,), name="libvirt-close", daemon=True).start()
+        connections = [connection for road in get_args(Road) for connection in life.retire(road)]
+        for connection in (*connections, life.events):
+            if connection is not None:
+                _close_in_thread(connection)
 
     def replace(self, road: Road) -> None:
-        """See ``Driver``. The old connection lives as long as calls hang on it."""
+        """See ``Driver``. A connection lives as long as a call hangs on it."""
         life = self._open_life()
+        for connection in life.retire(road):
+            _close_in_thread(connection)
+        generation, _ = life.take(road)
         with translated("virConnectOpen"):
-            life.roads[road] = self._connect(road, life)
+            life.give_back(road, generation, self._connect(life))
 
-    def _connect(self, road: Road, life: _Life) -> api.Connect:
+    def _connect(self, life: _Life) -> api.Connect:
         connection = api.open_connection(self._uri)
 
         def closed(_connection: object, reason: int, _opaque: object) -> None:
-            if reason != libvirt_events.CLOSED_BY_US and life.roads.get(road) is connection:
+            if reason != libvirt_events.CLOSED_BY_US:
                 life.lose(libvirt_events.close_reason(reason))
 
         for prepare in (lambda: connection.setKeepAlive(*_KEEPALIVE), lambda: connection.registerCloseCallback(closed, None)):
             _unless_unsupported(prepare)
-        if road == "monitor":
-            libvirt_events.register(connection, lambda event: life.tell(connection, event))
         return connection
 
     def _open_life(self) -> _Life:
@@ -144,14 +174,30 @@ class LibvirtDriver:
             raise HypervisorUnavailable(reason="not connected")
         return self._life
 
-    def _road(self, road: Road) -> api.Connect:
-        return self._open_life().roads[road]
+    @contextlib.contextmanager
+    def _road(self, road: Road) -> Iterator[api.Connect]:
+        """A connection of a road, for one call alone."""
+        life = self._open_life()
+        generation, connection = life.take(road)
+        if connection is None:
+            with translated("virConnectOpen"):
+                connection = self._connect(life)
+        try:
+            yield connection
+        finally:
+            life.give_back(road, generation, connection)
+
+    @contextlib.contextmanager
+    def _domain(self, id: str, road: Road) -> Iterator[api.Domain]:
+        """A domain on a connection of a road, for one call alone."""
+        with self._road(road) as connection:
+            yield _look_up(connection, id)
 
     def _begin_kvm_probe(self) -> None:
         if self._kind != "QEMU":
             return
-        with translated("virConnectGetDomainCapabilities"):
-            emulator = libvirt_capabilities.emulator_of(self._road("command").getDomainCapabilities(None, None, None, "qemu"))
+        with self._road("command") as connection, translated("virConnectGetDomainCapabilities"):
+            emulator = libvirt_capabilities.emulator_of(connection.getDomainCapabilities(None, None, None, "qemu"))
         if emulator is not None:
             self._kvm.begin(emulator)
 
@@ -165,9 +211,8 @@ class LibvirtDriver:
 
     def capabilities(self) -> HostCapabilities:
         """See ``Driver``."""
-        connection = self._road("monitor")
         kvm = self._kvm.verdict()
-        with translated("virConnectGetCapabilities"):
+        with self._road("monitor") as connection, translated("virConnectGetCapabilities"):
             domain = None
             if self._kind == "QEMU":
                 domain = connection.getDomainCapabilities(None, None, None, "kvm" if kvm.is_usable else "qemu")
@@ -182,15 +227,15 @@ class LibvirtDriver:
 
     def domains(self) -> list[Domain]:
         """See ``Driver``."""
-        with translated("virConnectListAllDomains"):
-            handles = self._road("monitor").listAllDomains(0)
-        found = (self._read_listed(handle) for handle in handles)
+        with self._road("monitor") as connection:
+            with translated("virConnectListAllDomains"):
+                handles = connection.listAllDomains(0)
+            found = [self._read_listed(handle) for handle in handles]
         return sorted((domain for domain in found if domain is not None), key=lambda domain: domain.id)
 
     def domain(self, id: str) -> Domain:
         """See ``Driver``."""
-        handle = self._find(id, "monitor")
-        with translated("virDomainGetXMLDesc", id):
+        with self._domain(id, "monitor") as handle, translated("virDomainGetXMLDesc", id):
             try:
                 return self._read(handle)
             except libvirt_xml.XmlError as error:
@@ -198,14 +243,15 @@ class LibvirtDriver:
 
     def stats(self) -> Sequence[VmStats]:
         """See ``Driver``."""
-        try:
-            records = self._road("monitor").getAllDomainStats(_STATS, _STATS_FLAGS)
-        except api.Error as error:
-            if not is_unsupported(error):
-                raise translate(error, "virConnectGetAllDomainStats") from error
-            return self._states()
-        sampled_at = timestamp(self._clock.time())
-        found = (self._sample(handle, record, sampled_at) for handle, record in records)
+        with self._road("monitor") as connection:
+            try:
+                records = connection.getAllDomainStats(_STATS, _STATS_FLAGS)
+            except api.Error as error:
+                if not is_unsupported(error):
+                    raise translate(error, "virConnectGetAllDomainStats") from error
+                return self._states()
+            sampled_at = timestamp(self._clock.time())
+            found = [self._sample(handle, record, sampled_at) for handle, record in records]
         return [sample for sample in found if sample is not None]
 
     def _states(self) -> list[VmStats]:
@@ -265,39 +311,30 @@ class LibvirtDriver:
             started_at=started_at(self._run_folder, wanted.libvirt_name) if live is not None else None,
         )
 
-    def _find(self, id: str, road: Road) -> api.Domain:
-        with translated("virDomainLookupByUUIDString", id):
-            return self._road(road).lookupByUUIDString(id)
-
     # defining
 
     def define(self, definition: Definition) -> None:
         """See ``Driver``. ``Unsupported`` for a definition that is not ours: what we cannot tell of it would be lost."""
-        present = self._present(definition.id)
-        name = None
-        if present is not None:
-            if not present.is_ours:
-                raise Unsupported(
-                    feature="changing this definition", reason="it was made by other means and may hold more than can be told here"
-                )
-            name = present.libvirt_name
-        xml = libvirt_xml.to_xml(definition, virt_type=self._virt_type(), libvirt_name=name)
-        with translated("virDomainDefineXML", definition.id):
-            handle = self._road("command").defineXML(xml)
-            if definition.config.autostart != _autostart(handle):
-                handle.setAutostart(int(definition.config.autostart))
+        with self._road("command") as connection:
+            present = _present(connection, definition.id)
+            if present is not None and not present.is_ours:
+                reason = "it was made by other means and may hold more than can be told here"
+                raise Unsupported(feature="changing this definition", reason=reason)
+            name = present.libvirt_name if present is not None else None
+            xml = libvirt_xml.to_xml(definition, virt_type=self._virt_type(), libvirt_name=name)
+            with translated("virDomainDefineXML", definition.id):
+                handle = connection.defineXML(xml)
+                if definition.config.autostart != _autostart(handle):
+                    handle.setAutostart(int(definition.config.autostart))
 
     def set_autostart(self, id: str, autostart: bool) -> None:
         """See ``Driver``."""
-        with translated("virDomainSetAutostart", id):
-            self._find(id, "command").setAutostart(int(autostart))
+        with self._domain(id, "command") as handle, translated("virDomainSetAutostart", id):
+            handle.setAutostart(int(autostart))
 
     def undefine(self, id: str) -> None:
         """See ``Driver``."""
-        handle = self._find(id, "command")
-        with translated("virDomainUndefineFlags", id):
-            if handle.isActive():
-                raise self._wrong_state(handle, id, "stopped, hibernated")
+        with self._domain(id, "command") as handle, self._acting("virDomainUndefineFlags", handle, id, _INACTIVE):
             try:
                 handle.undefineFlags(_UNDEFINE_ALL)
             except api.Error as error:
@@ -305,75 +342,61 @@ class LibvirtDriver:
                     raise
                 handle.undefine()
 
-    def _present(self, id: str) -> libvirt_xml.Parsed | None:
-        try:
-            handle = self._find(id, "command")
-            with translated("virDomainGetXMLDesc", id):
-                return libvirt_xml.from_xml(handle.XMLDesc(_flag("VIR_DOMAIN_XML_INACTIVE")))
-        except ObjectNotFound:
-            return None
-        except libvirt_xml.XmlError as error:
-            raise AlreadyExists(type="vm", id=id) from error
-
     # acting
 
     def start(self, id: str, *, paused: bool) -> None:
         """See ``Driver``."""
-        handle = self._adapted(self._find(id, "command"), id)
-        with self._acting("virDomainCreateWithFlags", handle, id, "stopped, hibernated"):
-            if paused and self._kind == "TEST":  # it has no such flag, and no first instruction either
-                handle.createWithFlags(0)
-                handle.suspend()
-            else:
-                handle.createWithFlags(_flag("VIR_DOMAIN_START_PAUSED") if paused else 0)
+        with self._road("command") as connection:
+            handle = self._adapted(connection, id)
+            with self._acting("virDomainCreateWithFlags", handle, id, _INACTIVE):
+                if paused and self._kind == "TEST":  # it has no such flag, and no first instruction either
+                    handle.createWithFlags(0)
+                    handle.suspend()
+                else:
+                    handle.createWithFlags(_flag("VIR_DOMAIN_START_PAUSED") if paused else 0)
 
-    def _adapted(self, handle: api.Domain, id: str) -> api.Domain:
+    def _adapted(self, connection: api.Connect, id: str) -> api.Domain:
         """The domain, redefined if it was defined for an acceleration that this host no longer or only now has."""
+        handle = _look_up(connection, id)
         with translated("virDomainDefineXML", id):
             xml = handle.XMLDesc(_flag("VIR_DOMAIN_XML_INACTIVE") | _flag("VIR_DOMAIN_XML_SECURE"))
             parsed = libvirt_xml.from_xml(xml)
             virt_type = self._virt_type(_KVM_PATIENCE_S)
             if not parsed.is_ours or parsed.virt_type == virt_type or handle.isActive():
                 return handle
-            return self._road("command").defineXML(libvirt_xml.with_virt_type(xml, virt_type))
+            return connection.defineXML(libvirt_xml.with_virt_type(xml, virt_type))
 
     def ask_shutdown(self, id: str, way: ShutdownWay) -> None:
         """See ``Driver``."""
-        handle = self._find(id, "command")
-        with self._acting("virDomainShutdownFlags", handle, id, "running, stopping"):
+        with self._domain(id, "command") as handle, self._acting("virDomainShutdownFlags", handle, id, "running, stopping"):
             _prepare_agent(handle, way)
             handle.shutdownFlags(_SHUTDOWN_FLAGS[way])
 
     def ask_reboot(self, id: str, way: ShutdownWay) -> None:
         """See ``Driver``."""
-        handle = self._find(id, "command")
-        with self._acting("virDomainReboot", handle, id, "running"):
+        with self._domain(id, "command") as handle, self._acting("virDomainReboot", handle, id, "running"):
             _prepare_agent(handle, way)
             handle.reboot(_REBOOT_FLAGS[way])
 
     def destroy(self, id: str) -> None:
         """See ``Driver``."""
-        handle = self._find(id, "rescue")
-        with self._acting("virDomainDestroy", handle, id, _ACTIVE):
+        with self._domain(id, "rescue") as handle, self._acting("virDomainDestroy", handle, id, _ACTIVE):
             handle.destroy()
 
     def reset(self, id: str) -> None:
         """See ``Driver``."""
-        handle = self._find(id, "command")
-        with self._acting("virDomainReset", handle, id, _ACTIVE):
+        with self._domain(id, "command") as handle, self._acting("virDomainReset", handle, id, _ACTIVE):
             handle.reset(0)
 
     def suspend(self, id: str) -> None:
         """See ``Driver``."""
-        handle = self._find(id, "command")
-        with self._acting("virDomainSuspend", handle, id, "running, stopping, paused"):
+        with self._domain(id, "command") as handle, self._acting("virDomainSuspend", handle, id, "running, stopping, paused"):
             if self._state(handle) is not VmState.PAUSED:
                 handle.suspend()
 
     def resume(self, id: str) -> None:
         """See ``Driver``."""
-        handle = self._find(id, "command")
-        with self._acting("virDomainResume", handle, id, "paused, running, stopping"):
+        with self._domain(id, "command") as handle, self._acting("virDomainResume", handle, id, "paused, running, stopping"):
             if self._state(handle) is VmState.PAUSED:
                 handle.resume()
 
@@ -399,18 +422,20 @@ class LibvirtDriver:
 
     def screenshot(self, id: str, screen: int) -> tuple[str, bytes]:
         """See ``Driver``."""
-        handle = self._find(id, "command")
-        if self._running(handle, id).config.video is VideoModel.NONE and self._kind == "QEMU":
-            raise Unsupported(feature="a screenshot", reason="the virtual machine has no graphics card")
-        with self._acting("virDomainScreenshot", handle, id, _ACTIVE):
-            stream = self._road("command").newStream(0)
-            content_type = handle.screenshot(stream, screen, 0)
-            image = receive_all(stream)
+        with self._road("command") as connection:
+            handle = _look_up(connection, id)
+            if self._running(handle, id).config.video is VideoModel.NONE and self._kind == "QEMU":
+                raise Unsupported(feature="a screenshot", reason="the virtual machine has no graphics card")
+            with self._acting("virDomainScreenshot", handle, id, _ACTIVE):
+                stream = connection.newStream(0)
+                content_type = handle.screenshot(stream, screen, 0)
+                image = receive_all(stream)
         return "image/png", as_png(content_type, image)
 
     def open_serial(self, id: str, device_id: str, *, take_over: bool) -> socket.socket:
         """See ``Driver``."""
-        alias = self._running(self._find(id, "command"), id).serial_aliases.get(device_id)
+        with self._domain(id, "command") as handle:
+            alias = self._running(handle, id).serial_aliases.get(device_id)
         if alias is None:
             raise ObjectNotFound(type="device", id=device_id)
         flags = _flag("VIR_DOMAIN_CONSOLE_FORCE" if take_over else "VIR_DOMAIN_CONSOLE_SAFE")
@@ -436,11 +461,11 @@ class LibvirtDriver:
 
     def open_graphics(self, id: str) -> socket.socket:
         """See ``Driver``."""
-        handle = self._find(id, "command")
-        if not self._running(handle, id).config.graphics:
-            raise Unsupported(feature="a graphical console", reason="the virtual machine has no graphics")
-        with self._acting("virDomainOpenGraphicsFD", handle, id, _ACTIVE):
-            descriptor = handle.openGraphicsFD(0, _flag("VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH"))
+        with self._domain(id, "command") as handle:
+            if not self._running(handle, id).config.graphics:
+                raise Unsupported(feature="a graphical console", reason="the virtual machine has no graphics")
+            with self._acting("virDomainOpenGraphicsFD", handle, id, _ACTIVE):
+                descriptor = handle.openGraphicsFD(0, _flag("VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH"))
         return socket.socket(fileno=descriptor)
 
     def _running(self, handle: api.Domain, id: str) -> libvirt_xml.Parsed:
@@ -449,6 +474,23 @@ class LibvirtDriver:
             if not handle.isActive():
                 raise self._wrong_state(handle, id, _ACTIVE)
             return libvirt_xml.from_xml(handle.XMLDesc(0))
+
+
+def _look_up(connection: api.Connect, id: str) -> api.Domain:
+    with translated("virDomainLookupByUUIDString", id):
+        return connection.lookupByUUIDString(id)
+
+
+def _present(connection: api.Connect, id: str) -> libvirt_xml.Parsed | None:
+    """The definition that is there, if any."""
+    try:
+        handle = _look_up(connection, id)
+        with translated("virDomainGetXMLDesc", id):
+            return libvirt_xml.from_xml(handle.XMLDesc(_flag("VIR_DOMAIN_XML_INACTIVE")))
+    except ObjectNotFound:
+        return None
+    except libvirt_xml.XmlError as error:
+        raise AlreadyExists(type="vm", id=id) from error
 
 
 def _autostart(handle: api.Domain) -> bool:
@@ -485,6 +527,11 @@ def _unless_unsupported(work: Callable[[], object]) -> None:
 
 def _refuses_flags(error: Exception) -> bool:
     return is_unsupported(error) or api.of_error(error).get_error_code() == _flag("VIR_ERR_INVALID_ARG")
+
+
+def _close_in_thread(connection: api.Connect) -> None:
+    """Closing may hang too."""
+    threading.Thread(target=_close, args=(connection,), name="libvirt-close", daemon=True).start()
 
 
 def _close(connection: api.Connect) -> None:

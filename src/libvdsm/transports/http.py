@@ -16,7 +16,7 @@ from libvdsm.transports.connection import CHECK_OCTETS, Connection
 from libvdsm.transports.tunnel import TunnelConnection
 from libvdsm.wire.http.connection import HttpConnection
 from libvdsm.wire.http.events import Continue, Refused, Request, Response, Upgraded
-from libvdsm.wire.http.frames import encode_upgrade
+from libvdsm.wire.http.frames import encode_response, encode_upgrade
 
 if TYPE_CHECKING:
     import socket
@@ -109,12 +109,28 @@ class HttpReactor(Connection):
         """See asyncio."""
         if self.is_lingering:
             return
+        if self._running is None:
+            request = self._codec.take_request(data)
+            if request is not None:
+                self._answer_usual(request)
+                return
         self._codec.receive_data(data)
         if self._running is None:
             self._work()
         else:
             # Up to here we read on, to see a client go away; one read ahead is enough.
             self.pause_reading()
+
+    def _answer_usual(self, request: Request) -> None:
+        """The hot path: one whole request that was read on its own."""
+        self.hub.counters.requests += 1
+        response = self._route(request)
+        if isinstance(response, Response) and not self._is_last:
+            self._out.append(encode_response(response, self.hub.date))
+        else:
+            self._settle(request, response)
+        self.flush()
+        self._idle_since = self.hub.now()
 
     def _work(self) -> None:
         """Answer what has arrived, one by one."""
@@ -152,7 +168,9 @@ class HttpReactor(Connection):
 
     def _take(self, request: Request) -> None:
         self.hub.counters.requests += 1
-        response = self._route(request)
+        self._settle(request, self._route(request))
+
+    def _settle(self, request: Request, response: Response | asyncio.Future[Response] | None) -> None:
         if isinstance(response, Response):
             self._respond(request, response)
         elif response is not None:

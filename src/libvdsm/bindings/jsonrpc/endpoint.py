@@ -8,8 +8,10 @@ does not: what was received is carried out, and its answer is dropped and counte
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from libvdsm.bindings.jsonrpc import values
 from libvdsm.bindings.jsonrpc.errors import as_api_error, encode_error
@@ -17,6 +19,8 @@ from libvdsm.bindings.jsonrpc.names import native_method
 from libvdsm.interfaces.bridge import Bridge
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.errors import LimitExceeded, ParseError
+
+Tasks = dict[int, asyncio.Task[bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +50,8 @@ class JsonRpcEndpoint:
         self.limits = limits or JsonRpcLimits()
         self.counters = JsonRpcCounters()
         self.queries = frozenset(name for name, entry in bridge.describe().items() if entry.kind == "query")
-        self.work: set[asyncio.Task[bytes]] = set()  # tasks that outlive their connection
+        self.work: Tasks = {}  # what outlives its connection
+        self.numbers = itertools.count()
 
     def open(self, caller: Caller) -> JsonRpcSession:
         """Begin to serve ``caller`` on a connection."""
@@ -64,7 +69,7 @@ class JsonRpcSession:
         self._caller = caller
         self._counters = endpoint.counters
         self._in_flight = endpoint.limits.in_flight
-        self._queries: set[asyncio.Task[bytes]] = set()
+        self._queries: Tasks = {}
         self._running = 0
         self._is_closed = False
 
@@ -87,7 +92,7 @@ class JsonRpcSession:
     def close(self) -> None:
         """The client went away."""
         self._is_closed = True
-        for task in tuple(self._queries):
+        for task in self._queries.values():
             # In the next turn: a task that has not begun would leave the bridge's awaitable without an end.
             task.get_loop().call_soon(task.cancel)
 
@@ -119,25 +124,26 @@ class JsonRpcSession:
         return b"" if call.id is None else values.write_error(call.id, encode_error(error))
 
     def _launch(self, call: values.Call, result: Awaitable[bytes]) -> asyncio.Task[bytes]:
-        task = asyncio.get_running_loop().create_task(self._finish(call, result))
-        self._running += 1
         tasks = self._queries if call.method in self._endpoint.queries else self._endpoint.work
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-        task.add_done_callback(self._count_down)
+        number = next(self._endpoint.numbers)
+        task = tasks[number] = asyncio.get_running_loop().create_task(self._finish(call, result, tasks, number))
+        self._running += 1
         return task
 
-    def _count_down(self, _task: asyncio.Task[bytes]) -> None:
-        self._running -= 1
-        if self._is_closed:
-            self._endpoint.counters.dropped_answers += 1
-
-    async def _finish(self, call: values.Call, result: Awaitable[bytes]) -> bytes:
+    async def _finish(self, call: values.Call, result: Awaitable[bytes], tasks: Tasks, number: int) -> bytes:
         try:
             encoded = await result
         except Exception as failure:  # noqa: BLE001 - the top of a call's task
-            return self._write_failure(call, failure)
-        return b"" if call.id is None else values.write_result(call.id, encoded)
+            answer = self._write_failure(call, failure)
+        else:
+            answer = b"" if call.id is None else values.write_result(call.id, encoded)
+        finally:
+            # Here, because callbacks of the task would each cost a turn of the loop.
+            self._running -= 1
+            del tasks[number]
+        if self._is_closed and answer:
+            self._counters.dropped_answers += 1
+        return answer
 
     # Batches.
 
@@ -154,11 +160,15 @@ class JsonRpcSession:
             if isinstance(answer, bytes):
                 answers[index] = answer
                 continue
-            task = asyncio.get_running_loop().create_task(self._finish_batch(answers, rest, (index, answer), options))
-            self._endpoint.work.add(task)
-            task.add_done_callback(self._endpoint.work.discard)
+            number = next(self._endpoint.numbers)
+            batch = self._finish_batch(answers, rest, (index, answer), options)
+            task = self._endpoint.work[number] = asyncio.get_running_loop().create_task(batch)
+            task.add_done_callback(partial(self._forget, number))
             return task
         return values.write_batch([answer for answer in answers if answer])
+
+    def _forget(self, number: int, _batch: asyncio.Task[bytes]) -> None:
+        del self._endpoint.work[number]
 
     def _begin_member(self, member: bytes, options: bytes | None) -> bytes | asyncio.Task[bytes]:
         try:

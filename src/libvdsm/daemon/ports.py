@@ -18,7 +18,7 @@ from libvdsm.interfaces.messages import ReportOffer
 from libvdsm.interfaces.method import MethodEntry
 from libvdsm.interfaces.work import Reporter, Service
 from libvdsm.interfaces.worker_port import WorkerReports
-from libvdsm.ipc import channel, failures
+from libvdsm.ipc import failures
 from libvdsm.ipc.channel import Channel
 from libvdsm.ipc.descriptors import DescriptorSide
 
@@ -61,9 +61,10 @@ class IpcPort:
         """A worker was started at the other ends; both are now the port's to close. Takes the place of one before."""
         self.close("another worker took its place")
         self._side = DescriptorSide(side)
-        self._channel = await channel.connect(frames, self._name, on_notice=self._noticed, on_loss=self._lost)
+        channel = self._channel = Channel(self._name, on_notice=self._noticed, on_loss=self._lost)
         self._reason = ""
-        self._reports.attached(self._name)
+        self._reports.attached(self._name)  # before anything that the worker may have said already
+        await channel.open(frames)
 
     def held(self, reason: str) -> None:
         """The supervisor holds the worker down."""

@@ -17,7 +17,6 @@ from libvdsm.daemon.heartbeat import Heartbeat
 from libvdsm.daemon.reporting import EncodingReporter
 from libvdsm.daemon.subsystems import build_subsystem
 from libvdsm.interfaces.generated.methods import METHODS
-from libvdsm.ipc import channel
 from libvdsm.ipc.channel import Channel
 from libvdsm.ipc.descriptors import DescriptorSide
 
@@ -40,11 +39,17 @@ def run_worker(name: str, config: Config, ends: ChildEnds) -> int:
 async def _serve(name: str, config: Config, heartbeat: int, frames: socket.socket, side: socket.socket) -> int:
     Heartbeat(heartbeat)
     gone = asyncio.Event()
-    front = _Front(gone)
+
+    def lost(reason: str) -> None:
+        _log.info("the front is gone: %s", reason)
+        gone.set()
+
+    front = Channel("front", on_loss=lost)
     descriptors = DescriptorSide(side)
-    service = build_subsystem(name, config, EncodingReporter(front.tell, descriptors.send))
-    dispatcher = Dispatcher(name, service, METHODS, front.tell)
-    front.channel = await channel.connect(frames, "front", on_request=dispatcher.handle, on_loss=front.lost)
+    service = build_subsystem(name, config, EncodingReporter(front.notify, descriptors.send))
+    dispatcher = Dispatcher(name, service, METHODS, front.notify)
+    front.serve(dispatcher.handle)
+    await front.open(frames)
     loaded()
     await service.start()
     _log.info("serves")
@@ -53,37 +58,6 @@ async def _serve(name: str, config: Config, heartbeat: int, frames: socket.socke
         async with asyncio.timeout(STOP_S):
             await dispatcher.stop()
             await service.stop()
-    front.channel.close()
+    front.close()
     descriptors.close()
     return 0
-
-
-class _Front:
-    """The front as the service speaks to it; what is said before the channel is there waits."""
-
-    def __init__(self, gone: asyncio.Event) -> None:
-        self._gone = gone
-        self._early: list[tuple[str, bytes]] = []
-        self._channel: Channel | None = None
-
-    @property
-    def channel(self) -> Channel:
-        if self._channel is None:
-            raise RuntimeError("the channel is not there yet")
-        return self._channel
-
-    @channel.setter
-    def channel(self, channel: Channel) -> None:
-        self._channel = channel
-        for method, params in self._early:
-            channel.notify(method, params)
-
-    def tell(self, method: str, params: bytes) -> None:
-        if self._channel is None:
-            self._early.append((method, params))
-        else:
-            self._channel.notify(method, params)
-
-    def lost(self, reason: str) -> None:
-        _log.info("the front is gone: %s", reason)
-        self._gone.set()

@@ -60,7 +60,7 @@ def ignore_loss(_reason: str) -> None:
 
 
 class Channel(asyncio.Protocol):
-    """One end. ``peer`` names the other side in errors; build it with ``connect``."""
+    """One end. ``peer`` names the other side in errors. What is said before ``open`` is sent then."""
 
     def __init__(
         self,
@@ -94,6 +94,15 @@ class Channel(asyncio.Protocol):
     def pending(self) -> int:
         """Calls without an answer yet."""
         return len(self._pending)
+
+    def serve(self, on_request: RequestHandler) -> None:
+        """Answer the peer's requests with ``on_request``; to be said before ``open`` where it was not known earlier."""
+        self._on_request = on_request
+
+    async def open(self, stream: socket.socket) -> None:
+        """Begin to speak over ``stream`` (connected, now the channel's to close)."""
+        stream.setblocking(False)
+        await self._loop.create_connection(lambda: self, sock=stream)
 
     def call(self, method: str, params: bytes, meta: bytes, timeout_s: float) -> asyncio.Future[bytes]:
         """Send a request; the future gives the result's raw JSON or fails with a typed error. Never raises.
@@ -135,6 +144,10 @@ class Channel(asyncio.Protocol):
         """See ``asyncio.Protocol``."""
         self._transport = cast("asyncio.WriteTransport", transport)
         self._transport.set_write_buffer_limits(high=LIMIT)
+        if self._why_closed:
+            self._transport.close()
+        else:
+            self._flush()
 
     def data_received(self, data: bytes) -> None:
         """See ``asyncio.Protocol``."""
@@ -258,9 +271,6 @@ async def connect(
     on_loss: LossHandler = ignore_loss,
 ) -> Channel:
     """A channel over ``stream`` (connected, now the channel's to close)."""
-    stream.setblocking(False)
-    loop = asyncio.get_running_loop()
-    _transport, channel = await loop.create_connection(
-        lambda: Channel(peer, on_request=on_request, on_notice=on_notice, on_loss=on_loss), sock=stream
-    )
+    channel = Channel(peer, on_request=on_request, on_notice=on_notice, on_loss=on_loss)
+    await channel.open(stream)
     return channel

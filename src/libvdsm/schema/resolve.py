@@ -342,8 +342,9 @@ def _lifecycle(d: Definition, owner: ir.Lifecycle | None = None) -> ir.Lifecycle
     word = d.table.text("lifecycle")
     table = d.table.table("lifecycle")
     if table is None:
-        stage = ir.Stage(word) if word else owner.stage if owner else ir.Stage.PROTOTYPE
-        return ir.Lifecycle(stage=stage, since=since)
+        if owner is not None and not word:
+            return replace(owner, since=since)
+        return ir.Lifecycle(stage=ir.Stage(word) if word else ir.Stage.PROTOTYPE, since=since)
     return ir.Lifecycle(
         stage=ir.Stage(table.text("stage")),
         since=since,

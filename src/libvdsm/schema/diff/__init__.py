@@ -12,7 +12,7 @@ from libvdsm.schema.diff.events import judge_events
 from libvdsm.schema.diff.features import judge_features
 from libvdsm.schema.diff.findings import RULES, Finding, Grade, Rule, Sheet, in_order
 from libvdsm.schema.diff.interfaces import judge_interfaces
-from libvdsm.schema.diff.life import Pair, version
+from libvdsm.schema.diff.life import Pair, outermost, version
 from libvdsm.schema.diff.methods import judge_methods
 from libvdsm.schema.diff.rights import judge_rights
 from libvdsm.schema.diff.types import judge_types
@@ -28,4 +28,4 @@ def compare(old: Api, new: Api) -> tuple[Finding, ...]:
         sheet.say("version-backwards", "api", f"the version was {old.version} and is {new.version}")
     for judge in (judge_interfaces, judge_methods, judge_events, judge_types, judge_errors, judge_rights, judge_features):
         judge(pair, sheet)
-    return in_order(sheet.findings)
+    return in_order(outermost(sheet.findings))

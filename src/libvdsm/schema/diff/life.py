@@ -6,20 +6,22 @@ for nothing is promised of it; what is published leaves by way of deprecated, at
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import cached_property
 from typing import Final, Protocol, TypeVar
 
 from libvdsm.schema import ir, lock, visitor
-from libvdsm.schema.diff.findings import Sheet
+from libvdsm.schema.diff.findings import Finding, Sheet
 from libvdsm.schema.ir import Lifecycle, Stage
 
 #: The steps that an entry may take between two releases and live on.
 STEPS: Final = frozenset({(Stage.PROTOTYPE, Stage.PUBLISHED), (Stage.PUBLISHED, Stage.DEPRECATED)})
 #: How many releases at least carry an entry marked as deprecated.
 _RELEASES: Final = 2
+#: What members inherit of their owner, and so is said of the owner alone.
+_INHERITED: Final = frozenset({"stage-advanced", "deprecation-incomplete", "sunset-too-short", "lifecycle-order"})
 
 
 class Fate(Enum):
@@ -119,6 +121,12 @@ class Pair:
         return ""
 
 
+def outermost(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings without those that say of a member's life what is said of its owner's."""
+    found = set(findings)
+    return [f for f in found if f.rule not in _INHERITED or not any(replace(f, path=owner) in found for owner in _owners(f.path))]
+
+
 def why(life: Lifecycle, now: str) -> str:
     """Why an entry may not go yet."""
     if life.stage is not Stage.DEPRECATED:
@@ -129,6 +137,12 @@ def why(life: Lifecycle, now: str) -> str:
 def version(text: str | None) -> tuple[int, ...]:
     """A version as numbers, to be compared."""
     return tuple(int(part) for part in (text or "0").split("."))
+
+
+def _owners(path: str) -> Iterator[str]:
+    while "." in path:
+        path = path.rpartition(".")[0]
+        yield path
 
 
 def _life(entry: Entry | None) -> Lifecycle | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from itertools import accumulate
 
 import msgspec
 
@@ -20,11 +21,13 @@ DEEPEST = 64
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STRIDES = 4
+_STEPS = {ord("["): 1, ord("]"): -1}
 _TO_SQUARE = bytes.maketrans(b"{}", b"[]")
 # Digits and points as 0: a number without an exponent of three digits or such a run is finite and short, since 10**200 * 10**99 < 1.8e308.
 _MASK = bytes.maketrans(b"123456789.E", b"0000000000e")
 _LONG_RUN = b"0" * 200
-_NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_SUSPECT_NUMBER = re.compile(rb"[0-9.eE+-]{100,}|[0-9.]{1,99}[eE]\+?[0-9]{3,}")
 _SMALL = 1_000
 
 _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
@@ -70,14 +73,14 @@ def _find_depth_fault(message: bytes, deepest: int) -> str | None:
     if message.count(b"[") + message.count(b"{") <= deepest:
         return None
     brackets = _STRING.sub(b"", message).translate(_TO_SQUARE, _NOT_BRACKETS)
-    # Each stride removes the innermost level, wherever it is.
-    for _ in range(deepest):
+    # Each stride removes the innermost level, wherever it is; few are needed as a rule.
+    for _ in range(_STRIDES):
         if not brackets:
             return None
         brackets = brackets.replace(b"[]", b"")
     # What is left over without a partner is no matter of depth: the decoder will say so.
-    too_deep = b"[]" in brackets or brackets.count(b"[") > deepest
-    return f"more than {deepest} levels" if too_deep else None
+    deeper = max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) + _STRIDES
+    return f"more than {deepest} levels" if deeper > deepest else None
 
 
 def is_plain(message: bytes) -> bool:
@@ -126,7 +129,7 @@ def _is_suspect(message: bytes) -> bool:
 def _find_number_fault(message: bytes) -> str | None:
     if not _is_suspect(message):
         return None
-    for found in _NUMBER.finditer(_STRING.sub(b'""', message)):
+    for found in _SUSPECT_NUMBER.finditer(_STRING.sub(b'""', message)):
         number = found[0]
         if len(number) > LONGEST_NUMBER:
             return f"a number of more than {LONGEST_NUMBER} octets"

@@ -1,0 +1,279 @@
+"""The subsystem over a hypervisor in memory: what it tells the front, and why."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import pytest
+
+from libvdsm.base.clock import ManualClock
+from libvdsm.interfaces.generated import types
+from libvdsm.interfaces.generated.errors import (
+    AlreadyExists,
+    Cancelled,
+    GenerationConflict,
+    GuestUnresponsive,
+    HypervisorUnavailable,
+    ObjectNotFound,
+    WrongState,
+)
+from libvdsm.interfaces.generated.types import ChangeEffect, ShutdownResultWay, ShutdownWay, VmState
+from libvdsm.interfaces.work import WorkContext
+from libvdsm.subsystems.virt.config import VirtConfig
+from libvdsm.subsystems.virt.service import Virt
+from tests.fakes.reports import RecordingReporter
+from tests.fakes.virt_driver import FakeDriver
+
+VM = "6f1fca2e-28e8-4bf0-b8de-0b3a4a2b9e3d"
+PATIENCE_S = 20
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.driver = FakeDriver()
+        self.reporter = RecordingReporter()
+        self.ended: list[str] = []
+        config = VirtConfig(backoff_s=(0.001,), stats_interval_s=3600, look_interval_s=0.02)
+        self.virt = Virt(driver=self.driver, config=config, reporter=self.reporter, clock=ManualClock(), end_process=self.ended.append)
+
+    def context(self, method: str, **members: object) -> WorkContext:
+        deadline = asyncio.get_running_loop().time() + 10
+        base = WorkContext(method=method, operation_id=f"op {method}", identity="me", deadline=deadline)
+        return msgspec.structs.replace(base, **members)
+
+    async def ready(self) -> None:
+        await self.virt.start()
+        await self.reporter.until(lambda: self.reporter.conditions[-1:] == [("ready", None)])
+
+    async def create(self, **config: object) -> None:
+        params = types.VmCreateParams(name="web", vm_id=VM, config=msgspec.convert({"memory": 64 << 20, **config}, types.VmConfig))
+        await self.virt.vm_create(self.context("VM.create"), params)
+
+    async def start(self) -> None:
+        await self.virt.vm_start(self.context("VM.start"), types.VmStartParams(vm_id=VM))
+
+    async def quiet(self) -> None:
+        """What was heard has been looked at."""
+        while readers := list(self.virt._observer._readers.values()):
+            await asyncio.gather(*readers)
+
+    @property
+    def document(self) -> dict[str, object]:
+        return self.reporter.documents[VM]
+
+
+def run(scenario: Callable[[Bench], Awaitable[None]], *, is_ready: bool = True) -> None:
+    async def main() -> None:
+        bench = Bench()
+        try:
+            if is_ready:
+                await bench.ready()
+            await scenario(bench)
+        finally:
+            await bench.virt.stop()
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE_S))
+
+
+def test_the_first_snapshot_is_the_daemons_and_later_ones_are_resyncs() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.create()
+        await bench.start()
+        bench.driver.tells = False
+        bench.driver.turn(VM, VmState.STOPPED, "unheard")
+        bench.driver.lose()
+        await bench.reporter.until(lambda: len(bench.reporter.conditions) == 3)
+        assert bench.reporter.conditions == [("ready", None), ("unavailable", "it went away"), ("ready", None)]
+        causes = [cause.kind for kind, _, cause in bench.reporter.told if kind == "snapshot" and cause is not None]
+        assert causes == ["daemon", "resync"]
+        assert (bench.document["state"], bench.document["stateReason"]) == ("stopped", "found-at-resync")
+
+    run(scenario)
+
+
+def test_while_it_is_away_every_call_fails_at_once_with_the_reason() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.driver.fail["open"] = HypervisorUnavailable(reason="nobody there")
+        await bench.virt.start()
+        await bench.reporter.until(lambda: bench.reporter.conditions)
+        assert bench.reporter.conditions[0] == ("unavailable", "nobody there")
+        with pytest.raises(HypervisorUnavailable, match="nobody there"):
+            await bench.start()
+        del bench.driver.fail["open"]
+        await bench.reporter.until(lambda: bench.reporter.conditions[-1][0] == "ready")
+
+    run(scenario, is_ready=False)
+
+
+def test_an_accepted_definition_is_recorded_before_it_is_shown_and_told_once() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.create()
+        await bench.quiet()
+        assert bench.reporter.kinds() == ["snapshot", "condition", "desired", "changed"]
+        _, observed, cause = bench.reporter.told[-1]
+        assert (observed.generation, observed.operationId, cause.method if cause else None) == (1, "op VM.create", "VM.create")
+        with pytest.raises(AlreadyExists):
+            await bench.virt.vm_create(
+                bench.context("VM.create", operation_id="another"),
+                types.VmCreateParams(name="web", vm_id=VM, config=types.VmConfig(memory=64 << 20)),
+            )
+        await bench.create()  # the same operation again, after a restart
+
+    run(scenario)
+
+
+def test_an_update_counts_and_says_what_needs_a_restart() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.create()
+        await bench.start()
+        patch = types.VmConfigPatch(memory=128 << 20, metadata={"a": "b"})
+        params = types.VmUpdateParams(vm_id=VM, name="new", config=patch)
+        result = await bench.virt.vm_update(bench.context("VM.update", generation=1, expected_generation=1), params)
+        assert result.generation == 2
+        effects = {change.path: change.effect for change in result.changes}
+        assert effects == {"config.memory": ChangeEffect.RESTART, "config.metadata": ChangeEffect.LIVE, "name": ChangeEffect.LIVE}
+        assert (bench.document["restartNeeded"], bench.document["name"]) == (["memory"], "new")
+        again = await bench.virt.vm_update(bench.context("VM.update"), params)
+        assert (again.generation, again.changes) == (2, [])
+        with pytest.raises(GenerationConflict):
+            await bench.virt.vm_update(bench.context("VM.update", expected_generation=1), params)
+
+    run(scenario)
+
+
+def test_a_running_machine_is_deleted_only_by_force() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.create()
+        await bench.start()
+        with pytest.raises(WrongState):
+            await bench.virt.vm_delete(bench.context("VM.delete"), types.VmDeleteParams(vm_id=VM))
+        await bench.virt.vm_delete(bench.context("VM.delete"), types.VmDeleteParams(vm_id=VM, force=True))
+        await bench.quiet()
+        assert VM not in bench.reporter.documents
+        assert bench.reporter.kinds().count("removed") == 1
+        with pytest.raises(ObjectNotFound):
+            await bench.start()
+
+    run(scenario)
+
+
+def test_what_happens_by_itself_has_the_hypervisor_as_its_cause() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.create()
+        await bench.start()
+        await bench.quiet()
+        bench.driver.turn(VM, VmState.STOPPED, "stopped crashed")
+        await bench.reporter.until(lambda: bench.document["state"] == "stopped")
+        _, _, cause = bench.reporter.told[-1]
+        assert cause is not None
+        assert (cause.kind, cause.detail) == ("hypervisor", "stopped crashed")
+
+    run(scenario)
+
+
+def test_pausing_what_is_paused_and_stopping_what_is_stopped_do_nothing() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.create()
+        await bench.virt.vm_stop(bench.context("VM.stop"), types.VmStopParams(vm_id=VM))
+        await bench.virt.vm_start(bench.context("VM.start"), types.VmStartParams(vm_id=VM, paused=True))
+        await bench.virt.vm_pause(bench.context("VM.pause"), types.VmPauseParams(vm_id=VM))
+        assert not {"destroy", "suspend"} & set(bench.driver.calls)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("obeys", "force", "expected"),
+    (
+        (ShutdownWay.AGENT, False, ShutdownResultWay.AGENT),
+        (ShutdownWay.ACPI, False, ShutdownResultWay.ACPI),
+        (None, True, ShutdownResultWay.FORCE),
+    ),
+)
+@pytest.mark.parametrize("tells", (True, False))
+def test_a_guest_is_asked_in_order_until_it_obeys(
+    obeys: ShutdownWay | None, expected: ShutdownResultWay, *, force: bool, tells: bool
+) -> None:
+    """Also when its events are lost."""
+
+    async def scenario(bench: Bench) -> None:
+        await bench.create()
+        await bench.start()
+        bench.driver.obeys, bench.driver.tells = obeys, tells
+        params = types.VmShutdownParams(vm_id=VM, guest_timeout=0.2, force=force)
+        result = await bench.virt.vm_shutdown(bench.context("VM.shutdown"), params)
+        assert result.way is expected
+        assert bench.document["state"] == "stopped"
+        again = await bench.virt.vm_shutdown(bench.context("VM.shutdown"), params)
+        assert again.way is ShutdownResultWay.NONE
+
+    run(scenario)
+
+
+def test_a_guest_that_ignores_all_goes_on_and_is_told_so() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.create()
+        await bench.start()
+        bench.driver.obeys = None
+        bench.driver.fail["ask_shutdown agent"] = GuestUnresponsive(id=VM, reason="no agent")
+        with pytest.raises(GuestUnresponsive, match="agent: no agent; acpi: asked"):
+            await bench.virt.vm_shutdown(bench.context("VM.shutdown"), types.VmShutdownParams(vm_id=VM, guest_timeout=0.1))
+        with pytest.raises(Cancelled):
+            await bench.virt.vm_shutdown(bench.context("VM.shutdown", is_cancelled=lambda: True), types.VmShutdownParams(vm_id=VM))
+        assert bench.document["state"] == "running"
+
+    run(scenario)
+
+
+def test_a_reboot_ends_when_it_was_seen_or_by_the_button() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.create()
+        await bench.start()
+        params = types.VmRebootParams(vm_id=VM, guest_timeout=0.1, force=True)
+        assert (await bench.virt.vm_reboot(bench.context("VM.reboot"), params)).way is ShutdownResultWay.ACPI
+        bench.driver.obeys = None
+        assert (await bench.virt.vm_reboot(bench.context("VM.reboot"), params)).way is ShutdownResultWay.FORCE
+        assert bench.driver.calls.count("reset") == 1
+
+    run(scenario)
+
+
+def sample(at: str, time: float) -> types.VmStats:
+    return types.VmStats(vm_id=VM, state=VmState.RUNNING, cpu=types.VmCpuStats(sampled_at=at, time=time, used_percent=0, vcpus=1))
+
+
+def test_use_is_told_by_two_samples_and_a_failure_keeps_the_figures_with_the_reason() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.create()
+        await bench.start()
+        for at, time in (("2026-01-01T00:00:00.000Z", 1.0), ("2026-01-01T00:00:02.000Z", 2.0)):
+            bench.driver.samples = [sample(at, time)]
+            await bench.virt._statistics.sample()
+        assert bench.reporter.figures[VM]["cpu"]["usedPercent"] == 50.0
+        bench.driver.fail["stats"] = HypervisorUnavailable(reason="no time")
+        await bench.virt._statistics.sample()
+        cpu = bench.reporter.figures[VM]["cpu"]
+        assert (cpu["usedPercent"], cpu["sampledAt"]) == (50.0, "2026-01-01T00:00:02.000Z")
+        assert cpu["notRefreshed"] == {"error": "HypervisorUnavailable", "reason": "no time"}
+
+    run(scenario)
+
+
+def test_a_machine_that_does_not_answer_twice_has_a_problem_until_it_does() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.create()
+        await bench.start()
+        bench.driver.samples = [sample("2026-01-01T00:00:00.000Z", 1.0)]
+        await bench.virt._statistics.sample()
+        bench.driver.samples = []
+        await bench.virt._statistics.sample()
+        assert "problem" not in bench.document
+        await bench.virt._statistics.sample()
+        assert bench.document["problem"] == "its process does not answer"
+        bench.driver.samples = [sample("2026-01-01T00:00:04.000Z", 2.0)]
+        await bench.virt._statistics.sample()
+        assert "problem" not in bench.document
+
+    run(scenario)

@@ -18,7 +18,7 @@ from libvdsm.subsystems.virt.drivers import libvirt_xml
 
 VM = "6f1fca2e-28e8-4bf0-b8de-0b3a4a2b9e3d"
 
-ANY = st.text(st.characters(exclude_categories=("Cs",)))
+ANY = st.text(st.characters(codec="utf-8"))
 PRINTABLE = st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff")
 PATHS = st.text(PRINTABLE, min_size=1, max_size=20).map("/".__add__)
 IDS = st.none() | st.from_regex(r"ua-[A-Za-z0-9_-]{1,8}", fullmatch=True)

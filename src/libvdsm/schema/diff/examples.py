@@ -6,7 +6,7 @@ answered with the same members in the same JSON form. Values may differ, for exa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from libvdsm.schema import ir
 from libvdsm.schema.diff.findings import Sheet
@@ -17,8 +17,9 @@ from libvdsm.schema.validate import Problem, params_problems, result_problems
 def judge_examples(path: str, old: ir.Method, new: ir.Method, pair: Pair, sheet: Sheet) -> None:
     """Note examples of a verb that are gone, do not fit any more, or are answered in another form."""
     if len(new.examples) < len(old.examples):
-        sheet.say("example-removed", path, f"had {len(old.examples)} examples and has {len(new.examples)}")
-    for problem in _problems(old, new, pair.new):
+        sheet.say("example-removed", path, f"the number of examples was {len(old.examples)} and is {len(new.examples)}")
+    known = set(_problems(old, old.examples, pair.old))
+    for problem in {*_problems(new, new.examples, pair.new), *_problems(new, old.examples, pair.new, answers=False)} - known:
         sheet.say("example-invalid", path, str(problem))
     for before in old.examples:
         for after in new.examples:
@@ -26,15 +27,15 @@ def judge_examples(path: str, old: ir.Method, new: ir.Method, pair: Pair, sheet:
                 _form(path, before.result, after.result, sheet)
 
 
-def _problems(old: ir.Method, new: ir.Method, api: ir.Api) -> Iterator[Problem]:
+def _problems(method: ir.Method, examples: Sequence[ir.Example], api: ir.Api, *, answers: bool = True) -> Iterator[Problem]:
+    """What does not fit a verb of this API; an old answer need not fit, for answers may have grown."""
     try:
-        for example in old.examples:
-            yield from params_problems(api, new, dict(example.params))
-        for example in new.examples:
-            yield from params_problems(api, new, dict(example.params))
-            yield from result_problems(api, new, dict(example.result))
+        for example in examples:
+            yield from params_problems(api, method, dict(example.params))
+            if answers:
+                yield from result_problems(api, method, dict(example.result))
     except KeyError as error:
-        yield Problem("$", f"the type {error} is not there")
+        yield Problem("$", f"needs the type {error}, which is not there,")
 
 
 def _form(path: str, old: object, new: object, sheet: Sheet) -> None:

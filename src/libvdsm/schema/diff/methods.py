@@ -34,7 +34,7 @@ def judge_methods(pair: Pair, sheet: Sheet) -> None:
 
 def _answer(path: str, old: Method, new: Method, sheet: Sheet) -> None:
     if old.kind is not new.kind:
-        sheet.say("kind-changed", path, f"was a {old.kind.value} and is a {new.kind.value}")
+        sheet.say("kind-changed", path, f"the kind was {old.kind.value} and is {new.kind.value}")
     elif old.progress_unit != new.progress_unit:
         sheet.say("progress-unit-changed", path, f"progress was in {old.progress_unit} and is in {new.progress_unit}")
     if old.result != new.result:

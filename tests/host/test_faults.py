@@ -147,6 +147,7 @@ def test_a_guest_killed_while_libvirtd_was_away_is_found_at_resync(lab: Libvirtd
 def test_a_killed_guest_is_told_within_three_seconds(lab: Libvirtd) -> None:
     async def scenario(front: Front) -> None:
         vm_id = await front.started()
+        await front.reporter.until(lambda: vm_id in front.reporter.figures)  # its start has been told to the end
         os.kill(lab.qemu_pid(vm_id), signal.SIGKILL)
         await front.state_is(vm_id, "stopped", 3)
         _, _, cause = [told for told in front.reporter.told if told[0] == "changed"][-1]

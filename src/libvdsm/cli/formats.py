@@ -68,4 +68,7 @@ def _yaml_map(value: Mapping[str, object]) -> Iterator[str]:
 def _yaml_scalar(value: object) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS_OF_YAML:
         return value
-    return safe_json(json.dumps(value, ensure_ascii=False))
+    text = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float) and "." not in text:
+        text = text.replace("e", ".0e")  # without a point YAML 1.1 takes it for a word
+    return safe_json(text)

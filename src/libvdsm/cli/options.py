@@ -214,7 +214,7 @@ class Word(click.ParamType[Any]):
             return found
         return values.scalar(self.description, member, text)
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """Offer what the word may be."""
         from click.shell_completion import CompletionItem
 

@@ -34,18 +34,18 @@ class Noun(click.Group):
         }
         self._special = {word: make for (noun, word), make in special.BELOW.items() if noun == interface}
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the verbs in the shell's spelling."""
         return sorted({*self._verbs, *self._special})
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """Make the command of a verb."""
         if cmd_name in self._special:
             return self._special[cmd_name](self._app)
         full_name = self._verbs.get(cmd_name)
         return None if full_name is None else verbs.command(self._app, full_name)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """Write the verbs with their summaries, without making their commands."""
         summaries = {word: self._app.description.table["methods"][name]["summary"] for word, name in self._verbs.items()}
         for word, make in self._special.items():
@@ -76,11 +76,11 @@ class Root(click.Group):
         except BrokenPipeError:
             raise click.exceptions.Exit(Exit.DONE) from None
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the nouns and the commands beside them."""
         return sorted({*self._nouns, *special.TOP})
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """Make the group of a noun, or a command beside the nouns."""
         if cmd_name in special.TOP:
             return special.TOP[cmd_name](self._app)
@@ -94,13 +94,13 @@ class Root(click.Group):
             formatter.write_dl(records)
         self.format_commands(ctx, formatter)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """Write the nouns with their summaries."""
         _write_commands(formatter, "Nouns", {word: self._app.description.interfaces[name] for word, name in self._nouns.items()})
         summaries = {word: make(self._app).get_short_help_str(200) for word, make in special.TOP.items()}
         _write_commands(formatter, "Beside them", summaries)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """Write the environment and the exit codes."""
         formatter.write(f"\nEnvironment:\n  {URL_VARIABLE}  the daemon, where --url is not given\n\nExit codes:\n{exit_table()}\n")
 

@@ -203,7 +203,7 @@ class _Methods(click.ParamType[str]):
     def __init__(self, app: App) -> None:
         self._app = app
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG002
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG002 - click's signature
         """Offer the methods of the description."""
         from click.shell_completion import CompletionItem
 

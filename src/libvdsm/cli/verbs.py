@@ -265,7 +265,7 @@ class _Clear(click.ParamType[Any]):
             self.fail(f"{value!r} is none of {', '.join(self.known)}", param, ctx)
         return path
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG002
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG002 - click's signature
         """Offer the options."""
         from click.shell_completion import CompletionItem
 

@@ -113,7 +113,7 @@ def _own(descriptor: int) -> int:
 
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
-    return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(found[0], f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")  # noqa: PLR2004
+    return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(found[0], f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")  # noqa: PLR2004 - the last of Latin-1
 
 
 def _strike(found: re.Match[str]) -> str:

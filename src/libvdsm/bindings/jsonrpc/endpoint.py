@@ -108,7 +108,7 @@ class JsonRpcSession:
             self._counters.calls += 1
         try:
             if self._running >= self._in_flight:
-                raise LimitExceeded(limit="calls in flight on a connection", maximum=self._in_flight)  # noqa: TRY301
+                raise LimitExceeded(limit="calls in flight on a connection", maximum=self._in_flight)  # noqa: TRY301 - one way out for every failure
             method = call.method if call.method[:4] != "rpc." else native_method(call.method)
             given = call.options if options is None else values.merge_options(call.options, options)
             result = self._bridge_call(self._caller, method, call.params, given)

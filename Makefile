@@ -30,12 +30,13 @@ demo: setup ## show a real guest's whole life through the API, then keep serving
 serve: setup ## run vdsmd in the foreground on the demonstration's hypervisor
 	$(BIN)/python packaging/demo/demo.py --serve
 
-check: setup ## format, lint, types, floors, schema, generated files
+check: setup ## format, lint, types, floors, schema, its changes since the last release, generated files
 	$(BIN)/ruff format --check $(wildcard $(TREES))
 	$(BIN)/ruff check $(wildcard $(TREES))
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/vdsm-schema lint
+	$(BIN)/vdsm-schema diff
 	$(MAKE) --no-print-directory generate-check
 
 unit: setup ## tests that need no root, hypervisor or network; about a minute

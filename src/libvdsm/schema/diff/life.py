@@ -20,6 +20,8 @@ from libvdsm.schema.ir import Lifecycle, Stage
 STEPS: Final = frozenset({(Stage.PROTOTYPE, Stage.PUBLISHED), (Stage.PUBLISHED, Stage.DEPRECATED)})
 #: How many releases at least carry an entry marked as deprecated.
 _RELEASES: Final = 2
+#: What a deprecated entry says.
+_LEAVING: Final = ("deprecated", "replacement", "sunset")
 #: What members inherit of their owner, and so is said of the owner alone.
 _INHERITED: Final = frozenset({"stage-advanced", "deprecation-incomplete", "sunset-too-short", "lifecycle-order"})
 
@@ -104,14 +106,15 @@ class Pair:
     def _still(self, path: str, before: Lifecycle, after: Lifecycle, sheet: Sheet) -> None:
         if after.stage is not Stage.DEPRECATED:
             return
-        if after.replacement is None or after.deprecated is None or after.sunset is None:
-            sheet.say("deprecation-incomplete", path, "does not say any more since when, where to and until when")
-        elif before.sunset is not None and version(after.sunset) < version(before.sunset):
+        lost = [name for name in _LEAVING if getattr(before, name) is not None and getattr(after, name) is None]
+        if lost:
+            sheet.say("deprecation-incomplete", path, f"does not say {', '.join(lost)} any more")
+        elif version(after.sunset) < version(before.sunset):
             sheet.say("sunset-too-short", path, f"was to go in {before.sunset} and is to go in {after.sunset}")
 
     def _lacks(self, after: Lifecycle) -> str:
         """What a new deprecation does not say, or says wrongly."""
-        missing = [name for name in ("deprecated", "replacement", "sunset") if getattr(after, name) is None]
+        missing = [name for name in _LEAVING if getattr(after, name) is None]
         if missing:
             return f"is deprecated and does not say {', '.join(missing)}"
         if after.replacement not in self.paths:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 
+from libvdsm.schema import check
 from libvdsm.schema.diff.life import STEPS
 from libvdsm.schema.ir import Stage
-from tests.unit.schema.diff.profiles import Edit, told
+from tests.unit.schema.diff.profiles import Edit, edited, texts, told, write
 
 STAGES = {
     Stage.PROTOTYPE: "lifecycle: prototype",
@@ -82,6 +84,13 @@ def test_a_member_leaves_a_response_at_its_sunset() -> None:
     assert told(("Answer", f", {edit[0]}", edit[1])) == {("response-field-removed", "Answer.early")}
     later = told(("Answer", f", {edit[0]}", edit[1]), ("version", '"1.5"', '"1.7"'), ("create", ", early: a", ""))
     assert later == {("removed-in-order", "Answer.early"), ("golden-changed", "Thing.create")}
+
+
+def test_members_leave_with_their_owner_and_need_not_say_so(tmp_path: Path) -> None:
+    write(tmp_path, edited(texts(), [("swap", "lifecycle: published", deprecated()[2])]))
+    swap = check.checked(tmp_path, with_lock=False).methods["Thing.swap"]
+    assert [param.lifecycle for param in swap.params] == [swap.lifecycle, swap.lifecycle]
+    assert swap.lifecycle.sunset == "1.7"
 
 
 def test_what_members_inherit_is_said_of_the_owner_alone() -> None:

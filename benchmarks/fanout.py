@@ -107,12 +107,12 @@ def measure_floor(port: int, octets: int, cpu_s: Callable[[], float]) -> float:
     with connections(port, SUBSCRIBERS + 1) as opened:
         line = b"x" * (octets - 1) + b"\n"
         readers = Readers(opened[1:])
-        opened[0].sendall(line)
-        readers.wait_for(SUBSCRIBERS)
+        opened[-1].sendall(line)  # connections are accepted in order: when the last is served, all are
+        readers.wait_for(SUBSCRIBERS - 1)
         before = cpu_s()
         for number in range(EVENTS):
             opened[0].sendall(line)
-            readers.wait_for((number + 2) * SUBSCRIBERS)
+            readers.wait_for((number + 2) * SUBSCRIBERS - 1)
         used = cpu_s() - before
         readers.close()
         return used / (EVENTS * SUBSCRIBERS) * 1e6

@@ -28,13 +28,21 @@ Tell = Callable[[str, bytes], None]
 
 
 class _Verb:
-    __slots__ = ("call", "decode", "is_query", "name")
+    __slots__ = ("_bytes", "_value", "call", "decode", "is_query", "name")
 
     def __init__(self, entry: MethodEntry, call: Callable[[WorkContext, Any], Coroutine[Any, Any, object]]) -> None:
         self.name = entry.name
         self.call = call
         self.decode: Callable[[bytes | Raw], Any] = msgspec.json.Decoder(entry.params).decode
         self.is_query = entry.kind == "query"
+        self._value: object = None
+        self._bytes = b""
+
+    def encode(self, value: object) -> bytes:
+        """The raw JSON of a query's result. Results are frozen: the very value of the time before has its bytes already."""
+        if value is not self._value:
+            self._value, self._bytes = value, _encode(value)
+        return self._bytes
 
 
 class _Begun:
@@ -124,7 +132,7 @@ class Dispatcher:
         try:
             yielded = work.send(None)
         except StopIteration as done:
-            return _encode(done.value)
+            return verb.encode(done.value)
         return _encoded(_Begun(work, yielded))
 
     def _start(self, verb: _Verb, params: object, told: WorkMeta) -> Awaitable[bytes]:

@@ -32,6 +32,7 @@ class VirtConfig:
     backoff_s: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0, 2.0)  # between attempts to connect; the last one repeats
     stats_interval_s: float = 2.0
     look_interval_s: float = 1.0  # how often a state that is waited for is looked at, lest its event was lost
+    ask_again_s: float = 5.0  # a guest that is still booting does not hear that it is to shut down
     ticket_s: float = 30.0
     lanes: LaneLimits = field(default_factory=LaneLimits)
     calls: CallLimits = field(default_factory=CallLimits)
@@ -39,7 +40,7 @@ class VirtConfig:
     def __post_init__(self) -> None:
         if not self.hypervisor:
             raise ValueError("hypervisor: name a libvirt URI or simulator")
-        for name in ("open_s", "stats_interval_s", "look_interval_s", "ticket_s"):
+        for name in ("open_s", "stats_interval_s", "look_interval_s", "ask_again_s", "ticket_s"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name}: must be above 0")
         if not self.backoff_s:

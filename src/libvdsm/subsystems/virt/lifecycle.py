@@ -7,6 +7,8 @@ its own time is waited for by events, and looked at once a second lest an event 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
@@ -38,11 +40,14 @@ _DONE: Final = 100.0
 class Lifecycle:
     """Starts and ends guests."""
 
-    def __init__(self, hypervisor: Hypervisor, inventory: Inventory, observer: Observer, *, look_interval_s: float) -> None:
+    def __init__(
+        self, hypervisor: Hypervisor, inventory: Inventory, observer: Observer, *, look_interval_s: float, ask_again_s: float
+    ) -> None:
         self._hypervisor = hypervisor
         self._inventory = inventory
         self._observer = observer
         self._look_interval_s = look_interval_s
+        self._ask_again_s = ask_again_s
 
     async def start(self, context: WorkContext, params: VmStartParams) -> Nothing:
         """Start a stopped virtual machine."""
@@ -95,7 +100,7 @@ class Lifecycle:
             return VmShutdownResult(way=ShutdownResultWay.NONE)
         asking = _Asking(self._hypervisor.now(), params.guest_timeout, params.ways, context)
         with self._inventory.acting(params.vm_id, context.cause()):
-            way = await self._try_ways(asking, params.vm_id, self._hypervisor.ask_shutdown, self._went_down)
+            way = await self._try_ways(asking, params.vm_id, self._hypervisor.ask_shutdown, self._went_down, self._ask_again_s)
             if way is None and params.force:
                 await self._destroy(context, params.vm_id)
                 way = ShutdownResultWay.FORCE
@@ -139,8 +144,13 @@ class Lifecycle:
         await self._hypervisor.destroy(vm_id, context.deadline)
         await self._tell(context, vm_id)
 
-    async def _try_ways(self, asking: _Asking, vm_id: str, ask: _Ask, is_done: _IsDone) -> ShutdownResultWay | None:
-        """Ask in one way after the other, each with its share of the time that is left; the way that worked."""
+    async def _try_ways(
+        self, asking: _Asking, vm_id: str, ask: _Ask, is_done: _IsDone, again_s: float = math.inf
+    ) -> ShutdownResultWay | None:
+        """Ask in one way after the other, each with its share of the time that is left; the way that worked.
+
+        A guest that is still booting does not hear: it is asked again every ``again_s`` seconds.
+        """
         for index, way in enumerate(asking.ways):
             until = asking.share(self._hypervisor.now(), index)
             try:
@@ -151,7 +161,12 @@ class Lifecycle:
             except ObjectNotFound:
                 if ask != self._hypervisor.ask_shutdown:
                     raise
-            if await is_done(asking, vm_id, until):
+            while not await is_done(asking, vm_id, min(until, self._hypervisor.now() + again_s)):
+                if self._hypervisor.now() >= until:
+                    break
+                with contextlib.suppress(GuestUnresponsive, Unsupported, ObjectNotFound):
+                    await ask(vm_id, way, asking.context.deadline)
+            else:
                 return ShutdownResultWay(way.value)
             asking.failures.append(f"{way.value}: asked, and nothing came of it")
         return None

@@ -50,7 +50,13 @@ class Virt:
             end_process=end_process,
         )
         self._definitions = Definitions(self._hypervisor, self._inventory, self._observer, reporter)
-        self._lifecycle = Lifecycle(self._hypervisor, self._inventory, self._observer, look_interval_s=config.look_interval_s)
+        self._lifecycle = Lifecycle(
+            self._hypervisor,
+            self._inventory,
+            self._observer,
+            look_interval_s=config.look_interval_s,
+            ask_again_s=config.ask_again_s,
+        )
         self._consoles = Consoles(self._hypervisor, self._inventory, self._observer, reporter, clock, ticket_s=config.ticket_s)
         self._statistics = Statistics(self._hypervisor, self._inventory, self._observer, reporter, interval_s=config.stats_interval_s)
 

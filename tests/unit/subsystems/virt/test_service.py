@@ -35,7 +35,7 @@ class Bench:
         self.driver = FakeDriver()
         self.reporter = RecordingReporter()
         self.ended: list[str] = []
-        config = VirtConfig(backoff_s=(0.001,), stats_interval_s=3600, look_interval_s=0.02)
+        config = VirtConfig(ask_again_s=0.05, backoff_s=(0.001,), stats_interval_s=3600, look_interval_s=0.02)
         self.virt = Virt(driver=self.driver, config=config, reporter=self.reporter, clock=ManualClock(), end_process=self.ended.append)
 
     def context(self, method: str, **members: object) -> WorkContext:
@@ -208,6 +208,21 @@ def test_a_guest_is_asked_in_order_until_it_obeys(
         assert bench.document["state"] == "stopped"
         again = await bench.virt.vm_shutdown(bench.context("VM.shutdown"), params)
         assert again.way is ShutdownResultWay.NONE
+
+    run(scenario)
+
+
+def test_a_guest_that_did_not_hear_is_asked_again() -> None:
+    """As one that is still booting does not: the first question is lost, a later one is obeyed."""
+
+    async def scenario(bench: Bench) -> None:
+        await bench.create()
+        await bench.start()
+        bench.driver.obeys, bench.driver.deaf = ShutdownWay.ACPI, 1
+        params = types.VmShutdownParams(vm_id=VM, guest_timeout=20, ways=[ShutdownWay.ACPI])
+        result = await bench.virt.vm_shutdown(bench.context("VM.shutdown"), params)
+        assert result.way is ShutdownResultWay.ACPI
+        assert bench.driver.calls.count("ask_shutdown acpi") == 2
 
     run(scenario)
 

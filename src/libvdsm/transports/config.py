@@ -25,7 +25,7 @@ class Limits:
     sweep_s: float = 1.0
     write_octets: int = 4 * 1024 * 1024
     tunnel_octets: int = 256 * 1024
-    message_octets: int = 4 * 1024 * 1024
+    message_octets: int = 1024 * 1024  # what a hostile one holds the loop for stays below 100 ms
     http: HttpLimits = field(default_factory=HttpLimits)
 
     def __post_init__(self) -> None:

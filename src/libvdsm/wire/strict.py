@@ -21,9 +21,7 @@ DEEPEST = 64
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_STRIDES = 4
-_STEPS = {ord("["): 1, ord("]"): -1}
-_TO_SQUARE = bytes.maketrans(b"{}", b"[]")
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 # Digits and points as 0: a number without an exponent of three digits or such a run is finite and short, since 10**200 * 10**99 < 1.8e308.
 _MASK = bytes.maketrans(b"123456789.E", b"0000000000e")
 _LONG_RUN = b"0" * 200
@@ -72,15 +70,10 @@ def _word(error: msgspec.DecodeError) -> str:
 def _find_depth_fault(message: bytes, deepest: int) -> str | None:
     if message.count(b"[") + message.count(b"{") <= deepest:
         return None
-    brackets = _STRING.sub(b"", message).translate(_TO_SQUARE, _NOT_BRACKETS)
-    # Each stride removes the innermost level, wherever it is; few are needed as a rule.
-    for _ in range(_STRIDES):
-        if not brackets:
-            return None
-        brackets = brackets.replace(b"[]", b"")
-    # What is left over without a partner is no matter of depth: the decoder will say so.
-    deeper = max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) + _STRIDES
-    return f"more than {deepest} levels" if deeper > deepest else None
+    # One step up or down for each bracket, as signed octets; the sum so far is the depth.
+    steps = _STRING.sub(b"", message).translate(_STEPS, _NOT_BRACKETS)
+    too_deep = max(accumulate(memoryview(steps).cast("b")), default=0) > deepest
+    return f"more than {deepest} levels" if too_deep else None
 
 
 def is_plain(message: bytes) -> bool:

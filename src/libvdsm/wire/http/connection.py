@@ -33,7 +33,7 @@ class HttpLimits:
 
     headers: int = 100
     head_octets: int = 64 * 1024
-    body_octets: int = 4 * 1024 * 1024
+    body_octets: int = 1024 * 1024
 
 
 class _RefusalError(Exception):

@@ -162,7 +162,7 @@ def test_continue_is_asked_for_only_when_the_body_would_be_taken() -> None:
     events = read(expecting[:-2], expecting[-2:])
     assert events[0] == Continue()
     assert isinstance(events[1], Request)
-    assert read(expecting.replace(b"2\r\n\r\n{}", b"99999999\r\n\r\n")) == [Refused(413, "the body is longer than 4194304 octets")]
+    assert read(expecting.replace(b"2\r\n\r\n{}", b"99999999\r\n\r\n")) == [Refused(413, "the body is longer than 1048576 octets")]
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,8 @@ class Broker:
         self._most = most_per_connection
         self._by_sink: dict[Sink, dict[str, _Subscription]] = {}
         self._is_scheduled = False
+        self._newest: Entry | None = None
+        self._newest_rest = b""
         self._readers: set[asyncio.Event] = set()
         journal.listen(self._committed)
 
@@ -272,11 +274,17 @@ class Broker:
         for entry in journal.read(subscription.cursor, _TURN):
             subscription.cursor = entry.sequence
             if entry.type in subscription.types and subscription.fits(entry.topic):
-                sink.deliver(subscription.head + self._token(entry.sequence) + b'","event":' + entry.data + b"}")
+                sink.deliver(subscription.head + self._rest(entry))
                 if sink.is_full():
                     self._wait_for_room(subscription)
                     return False
         return subscription.cursor < journal.last
+
+    def _rest(self, entry: Entry) -> bytes:
+        """What all deliveries of a record have in common, made once while it goes round."""
+        if entry is not self._newest:
+            self._newest, self._newest_rest = entry, self._token(entry.sequence) + b'","event":' + entry.data + b"}"
+        return self._newest_rest
 
     def _wait_for_room(self, subscription: _Subscription) -> None:
         subscription.is_waiting = True

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from libvdsm.interfaces.generated.errors import InvalidParams
 
+#: Topics whose answer a pattern remembers: the same few objects change again and again.
+_REMEMBERED = 256
 _WORD = re.compile(r"[A-Za-z0-9_-]+|\*|#")
 
 
@@ -20,6 +23,7 @@ def matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
         return lambda _topic: True
     split = [pattern.split(".") for pattern in patterns]
 
+    @lru_cache(_REMEMBERED)
     def fits(topic: str) -> bool:
         words = topic.split(".")
         return any(_fits(pattern, words) for pattern in split)

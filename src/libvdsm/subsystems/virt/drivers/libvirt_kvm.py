@@ -7,9 +7,11 @@ to a hundred million there and says so; a processor needs less than a second for
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import select
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -106,6 +108,17 @@ def _rom() -> bytes:
     return _PROGRAM.ljust(_RESET_VECTOR, b"\xff") + b"\xea\x00\x00\x00\xf0".ljust(_ROM_SIZE - _RESET_VECTOR, b"\xff")
 
 
+def _die_with_us(emulator: str) -> list[str]:
+    """The words before a command that end it with the thread that began it: a worker may be killed in the middle.
+
+    Without ``setpriv`` (util-linux) there are none. Raises ``FileNotFoundError`` when there is no such emulator.
+    """
+    if shutil.which(emulator) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), emulator)
+    setpriv = shutil.which("setpriv")
+    return [] if setpriv is None else [setpriv, "--pdeathsig", "KILL"]
+
+
 def _run(emulator: str, timeout_s: float) -> KvmVerdict:
     """Run the program under KVM until it prints, the emulator ends, or the time is up."""
     arguments = ["-accel", "kvm", "-machine", "pc", "-m", "16", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
@@ -113,7 +126,7 @@ def _run(emulator: str, timeout_s: float) -> KvmVerdict:
     with tempfile.NamedTemporaryFile(prefix="kvm-probe-") as rom:
         rom.write(_rom())
         rom.flush()
-        command = [emulator, *arguments, *debug, "-bios", rom.name]
+        command = [*_die_with_us(emulator), emulator, *arguments, *debug, "-bios", rom.name]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
             return _watch(process, timeout_s)

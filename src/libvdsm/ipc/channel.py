@@ -176,6 +176,9 @@ class Channel(asyncio.Protocol):
     def _flush(self) -> None:
         corked = self._corked
         if corked and self._transport is not None:
+            if self._transport.is_closing():  # the peer has gone, and we are about to be told
+                corked.clear()
+                return
             self._transport.write(b"".join(corked))
             self._corked = []
 

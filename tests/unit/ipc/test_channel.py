@@ -272,6 +272,9 @@ def test_what_is_said_in_one_turn_leaves_in_one_write() -> None:
         writes: list[bytes] = []
 
         class Recording(asyncio.WriteTransport):
+            def is_closing(self) -> bool:
+                return False
+
             def write(self, data: bytes | bytearray | memoryview) -> None:
                 writes.append(bytes(data))
 
@@ -302,5 +305,24 @@ def test_closing_still_sends_what_was_said() -> None:
         octets = await asyncio.get_running_loop().sock_recv(right, 1000)
         assert b"report.last" in octets
         right.close()
+
+    run(test)
+
+
+def test_what_is_said_to_a_peer_that_has_just_gone_is_dropped() -> None:
+    """Between the end of the peer and our hearing of it a message is lost quietly, and pending calls fail as told."""
+
+    async def test() -> None:
+        ours, theirs = socket.socketpair()
+        lost: list[str] = []
+        front = await channel.connect(ours, "virt", on_loss=lost.append)
+        pending = front.call("VM.list", b"{}", b"{}", 5)
+        theirs.close()
+        assert isinstance(front._transport, asyncio.Transport)
+        front._transport.abort()
+        front.notify("report.x", b"{}")
+        with pytest.raises(SubsystemUnavailable):
+            await pending
+        assert len(lost) == 1
 
     run(test)

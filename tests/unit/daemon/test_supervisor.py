@@ -175,6 +175,7 @@ def test_a_front_that_never_becomes_ready_ends_it_all() -> None:
 
 def test_it_stops_in_order_the_front_first() -> None:
     with tree("steady") as running:
+        running.wait("world", "start")
         running.wait("steady", "start")
         running.wait("front", "attach", name="steady")
         running.process.terminate()

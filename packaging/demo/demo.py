@@ -25,9 +25,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import lab  # noqa: E402 - beside this file
-import stage  # noqa: E402
-from stage import check, say, step, wait_until  # noqa: E402
-from tests.daemon_process import DaemonError, VdsmdProcess, start_vdsmd  # noqa: E402
+import stage  # noqa: E402 - found by the lines above
+from stage import check, say, step, wait_until  # noqa: E402 - found by the lines above
+from tests.daemon_process import DaemonError, VdsmdProcess, start_vdsmd  # noqa: E402 - found by the lines above
 
 NAME = "demo"
 DISK_SIZE = 16 * 1024 * 1024

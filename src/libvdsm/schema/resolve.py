@@ -29,7 +29,7 @@ IMPLICIT_ERRORS: Final = (
 #: What every verb about one object may answer besides.
 IMPLICIT_OBJECT_ERROR: Final = "ObjectNotFound"
 #: What every verb that changes things may answer besides.
-IMPLICIT_MUTATION_ERROR: Final = "IdempotencyConflict"
+IMPLICIT_MUTATION_ERRORS: Final = ("IdempotencyConflict", "AnswerNotKept", "Interrupted", "OutcomeUnknown", "StateFull", "StateUnavailable")
 #: The record in which every operation answers its task.
 TASK_ANSWER: Final = "TaskAccepted"
 _T = TypeVar("_T")
@@ -378,7 +378,7 @@ def implicit_errors(kind: str, about: str | None) -> tuple[str, ...]:
     """What a verb may answer by its kind and its object, declared or not."""
     found: tuple[str, ...] = IMPLICIT_ERRORS
     found += (IMPLICIT_OBJECT_ERROR,) if about else ()
-    found += (IMPLICIT_MUTATION_ERROR,) if kind != ir.Kind.QUERY else ()
+    found += IMPLICIT_MUTATION_ERRORS if kind != ir.Kind.QUERY else ()
     return found
 
 

@@ -25,7 +25,7 @@ class Sink(Protocol):
 class Caller:
     """An identity with its rights, on one connection. One per connection, shared by its calls."""
 
-    __slots__ = ("address", "identity", "permissions", "roles", "sink", "source")
+    __slots__ = ("address", "expires_at", "identity", "on_revoked", "only", "permissions", "roles", "sink", "source")
 
     def __init__(
         self,
@@ -36,10 +36,23 @@ class Caller:
         permissions: frozenset[str],
         address: str = "",
         sink: Sink | None = None,
+        expires_at: float | None = None,
+        only: frozenset[str] | None = None,
     ) -> None:
         self.identity = identity
-        self.source = source  # unix | anonymous | connector
+        self.source = source  # unix | anonymous | certificate | token | connector
         self.roles = roles
         self.permissions = permissions
         self.address = address
         self.sink = sink  # None: nothing can be sent but answers (plain HTTP)
+        self.expires_at = expires_at  # seconds since 1970 in UTC: its connection ends then
+        self.only = only  # if set, the only verbs that may be called, whatever their permissions
+        self.on_revoked: list[Callable[[str], None]] = []  # who wants to know the reason when the rights are taken away at once
+
+    def revoke(self, reason: str) -> None:
+        """What the caller proved itself with counts no more: take its rights and let its connection end. Idempotent."""
+        self.permissions = frozenset()
+        self.only = frozenset()
+        waiting, self.on_revoked = self.on_revoked, []
+        for tell in waiting:
+            tell(reason)

@@ -15,8 +15,21 @@ from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.wire.http.events import Request, Response
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerCertificate:
+    """The certificate that a TLS client proved to hold; its chain and its times were verified when it connected."""
+
+    fingerprint: str  # SHA-256 of its DER, hexadecimal
+    subject: str  # "CN=alice,O=Example"
+    names: tuple[str, ...]  # its SANs with their kinds: "DNS:web.example", "URI:urn:...", "IP Address:192.0.2.1"
+    not_before: float  # seconds since 1970 in UTC
+    not_after: float
+    serial: str  # hexadecimal
+    issuer: str
+
+
 class Authenticator(Protocol):
-    """Decides who calls. Raises ``PermissionDenied`` for whoever may not even connect."""
+    """Decides who calls. Raises ``ApiError`` for whoever may not even connect; its text goes to the log, never to the peer."""
 
     def unix(self, *, uid: int, gid: int, pid: int, address: str, sink: Sink | None) -> Caller:
         """The caller with these credentials, as the kernel vouches for them."""
@@ -24,6 +37,13 @@ class Authenticator(Protocol):
 
     def anonymous(self, *, address: str, sink: Sink | None) -> Caller:
         """Whoever comes without any proof."""
+        ...
+
+    def certificate(self, *, certificate: PeerCertificate, address: str, sink: Sink | None) -> Caller:
+        """The caller that holds this certificate; one without a mapping has an identity and no rights.
+
+        Raises ``NotAuthenticated`` for one that was revoked. The caller's ``expires_at`` is set here.
+        """
         ...
 
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from libvdsm.interfaces.caller import Caller
 from libvdsm.transports.config import Counters, Limits
 
 
@@ -43,6 +44,8 @@ class Connection(asyncio.Protocol):
         self.address = ""
         self.is_closing = False
         self.is_lingering = False
+        self.caller: Caller | None = None  # set by the listener
+        self._half_closes = True  # whether each direction ends by itself; over TLS both end at once
         self._loop = hub.loop
         self._transport: asyncio.Transport | None = None
         self._bound = hub.limits.write_octets
@@ -57,6 +60,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio."""
         self._transport = cast("asyncio.Transport", transport)
+        self._half_closes = self._transport.can_write_eof()
         self._transport.set_write_buffer_limits(high=self._bound - 1, low=self._bound // 4)
         self.hub.add(self)
 
@@ -168,7 +172,9 @@ class Connection(asyncio.Protocol):
 
         Closing while the client still sends would reset the connection and lose what we said (RFC 9112, 9.6).
         """
-        if self._transport is not None and not self.is_closing and not self.is_lingering:
+        if not self._half_closes:
+            self.close()  # TLS says its own last word and waits for the client's
+        elif self._transport is not None and not self.is_closing and not self.is_lingering:
             self.flush()
             self.is_lingering = True
             self._close_at = self.hub.now() + self.hub.limits.linger_s

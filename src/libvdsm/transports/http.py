@@ -252,6 +252,7 @@ class HttpReactor(Connection):
         early = b"".join(event.data for event in self._codec.events() if isinstance(event, Upgraded))
         tunnel = TunnelConnection(self.hub, stream, early)
         tunnel.address = self.address
+        tunnel.caller = self.caller
         self.hub.discard(self)
         self._transport = None
         self.is_closing = True
@@ -268,7 +269,7 @@ class HttpReactor(Connection):
         self._is_eof = True
         if self.is_lingering or (self._running is None and not self._codec.has_events):
             self.close()
-        return True
+        return self._half_closes
 
     def drained(self) -> None:
         """There is room again."""

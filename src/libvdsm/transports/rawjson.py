@@ -92,7 +92,7 @@ class JsonConnection(Connection):
         self._is_eof = True
         if not self._is_full:
             self._finish()
-        return True
+        return self._half_closes
 
     def _finish(self) -> None:
         """Nothing more is read: close when every answer that is due is given."""

@@ -103,7 +103,7 @@ class TunnelConnection(Connection):
         """See asyncio."""
         self._near_ended = True
         self._end_far()
-        return True
+        return self._half_closes
 
     def _end_far(self) -> None:
         far = self._far.transport if self._far is not None else None
@@ -122,7 +122,7 @@ class TunnelConnection(Connection):
     def far_ended(self) -> None:
         """The local stream sends no more."""
         self._far_has_ended = True
-        if self._near_ended:
+        if self._near_ended or not self._half_closes:
             self.close()
         elif self._transport is not None and not self.is_closing:
             self._transport.write_eof()

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint, JsonRpcLimits
 from libvdsm.bindings.jsonrpc.http import JsonRpcHttpEndpoint
-from libvdsm.interfaces.caller import Caller, Sink
+from libvdsm.interfaces.caller import Caller, Rights, Sink
 from libvdsm.interfaces.endpoint import Endpoints
 from libvdsm.interfaces.generated.errors import InvalidParams, MethodNotFound, NeedsConnection, ObjectNotFound, PermissionDenied
 from libvdsm.interfaces.method import MethodEntry
@@ -197,7 +197,7 @@ class RecordingAuthenticator:
     def _admit(self, identity: str, source: str, address: str, sink: Sink | None) -> Caller:
         if self.refuses:
             raise PermissionDenied(identity=identity, permission="connect")
-        return Caller(identity=identity, source=source, roles=(), permissions=frozenset(), address=address, sink=sink)
+        return Caller(identity=identity, source=source, roles=(), rights=Rights(), address=address, sink=sink)
 
 
 @dataclass

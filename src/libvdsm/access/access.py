@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from libvdsm.interfaces.caller import Caller, Sink
+from libvdsm.interfaces.caller import Caller, Rights, Sink
 from libvdsm.interfaces.generated.types import IdentityWhoAmIParams
 from libvdsm.interfaces.method import MethodEntry
 
@@ -53,7 +53,7 @@ class Access:
             identity=identity,
             source=source,
             roles=(ADMINISTRATOR,) if is_administrator else (),
-            permissions=self._all if is_administrator else frozenset(),
+            rights=Rights(self._all) if is_administrator else Rights(),
             address=address,
             sink=sink,
         )

@@ -1,9 +1,13 @@
-"""Who calls, and the connection on which we may speak first."""
+"""Who calls, what he may do and where, and the connection on which we may speak first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
+
+_NOTHING: frozenset[str] = frozenset()
 
 
 class Sink(Protocol):
@@ -22,10 +26,38 @@ class Sink(Protocol):
         ...
 
 
-class Caller:
-    """An identity with its rights, on one connection. One per connection, shared by its calls."""
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What an identity may do: permissions everywhere, and more of them in projects and for single objects (DESIGN 7)."""
 
-    __slots__ = ("address", "expires_at", "identity", "on_revoked", "only", "permissions", "roles", "sink", "source")
+    everywhere: frozenset[str] = _NOTHING
+    projects: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    objects: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))  # by type and id
+
+    def anywhere(self, permission: str) -> bool:
+        """Whether there may be an object for which ``permission`` is given."""
+        return (
+            permission in self.everywhere
+            or any(permission in each for each in self.projects.values())
+            or any(permission in each for each in self.objects.values())
+        )
+
+    def allows(self, permission: str, *, type: str | None = None, id: str | None = None, project: str | None = None) -> bool:
+        """Whether ``permission`` is given for this object, or in this project, or for everything."""
+        if permission in self.everywhere:
+            return True
+        if project is not None and permission in self.projects.get(project, _NOTHING):
+            return True
+        return type is not None and id is not None and permission in self.objects.get((type, id), _NOTHING)
+
+
+class Caller:
+    """An identity with its rights, on one connection. One per connection, shared by its calls.
+
+    ``Access`` alone changes it: a grant, a revocation or a login works at once on connections that are open.
+    """
+
+    __slots__ = ("__weakref__", "address", "identity", "on_change", "on_revoked", "permissions", "rights", "roles", "sink", "source")
 
     def __init__(
         self,
@@ -33,26 +65,34 @@ class Caller:
         identity: str,
         source: str,
         roles: tuple[str, ...],
-        permissions: frozenset[str],
+        rights: Rights,
         address: str = "",
         sink: Sink | None = None,
-        expires_at: float | None = None,
-        only: frozenset[str] | None = None,
     ) -> None:
         self.identity = identity
-        self.source = source  # unix | anonymous | certificate | token | connector
+        self.source = source  # unix | anonymous | connector | certificate | token
         self.roles = roles
-        self.permissions = permissions
+        self.rights = rights
+        self.permissions = rights.everywhere  # of which no object need be asked: the hot path
         self.address = address
         self.sink = sink  # None: nothing can be sent but answers (plain HTTP)
-        self.expires_at = expires_at  # seconds since 1970 in UTC: its connection ends then
-        self.only = only  # if set, the only verbs that may be called, whatever their permissions
-        self.on_revoked: list[Callable[[str], None]] = []  # who wants to know the reason when the rights are taken away at once
+        self.on_change: list[Callable[[], None]] = []  # called after the rights have changed
+        self.on_revoked: list[Callable[[str], None]] = []  # called with the reason: the connection is to end
+
+    def entitle(self, roles: tuple[str, ...], rights: Rights) -> None:
+        """Give it these rights instead of those it had."""
+        if rights == self.rights and roles == self.roles:
+            return
+        self.roles, self.rights, self.permissions = roles, rights, rights.everywhere
+        for tell in tuple(self.on_change):
+            tell()
+
+    def become(self, identity: str, source: str) -> None:
+        """Let the connection speak for another identity from now on; its rights follow by ``entitle``."""
+        self.identity, self.source = identity, source
 
     def revoke(self, reason: str) -> None:
-        """What the caller proved itself with counts no more: take its rights and let its connection end. Idempotent."""
-        self.permissions = frozenset()
-        self.only = frozenset()
-        waiting, self.on_revoked = self.on_revoked, []
-        for tell in waiting:
+        """What proved the identity is no longer valid: no rights any more, and the connection is to end."""
+        self.entitle((), Rights())
+        for tell in tuple(self.on_revoked):
             tell(reason)

@@ -19,6 +19,7 @@ class Entry:
     type: str
     id: str
     data: bytes  # the encoded ``Event``
+    project: str = ""  # of the object; empty for what belongs to none
 
 
 class Journal(Protocol):

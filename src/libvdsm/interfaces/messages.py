@@ -47,6 +47,39 @@ class WorkCancel(Struct, frozen=True):
     operationId: str  # noqa: N815 - the wire's name
 
 
+class WorkRecover(Struct, frozen=True):
+    """``work.recover``: what became of a verb that was interrupted; answered ``Recovered``.
+
+    Its ``meta`` is that of the verb. The subsystem makes sure that nothing of the earlier life is still at work on the
+    object (a fence), then looks. It changes nothing.
+    """
+
+    method: str
+    params: Raw  # as they were journalled: without secrets
+
+
+class Recovered(Struct, omit_defaults=True, frozen=True):
+    """What was found."""
+
+    outcome: str  # done | absent (it had no effect, and will have none) | unknown
+    result: Raw | UnsetType = UNSET  # of the verb, when done
+    reason: str | None = None  # in words, when not done
+
+
+class WorkCheck(Struct, frozen=True):
+    """``work.check``: all that speaks against a verb now; answered ``Checked``. Changes nothing."""
+
+    method: str
+    params: Raw
+
+
+class Checked(Struct, omit_defaults=True, frozen=True):
+    """What was found."""
+
+    reasons: list[Raw]  # each an error as ipc carries it (``ipc.failures``)
+    nothingToDo: bool = False  # noqa: N815 - the wire's name
+
+
 class ReportSnapshot(Struct, frozen=True):
     """``report.snapshot``."""
 

@@ -29,3 +29,6 @@ class MethodEntry:
     paged: bool
     errors: tuple[str, ...]
     uncacheable: bool  # the result holds a ticket: never cached, stored or logged
+    has_secret: bool = False  # the parameters may hold a secret: never stored or logged
+    works_in: tuple[str, ...] = ()  # the object's states in which the verb has something to do; empty: any
+    done_in: tuple[str, ...] = ()  # those in which there is nothing left to do

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from msgspec import Raw, Struct
 
-from libvdsm.interfaces.messages import Cause, Observed
+from libvdsm.interfaces.messages import Cause, Checked, Observed, Recovered
 
 
 class WorkContext(Struct, kw_only=True):
@@ -75,4 +75,16 @@ class Service(Protocol):
 
     async def stop(self) -> None:
         """End within a few seconds; guests go on."""
+        ...
+
+    async def recover(self, context: WorkContext, params: Struct) -> Recovered:
+        """What became of the verb ``context.method``, which an earlier life began as ``context.operation_id``.
+
+        Called after the first snapshot and before any other verb on the object. Fences, then probes; changes nothing
+        that a caller can see. A verb with the probe ``none`` never comes here: its outcome is unknown.
+        """
+        ...
+
+    async def check(self, context: WorkContext, params: Struct) -> Checked:
+        """All that speaks against the verb ``context.method`` now, without doing anything."""
         ...

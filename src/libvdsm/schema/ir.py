@@ -286,6 +286,8 @@ class Method:
     progress_unit: str | None  # operations only
     paged: bool  # takes limit and after, answers items and next
     requires: tuple[str, ...]
+    works_in: tuple[str, ...]  # states of the object in which the verb has something to do; empty: any
+    done_in: tuple[str, ...]  # states in which there is nothing left to do, and it succeeds at once
     examples: tuple[Example, ...]
     params_record: str  # synthetic name of the parameters' record: "VmCreateParams"
     names: Mapping[str, str] = field(default_factory=dict)  # per-target override, as a field has it

@@ -166,6 +166,8 @@ class _Builder:
             progress_unit=t.text("progress_unit") or None,
             paged=t.flag("paged"),
             requires=t.texts("requires"),
+            works_in=t.texts("works_in"),
+            done_in=t.texts("done_in"),
             examples=_examples(d),
             params_record=params_record(interface, d.name),
             names=_names(d),

@@ -28,6 +28,25 @@ class AlreadyExists(ApiError):
         return str(self.params.get("id", ""))
 
 
+class AnswerNotKept(ApiError):
+    """The call was made before with this idempotency key, and its answer held something secret, so it was not kept.
+
+    Use a new key for a new answer.
+    """
+
+    name: ClassVar[str] = "AnswerNotKept"
+
+    @property
+    def method(self) -> str:
+        """The verb."""
+        return str(self.params.get("method", ""))
+
+    @property
+    def key(self) -> str:
+        """The key."""
+        return str(self.params.get("key", ""))
+
+
 class Cancelled(ApiError):
     """The work was cancelled as asked.
 
@@ -156,6 +175,30 @@ class IdempotencyConflict(ApiError):
         return str(self.params.get("key", ""))
 
 
+class InUse(ApiError):
+    """The object is needed by others and cannot go.
+
+    End its use first.
+    """
+
+    name: ClassVar[str] = "InUse"
+
+    @property
+    def type(self) -> str:
+        """The object's type."""
+        return str(self.params.get("type", ""))
+
+    @property
+    def id(self) -> str:
+        """The object's id."""
+        return str(self.params.get("id", ""))
+
+    @property
+    def reason(self) -> str:
+        """By what."""
+        return str(self.params.get("reason", ""))
+
+
 class InternalError(ApiError):
     """We have a defect; the log holds the details under the incident.
 
@@ -168,6 +211,25 @@ class InternalError(ApiError):
     def incident(self) -> str:
         """The word to search the log for."""
         return str(self.params.get("incident", ""))
+
+
+class Interrupted(ApiError):
+    """The daemon was interrupted, and looking afterwards showed that the work has had no effect.
+
+    Send it again.
+    """
+
+    name: ClassVar[str] = "Interrupted"
+
+    @property
+    def method(self) -> str:
+        """The verb."""
+        return str(self.params.get("method", ""))
+
+    @property
+    def reason(self) -> str:
+        """What happened."""
+        return str(self.params.get("reason", ""))
 
 
 class InvalidParams(ApiError):
@@ -262,6 +324,20 @@ class NotACancellableTask(ApiError):
     def method(self) -> str:
         """Its verb."""
         return str(self.params.get("method", ""))
+
+
+class NotAuthenticated(ApiError):
+    """What was shown as proof of an identity is not valid.
+
+    Use a certificate or token that this host gave and that is neither expired nor revoked.
+    """
+
+    name: ClassVar[str] = "NotAuthenticated"
+
+    @property
+    def reason(self) -> str:
+        """What is wrong with it."""
+        return str(self.params.get("reason", ""))
 
 
 class ObjectNotFound(ApiError):
@@ -368,6 +444,34 @@ class ShuttingDown(ApiError):
     name: ClassVar[str] = "ShuttingDown"
 
 
+class StateFull(ApiError):
+    """The disk that holds the daemon's state is full; only what makes room can be done.
+
+    Make room on the file system of the daemon's state; deletions still work, and all works again by itself then.
+    """
+
+    name: ClassVar[str] = "StateFull"
+
+    @property
+    def reason(self) -> str:
+        """What the disk answered."""
+        return str(self.params.get("reason", ""))
+
+
+class StateUnavailable(ApiError):
+    """What is asked for cannot be recorded, so it is not done.
+
+    Look at the disk and at vdsmd --check-state; reading goes on.
+    """
+
+    name: ClassVar[str] = "StateUnavailable"
+
+    @property
+    def reason(self) -> str:
+        """What failed."""
+        return str(self.params.get("reason", ""))
+
+
 class SubsystemUnavailable(ApiError):
     """The part of the daemon that does this is not there at the moment.
 
@@ -452,6 +556,7 @@ class WrongState(ApiError):
 #: Every class by the error's name.
 ERRORS: Final[dict[str, type[ApiError]]] = {
     "AlreadyExists": AlreadyExists,
+    "AnswerNotKept": AnswerNotKept,
     "Cancelled": Cancelled,
     "DeadlineExceeded": DeadlineExceeded,
     "GenerationConflict": GenerationConflict,
@@ -459,19 +564,24 @@ ERRORS: Final[dict[str, type[ApiError]]] = {
     "HypervisorError": HypervisorError,
     "HypervisorUnavailable": HypervisorUnavailable,
     "IdempotencyConflict": IdempotencyConflict,
+    "InUse": InUse,
     "InternalError": InternalError,
+    "Interrupted": Interrupted,
     "InvalidParams": InvalidParams,
     "InvalidRequest": InvalidRequest,
     "LimitExceeded": LimitExceeded,
     "MethodNotFound": MethodNotFound,
     "NeedsConnection": NeedsConnection,
     "NotACancellableTask": NotACancellableTask,
+    "NotAuthenticated": NotAuthenticated,
     "ObjectNotFound": ObjectNotFound,
     "OutcomeUnknown": OutcomeUnknown,
     "ParseError": ParseError,
     "PermissionDenied": PermissionDenied,
     "ResourceBusy": ResourceBusy,
     "ShuttingDown": ShuttingDown,
+    "StateFull": StateFull,
+    "StateUnavailable": StateUnavailable,
     "SubsystemUnavailable": SubsystemUnavailable,
     "TooLate": TooLate,
     "Unsupported": Unsupported,

@@ -15,6 +15,276 @@ if TYPE_CHECKING:
     from libvdsm.client.runtime.sync.client import TaskHandle
 
 
+class AccessProxy:
+    """Who may do what to which objects."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: BaseClient) -> None:
+        self._client = client
+
+    def check(
+        self,
+        identity: str,
+        method: str,
+        *,
+        object: types.ObjectRef | None = None,
+        project: str | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+    ) -> types.AccessCheck:
+        """Whether an identity may call a verb, and by which grants.
+
+        - identity: Who.
+        - method: The verb, such as VM.start.
+        - object: On which object.
+        - project: In which project, for verbs that make objects.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, MethodNotFound, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke(
+            "Access.check",
+            params(identity=identity, method=method, object=object, project=project),
+            {"timeout": timeout, "flowId": flow_id},
+            types.AccessCheck.from_wire,
+        )
+
+    def define_role(
+        self,
+        name: str,
+        permissions: Sequence[str],
+        *,
+        summary: str | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> types.Role:
+        """Makes a role of this host's own, or changes it; its grants follow at once.
+
+        - name: Its name.
+        - permissions: What it lets do.
+        - summary: What it is for. Default: "".
+
+        Raises AlreadyExists, AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams,
+        LimitExceeded, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate.
+        """
+        return self._client.invoke(
+            "Access.defineRole",
+            params(name=name, permissions=permissions, summary=summary),
+            {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
+            types.Role.from_wire,
+        )
+
+    def delete_role(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> types.Nothing:
+        """Removes a role of this host's own that nobody has.
+
+        - name: Its name.
+
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InUse, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        ObjectNotFound, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate, WrongState.
+        """
+        return self._client.invoke(
+            "Access.deleteRole",
+            params(name=name),
+            {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
+            types.Nothing.from_wire,
+        )
+
+    def grant(
+        self,
+        identity: str,
+        role: str,
+        *,
+        scope: types.AccessScope | None = None,
+        expires_at: str | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> types.Grant:
+        """Gives an identity a role, everywhere, in a project or for one object.
+
+        The grant works at once, also on connections that are open. Giving what the identity has already answers the grant that is there.
+        Nobody can give away a permission that he does not have in that scope himself.
+
+        - identity: Who, such as user:alice or unix:1000.
+        - role: The role.
+        - scope: Where. Default: {'kind': 'everywhere'}.
+        - expires_at: When it ends by itself.
+
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        ObjectNotFound, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate.
+        """
+        return self._client.invoke(
+            "Access.grant",
+            params(identity=identity, role=role, scope=scope, expiresAt=expires_at),
+            {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
+            types.Grant.from_wire,
+        )
+
+    def list(
+        self,
+        *,
+        filter: types.GrantFilter | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+    ) -> types.GrantList:
+        """The grants of this host, in the order of their making.
+
+        - filter: Only those that fit; all members must fit.
+        - limit: The most items in one answer. Unit: count. Default: 100.
+        - after: The cursor next of the page before.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke(
+            "Access.list",
+            params(filter=filter, limit=limit, after=after),
+            {"timeout": timeout, "flowId": flow_id},
+            types.GrantList.from_wire,
+        )
+
+    def list_roles(self, *, timeout: float | None = None, flow_id: str | None = None) -> types.RoleList:
+        """The roles that can be granted.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke("Access.listRoles", {}, {"timeout": timeout, "flowId": flow_id}, types.RoleList.from_wire)
+
+    def revoke(
+        self,
+        grant_id: str,
+        *,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+    ) -> types.Nothing:
+        """Takes a grant away; it ends at once, also on connections that are open.
+
+        - grant_id: The grant.
+
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        ObjectNotFound, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate.
+        """
+        return self._client.invoke(
+            "Access.revoke",
+            params(grantId=grant_id),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+            },
+            types.Nothing.from_wire,
+        )
+
+    def why_denied(
+        self,
+        identity: str,
+        method: str,
+        *,
+        object: types.ObjectRef | None = None,
+        project: str | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+    ) -> types.AccessExplanation:
+        """Why an identity may not call a verb, grant by grant, and what would help.
+
+        - identity: Who.
+        - method: The verb, such as VM.start.
+        - object: On which object.
+        - project: In which project, for verbs that make objects.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, MethodNotFound, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke(
+            "Access.whyDenied",
+            params(identity=identity, method=method, object=object, project=project),
+            {"timeout": timeout, "flowId": flow_id},
+            types.AccessExplanation.from_wire,
+        )
+
+
+class AuditProxy:
+    """Who did what, from where, when, and what became of it."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: BaseClient) -> None:
+        self._client = client
+
+    def changes(
+        self,
+        since: str,
+        *,
+        until: str | None = None,
+        object: types.ObjectRef | None = None,
+        limit: int | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+    ) -> types.AuditChanges:
+        """What changed between two times, object by object, as the journal has it.
+
+        - since: From this time on, itself included.
+        - until: Until this time, itself excluded; now if absent.
+        - object: Of this object alone.
+        - limit: The most objects in one answer. Unit: count. Default: 100.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke(
+            "Audit.changes",
+            params(since=since, until=until, object=object, limit=limit),
+            {"timeout": timeout, "flowId": flow_id},
+            types.AuditChanges.from_wire,
+        )
+
+    def list(
+        self,
+        *,
+        filter: types.AuditFilter | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+    ) -> types.AuditList:
+        """The records of all writes and refusals, newest first.
+
+        - filter: Only those that fit; all members must fit.
+        - limit: The most items in one answer. Unit: count. Default: 100.
+        - after: The cursor next of the page before.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke(
+            "Audit.list",
+            params(filter=filter, limit=limit, after=after),
+            {"timeout": timeout, "flowId": flow_id},
+            types.AuditList.from_wire,
+        )
+
+    def verify(self, *, timeout: float | None = None, flow_id: str | None = None) -> types.AuditVerdict:
+        """Reads all records and checks that none was changed, removed or put in between.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke("Audit.verify", {}, {"timeout": timeout, "flowId": flow_id}, types.AuditVerdict.from_wire)
+
+
 class ConsoleProxy:
     """Serial ports and screens of virtual machines as byte streams."""
 
@@ -46,9 +316,9 @@ class ConsoleProxy:
         - device_id: Which serial port; the first if absent.
         - take_over: Disconnect whoever has it open. Default: False.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
-        Unsupported, WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ResourceBusy,
+        ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, Unsupported, WrongState.
         """
         return self._client.invoke(
             "Console.open",
@@ -120,8 +390,8 @@ class EventProxy:
         - snapshot: Begin with the present state of all objects. Default: False.
         - subscription_id: Its name on this connection; given by the daemon if absent.
 
-        Raises AlreadyExists, DeadlineExceeded, IdempotencyConflict, InternalError, InvalidParams, LimitExceeded, NeedsConnection,
-        PermissionDenied, ShuttingDown, TooLate.
+        Raises AlreadyExists, AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams,
+        LimitExceeded, NeedsConnection, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate.
         """
         return self._client.invoke(
             "Event.subscribe",
@@ -144,8 +414,8 @@ class EventProxy:
 
         - subscription_id: The subscription.
 
-        Raises DeadlineExceeded, IdempotencyConflict, InternalError, InvalidParams, LimitExceeded, NeedsConnection, ObjectNotFound,
-        PermissionDenied, ShuttingDown, TooLate.
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        NeedsConnection, ObjectNotFound, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate.
         """
         return self._client.invoke(
             "Event.unsubscribe",
@@ -168,6 +438,13 @@ class HostProxy:
 
     def __init__(self, client: BaseClient) -> None:
         self._client = client
+
+    def diagnose(self, *, timeout: float | None = None, flow_id: str | None = None) -> types.Diagnosis:
+        """What this host and its daemon can and cannot do, why, and what would help.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke("Host.diagnose", {}, {"timeout": timeout, "flowId": flow_id}, types.Diagnosis.from_wire)
 
     def get_capabilities(self, *, timeout: float | None = None, flow_id: str | None = None) -> types.HostCapabilities:
         """What this host's hypervisor can do, and what it cannot and why.
@@ -207,12 +484,134 @@ class IdentityProxy:
     def __init__(self, client: BaseClient) -> None:
         self._client = client
 
+    def create_token(
+        self,
+        label: str,
+        *,
+        identity: str | None = None,
+        role: str | None = None,
+        scope: types.AccessScope | None = None,
+        expires_in: int | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> types.TokenMade:
+        """Makes a token that speaks for you, or (with access.manage) for another; it is shown this once.
+
+        - label: What it is for.
+        - identity: For whom it speaks; for you if absent.
+        - role: It can do no more than this role, nor more than its identity.
+        - scope: It can do nothing outside of this, nor what its identity cannot.
+        - expires_in: How long it works. Unit: seconds. Default: 86400.
+
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        ObjectNotFound, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate.
+        """
+        return self._client.invoke(
+            "Identity.createToken",
+            params(label=label, identity=identity, role=role, scope=scope, expiresIn=expires_in),
+            {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
+            types.TokenMade.from_wire,
+        )
+
+    def list_tokens(
+        self, *, limit: int | None = None, after: str | None = None, timeout: float | None = None, flow_id: str | None = None
+    ) -> types.TokenList:
+        """Your tokens; with access.read those of everybody. Never the tokens themselves.
+
+        - limit: The most items in one answer. Unit: count. Default: 100.
+        - after: The cursor next of the page before.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke(
+            "Identity.listTokens", params(limit=limit, after=after), {"timeout": timeout, "flowId": flow_id}, types.TokenList.from_wire
+        )
+
+    def login(self, token: str, *, timeout: float | None = None, flow_id: str | None = None) -> types.IdentityInfo:
+        """Lets this connection speak for the bearer of a token from now on.
+
+        Over HTTP send the header Authorization: Bearer <token> instead. What the connection could do before, it can do no more.
+
+        - token: The token.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, NeedsConnection, NotAuthenticated, PermissionDenied,
+        ShuttingDown, TooLate.
+        """
+        return self._client.invoke(
+            "Identity.login", params(token=token), {"timeout": timeout, "flowId": flow_id}, types.IdentityInfo.from_wire
+        )
+
+    def revoke_token(
+        self,
+        token_id: str,
+        *,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+    ) -> types.Nothing:
+        """Ends a token at once, and the connections that it opened.
+
+        - token_id: The token.
+
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        ObjectNotFound, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate.
+        """
+        return self._client.invoke(
+            "Identity.revokeToken",
+            params(tokenId=token_id),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+            },
+            types.Nothing.from_wire,
+        )
+
     def who_am_i(self, *, timeout: float | None = None, flow_id: str | None = None) -> types.IdentityInfo:
         """Who you are and what you may do.
 
         Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
         """
         return self._client.invoke("Identity.whoAmI", {}, {"timeout": timeout, "flowId": flow_id}, types.IdentityInfo.from_wire)
+
+
+class PlanProxy:
+    """What a call would do, without doing it."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: BaseClient) -> None:
+        self._client = client
+
+    def check(
+        self,
+        method: str,
+        *,
+        params: Any | None = None,
+        expected_generation: int | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+    ) -> types.PlanCheck:
+        """Whether a call would be allowed and possible now, with all reasons against it at once.
+
+        - method: The verb, such as VM.start.
+        - params: Its parameters. Default: {}.
+        - expected_generation: As in the call's options.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, MethodNotFound, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke(
+            "Plan.check",
+            params(method=method, params=params, expectedGeneration=expected_generation),
+            {"timeout": timeout, "flowId": flow_id},
+            types.PlanCheck.from_wire,
+        )
 
 
 class SchemaProxy:
@@ -253,8 +652,8 @@ class TaskProxy:
 
         - task_id: The task.
 
-        Raises DeadlineExceeded, IdempotencyConflict, InternalError, InvalidParams, LimitExceeded, NotACancellableTask, ObjectNotFound,
-        PermissionDenied, ShuttingDown, TooLate.
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        NotACancellableTask, ObjectNotFound, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate.
         """
         return self._client.invoke(
             "Task.cancel",
@@ -283,8 +682,8 @@ class TaskProxy:
 
         - task_id: The task.
 
-        Raises DeadlineExceeded, IdempotencyConflict, InternalError, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied,
-        ShuttingDown, TooLate, WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        ObjectNotFound, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate, WrongState.
         """
         return self._client.invoke(
             "Task.delete",
@@ -356,6 +755,7 @@ class VmProxy:
         config: types.VmConfig,
         *,
         vm_id: str | None = None,
+        project: str | None = None,
         timeout: float | None = None,
         flow_id: str | None = None,
         not_after: str | None = None,
@@ -366,13 +766,15 @@ class VmProxy:
         - name: A label for people; it need not be unique.
         - config: What the virtual machine is to be.
         - vm_id: The id that it shall have; a random one if absent.
+        - project: The project to which it shall belong. Default: "default".
 
-        Raises AlreadyExists, DeadlineExceeded, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError, InvalidParams,
-        LimitExceeded, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate, Unsupported.
+        Raises AlreadyExists, AnswerNotKept, DeadlineExceeded, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
+        Interrupted, InvalidParams, LimitExceeded, OutcomeUnknown, PermissionDenied, ResourceBusy, ShuttingDown, StateFull,
+        StateUnavailable, SubsystemUnavailable, TooLate, Unsupported.
         """
         return self._client.invoke(
             "VM.create",
-            params(name=name, config=config, vmId=vm_id),
+            params(name=name, config=config, vmId=vm_id, project=project),
             {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
             types.VmCreateResult.from_wire,
         )
@@ -396,9 +798,9 @@ class VmProxy:
 
         Answers at once with the task; ``wait`` on it for the result.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
-        WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ResourceBusy,
+        ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, WrongState.
         """
         return self._client.start(
             "VM.delete",
@@ -414,15 +816,18 @@ class VmProxy:
             types.Nothing.from_wire,
         )
 
-    def get(self, vm_id: str, *, timeout: float | None = None, flow_id: str | None = None) -> types.VM:
+    def get(self, vm_id: str, *, actions: bool | None = None, timeout: float | None = None, flow_id: str | None = None) -> types.VM:
         """One virtual machine.
 
         - vm_id: The virtual machine.
+        - actions: Add the member actions. Default: False.
 
         Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ShuttingDown,
         SubsystemUnavailable, TooLate.
         """
-        return self._client.invoke("VM.get", params(vmId=vm_id), {"timeout": timeout, "flowId": flow_id}, types.VM.from_wire)
+        return self._client.invoke(
+            "VM.get", params(vmId=vm_id, actions=actions), {"timeout": timeout, "flowId": flow_id}, types.VM.from_wire
+        )
 
     def get_stats(
         self,
@@ -483,9 +888,9 @@ class VmProxy:
 
         - vm_id: The virtual machine.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
-        WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ResourceBusy,
+        ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, WrongState.
         """
         return self._client.invoke(
             "VM.pause",
@@ -523,9 +928,9 @@ class VmProxy:
 
         Answers at once with the task; ``wait`` on it for the result.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
-        WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ResourceBusy,
+        ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, WrongState.
         """
         return self._client.start(
             "VM.reboot",
@@ -555,9 +960,9 @@ class VmProxy:
 
         - vm_id: The virtual machine.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
-        WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ResourceBusy,
+        ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, WrongState.
         """
         return self._client.invoke(
             "VM.reset",
@@ -586,9 +991,9 @@ class VmProxy:
 
         - vm_id: The virtual machine.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
-        WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ResourceBusy,
+        ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, WrongState.
         """
         return self._client.invoke(
             "VM.resume",
@@ -645,9 +1050,9 @@ class VmProxy:
 
         Answers at once with the task; ``wait`` on it for the result.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
-        WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ResourceBusy,
+        ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, WrongState.
         """
         return self._client.start(
             "VM.shutdown",
@@ -682,9 +1087,9 @@ class VmProxy:
 
         Answers at once with the task; ``wait`` on it for the result.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
-        Unsupported, WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ResourceBusy,
+        ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, Unsupported, WrongState.
         """
         return self._client.start(
             "VM.start",
@@ -717,8 +1122,9 @@ class VmProxy:
 
         Answers at once with the task; ``wait`` on it for the result.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ShuttingDown, SubsystemUnavailable, TooLate, WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull,
+        StateUnavailable, SubsystemUnavailable, TooLate, WrongState.
         """
         return self._client.start(
             "VM.stop",
@@ -740,6 +1146,7 @@ class VmProxy:
         *,
         name: str | None = None,
         config: types.VmConfigPatch | None = None,
+        project: str | None = None,
         timeout: float | None = None,
         flow_id: str | None = None,
         not_after: str | None = None,
@@ -754,14 +1161,15 @@ class VmProxy:
         - vm_id: The virtual machine.
         - name: A new label.
         - config: What is to change.
+        - project: The project to which it shall belong from now on; the permission is needed in both.
 
-        Raises DeadlineExceeded, GenerationConflict, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
-        InternalError, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable,
-        TooLate, Unsupported.
+        Raises AnswerNotKept, DeadlineExceeded, GenerationConflict, GuestUnresponsive, HypervisorError, HypervisorUnavailable,
+        IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied,
+        ResourceBusy, ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, Unsupported.
         """
         return self._client.invoke(
             "VM.update",
-            params(vmId=vm_id, name=name, config=config),
+            params(vmId=vm_id, name=name, config=config, project=project),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -775,6 +1183,16 @@ class VmProxy:
 
 class Interfaces(BaseClient):
     """A client with every interface of the API as a property."""
+
+    @property
+    def access(self) -> AccessProxy:
+        """Who may do what to which objects."""
+        return AccessProxy(self)
+
+    @property
+    def audit(self) -> AuditProxy:
+        """Who did what, from where, when, and what became of it."""
+        return AuditProxy(self)
 
     @property
     def console(self) -> ConsoleProxy:
@@ -795,6 +1213,11 @@ class Interfaces(BaseClient):
     def identity(self) -> IdentityProxy:
         """Who you are to this host."""
         return IdentityProxy(self)
+
+    @property
+    def plan(self) -> PlanProxy:
+        """What a call would do, without doing it."""
+        return PlanProxy(self)
 
     @property
     def schema(self) -> SchemaProxy:

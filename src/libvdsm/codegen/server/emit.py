@@ -233,7 +233,18 @@ def _traits(api: ir.Api, method: ir.Method) -> dict[str, str]:
         **{trait: literal(getattr(method, trait)) for trait in later},
         "errors": _tuple(method.errors),
         "uncacheable": repr(holds(api, method.result, ir.Scalar.TICKET)),
+        "has_secret": repr(_any_secret(api, method)),
+        "works_in": _tuple(method.works_in),
+        "done_in": _tuple(method.done_in),
     }
+
+
+def _any_secret(api: ir.Api, method: ir.Method) -> bool:
+    """Whether the parameters may hold a secret anywhere."""
+    singles = [_single(field.type) for field in method.params]
+    return any(
+        one.scalar is ir.Scalar.SECRET if isinstance(one, ir.ScalarRef) else holds(api, one.name, ir.Scalar.SECRET) for one in singles
+    )
 
 
 def _tuple(items: Iterable[str]) -> str:

@@ -29,6 +29,20 @@ class AlreadyExists(ApiError):
         super().__init__(type=type, id=id)
 
 
+class AnswerNotKept(ApiError):
+    """The call was made before with this idempotency key, and its answer held something secret, so it was not kept."""
+
+    name: ClassVar[str] = "AnswerNotKept"
+    number: ClassVar[int] = 24
+    template: ClassVar[str] = "{method} was done before with the key {key}; its answer was not kept"
+    remedy_template: ClassVar[str] = "Use a new key for a new answer."
+    fault: ClassVar[str] = "client"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, *, method: str, key: str) -> None:
+        super().__init__(method=method, key=key)
+
+
 class Cancelled(ApiError):
     """The work was cancelled as asked."""
 
@@ -127,6 +141,20 @@ class IdempotencyConflict(ApiError):
         super().__init__(key=key)
 
 
+class InUse(ApiError):
+    """The object is needed by others and cannot go."""
+
+    name: ClassVar[str] = "InUse"
+    number: ClassVar[int] = 26
+    template: ClassVar[str] = "{type} {id} is in use: {reason}"
+    remedy_template: ClassVar[str] = "End its use first."
+    fault: ClassVar[str] = "client"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, *, type: str, id: str, reason: str) -> None:
+        super().__init__(type=type, id=id, reason=reason)
+
+
 class InternalError(ApiError):
     """We have a defect; the log holds the details under the incident."""
 
@@ -139,6 +167,20 @@ class InternalError(ApiError):
 
     def __init__(self, *, incident: str) -> None:
         super().__init__(incident=incident)
+
+
+class Interrupted(ApiError):
+    """The daemon was interrupted, and looking afterwards showed that the work has had no effect."""
+
+    name: ClassVar[str] = "Interrupted"
+    number: ClassVar[int] = 23
+    template: ClassVar[str] = "{method} was interrupted and has had no effect: {reason}"
+    remedy_template: ClassVar[str] = "Send it again."
+    fault: ClassVar[str] = "server"
+    retryable: ClassVar[bool] = True
+
+    def __init__(self, *, method: str, reason: str) -> None:
+        super().__init__(method=method, reason=reason)
 
 
 class InvalidParams(ApiError):
@@ -225,6 +267,20 @@ class NotACancellableTask(ApiError):
         super().__init__(id=id, method=method)
 
 
+class NotAuthenticated(ApiError):
+    """What was shown as proof of an identity is not valid."""
+
+    name: ClassVar[str] = "NotAuthenticated"
+    number: ClassVar[int] = 25
+    template: ClassVar[str] = "{reason}"
+    remedy_template: ClassVar[str] = "Use a certificate or token that this host gave and that is neither expired nor revoked."
+    fault: ClassVar[str] = "client"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(reason=reason)
+
+
 class ObjectNotFound(ApiError):
     """The object is not there, or not yours to see."""
 
@@ -309,6 +365,36 @@ class ShuttingDown(ApiError):
         super().__init__()
 
 
+class StateFull(ApiError):
+    """The disk that holds the daemon's state is full; only what makes room can be done."""
+
+    name: ClassVar[str] = "StateFull"
+    number: ClassVar[int] = 21
+    template: ClassVar[str] = "the state of this host cannot grow: {reason}"
+    remedy_template: ClassVar[str] = (
+        "Make room on the file system of the daemon's state; deletions still work, and all works again by itself then."
+    )
+    fault: ClassVar[str] = "host"
+    retryable: ClassVar[bool] = True
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(reason=reason)
+
+
+class StateUnavailable(ApiError):
+    """What is asked for cannot be recorded, so it is not done."""
+
+    name: ClassVar[str] = "StateUnavailable"
+    number: ClassVar[int] = 22
+    template: ClassVar[str] = "the state of this host cannot be written: {reason}"
+    remedy_template: ClassVar[str] = "Look at the disk and at vdsmd --check-state; reading goes on."
+    fault: ClassVar[str] = "host"
+    retryable: ClassVar[bool] = True
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(reason=reason)
+
+
 class SubsystemUnavailable(ApiError):
     """The part of the daemon that does this is not there at the moment."""
 
@@ -368,6 +454,7 @@ class WrongState(ApiError):
 #: Every class by the error's name.
 ERRORS: Final[Mapping[str, type[ApiError]]] = {
     "AlreadyExists": AlreadyExists,
+    "AnswerNotKept": AnswerNotKept,
     "Cancelled": Cancelled,
     "DeadlineExceeded": DeadlineExceeded,
     "GenerationConflict": GenerationConflict,
@@ -375,19 +462,24 @@ ERRORS: Final[Mapping[str, type[ApiError]]] = {
     "HypervisorError": HypervisorError,
     "HypervisorUnavailable": HypervisorUnavailable,
     "IdempotencyConflict": IdempotencyConflict,
+    "InUse": InUse,
     "InternalError": InternalError,
+    "Interrupted": Interrupted,
     "InvalidParams": InvalidParams,
     "InvalidRequest": InvalidRequest,
     "LimitExceeded": LimitExceeded,
     "MethodNotFound": MethodNotFound,
     "NeedsConnection": NeedsConnection,
     "NotACancellableTask": NotACancellableTask,
+    "NotAuthenticated": NotAuthenticated,
     "ObjectNotFound": ObjectNotFound,
     "OutcomeUnknown": OutcomeUnknown,
     "ParseError": ParseError,
     "PermissionDenied": PermissionDenied,
     "ResourceBusy": ResourceBusy,
     "ShuttingDown": ShuttingDown,
+    "StateFull": StateFull,
+    "StateUnavailable": StateUnavailable,
     "SubsystemUnavailable": SubsystemUnavailable,
     "TooLate": TooLate,
     "Unsupported": Unsupported,

@@ -23,9 +23,9 @@ class VirtService(Protocol):
         The bytes are had by GET /stream/<ticket> with "Connection: Upgrade" and "Upgrade: vdsm-stream" on any HTTP port or socket of this
         daemon, by the same identity, before the ticket expires. After the answer 101 the connection carries the console's bytes both ways.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
-        Unsupported, WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ResourceBusy,
+        ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, Unsupported, WrongState.
         """
 
     async def host_get_capabilities(self, context: WorkContext, params: types.HostGetCapabilitiesParams) -> types.HostCapabilities:
@@ -38,48 +38,49 @@ class VirtService(Protocol):
     async def vm_create(self, context: WorkContext, params: types.VmCreateParams) -> types.VmCreateResult:
         """Defines a virtual machine; it does not start it.
 
-        Raises AlreadyExists, DeadlineExceeded, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError, InvalidParams,
-        LimitExceeded, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate, Unsupported.
+        Raises AlreadyExists, AnswerNotKept, DeadlineExceeded, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
+        Interrupted, InvalidParams, LimitExceeded, OutcomeUnknown, PermissionDenied, ResourceBusy, ShuttingDown, StateFull,
+        StateUnavailable, SubsystemUnavailable, TooLate, Unsupported.
         """
 
     async def vm_delete(self, context: WorkContext, params: types.VmDeleteParams) -> types.Nothing:
         """Removes a stopped virtual machine's definition; its disks stay.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
-        WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ResourceBusy,
+        ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, WrongState.
         """
 
     async def vm_pause(self, context: WorkContext, params: types.VmPauseParams) -> types.Nothing:
         """Stops the virtual processors; memory stays.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
-        WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ResourceBusy,
+        ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, WrongState.
         """
 
     async def vm_reboot(self, context: WorkContext, params: types.VmRebootParams) -> types.VmShutdownResult:
         """Asks the guest to reboot; the task ends when the request was given and, where it can be seen, the guest has restarted.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
-        WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ResourceBusy,
+        ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, WrongState.
         """
 
     async def vm_reset(self, context: WorkContext, params: types.VmResetParams) -> types.Nothing:
         """Presses the reset button; the guest may lose data.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
-        WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ResourceBusy,
+        ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, WrongState.
         """
 
     async def vm_resume(self, context: WorkContext, params: types.VmResumeParams) -> types.Nothing:
         """Lets the virtual processors of a paused virtual machine go on.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
-        WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ResourceBusy,
+        ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, WrongState.
         """
 
     async def vm_screenshot(self, context: WorkContext, params: types.VmScreenshotParams) -> types.VmScreenshot:
@@ -96,24 +97,25 @@ class VirtService(Protocol):
         button (acpi). The task ends when the virtual machine is stopped. If it is not by the end of wait, its plug is pulled with force,
         else the task fails with GuestUnresponsive and the guest goes on.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
-        WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ResourceBusy,
+        ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, WrongState.
         """
 
     async def vm_start(self, context: WorkContext, params: types.VmStartParams) -> types.Nothing:
         """Starts a stopped virtual machine.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate,
-        Unsupported, WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ResourceBusy,
+        ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, Unsupported, WrongState.
         """
 
     async def vm_stop(self, context: WorkContext, params: types.VmStopParams) -> types.Nothing:
         """Pulls the plug; the guest may lose data.
 
-        Raises DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict, InternalError,
-        InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ShuttingDown, SubsystemUnavailable, TooLate, WrongState.
+        Raises AnswerNotKept, DeadlineExceeded, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
+        InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull,
+        StateUnavailable, SubsystemUnavailable, TooLate, WrongState.
         """
 
     async def vm_update(self, context: WorkContext, params: types.VmUpdateParams) -> types.VmUpdateResult:
@@ -122,7 +124,7 @@ class VirtService(Protocol):
         Members of the patch replace those of the configuration, null clears optional ones, lists are replaced whole. Members that can
         change while it runs take effect at once, the others at its next start; the answer tells which.
 
-        Raises DeadlineExceeded, GenerationConflict, GuestUnresponsive, HypervisorError, HypervisorUnavailable, IdempotencyConflict,
-        InternalError, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable,
-        TooLate, Unsupported.
+        Raises AnswerNotKept, DeadlineExceeded, GenerationConflict, GuestUnresponsive, HypervisorError, HypervisorUnavailable,
+        IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded, ObjectNotFound, OutcomeUnknown, PermissionDenied,
+        ResourceBusy, ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate, Unsupported.
         """

@@ -63,6 +63,21 @@ class Acceleration(StrEnum):
     """Not at all (simulator)."""
 
 
+class AuditOutcome(StrEnum):
+    """What became of a call."""
+
+    DONE = "done"
+    """It was done."""
+    FAILED = "failed"
+    """It was tried and failed."""
+    CANCELLED = "cancelled"
+    """It was stopped as asked."""
+    UNKNOWN = "unknown"
+    """Its end was not seen."""
+    REFUSED = "refused"
+    """It was not allowed."""
+
+
 class ChangeEffect(StrEnum):
     """When a change takes effect."""
 
@@ -176,6 +191,19 @@ class EventGapReason(StrEnum):
     """The token is of another life of the journal."""
 
 
+class FindingState(StrEnum):
+    """How well something works."""
+
+    OK = "ok"
+    """It works."""
+    LIMITED = "limited"
+    """It works in part, or will stop working."""
+    MISSING = "missing"
+    """It does not work."""
+    UNKNOWN = "unknown"
+    """It could not be looked at."""
+
+
 class Firmware(StrEnum):
     """A kind of firmware."""
 
@@ -201,6 +229,10 @@ class IdentitySource(StrEnum):
     """Not at all; the daemon runs with --insecure."""
     CONNECTOR = "connector"
     """By a connector inside the daemon."""
+    CERTIFICATE = "certificate"
+    """By a client certificate."""
+    TOKEN = "token"
+    """By a token."""
 
 
 class NicModel(StrEnum):
@@ -298,6 +330,130 @@ class VmState(StrEnum):
     """It is stopped and its memory is on disk."""
 
 
+class AccessCheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Whether a call is allowed."""
+
+    allowed: bool
+    """Whether it is."""
+    permission: str | None = None
+    """What the verb needs; absent if it needs nothing."""
+    grants: list[Grant]
+    """The grants that allow it."""
+
+
+class AccessExplanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Why a call is refused."""
+
+    allowed: bool
+    """Whether it is allowed after all."""
+    permission: str | None = None
+    """What the verb needs; absent if it needs nothing."""
+    considered: list[ConsideredGrant]
+    """Every grant of the identity."""
+    remedy: str | None = None
+    """What would allow it."""
+
+
+class AuditChanges(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What changed between two times."""
+
+    items: list[ObjectChange]
+    """The objects, in the order of their first change."""
+    complete: bool
+    """Whether the journal still has all of that time, and all objects are in this answer."""
+
+
+class AuditFilter(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"object_id": "objectId"}
+):
+    """Which records; every member that is there must fit."""
+
+    identity: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    """Is about this identity."""
+    method: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    """Calls this verb."""
+    object_id: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    """Is on this object."""
+    outcomes: Annotated[list[AuditOutcome], msgspec.Meta(max_length=8)] | None = None
+    """Ended in one of these ways."""
+    since: Timestamp | None = None
+    """Was recorded at this time or later."""
+    until: Timestamp | None = None
+    """Was recorded before this time."""
+
+
+class AuditList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A page of audit records."""
+
+    items: list[AuditRecord]
+    """The records of this page."""
+    next: str | None = None
+    """The cursor of the next page; absent on the last one."""
+
+
+class AuditRecord(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"operation_id": "operationId", "flow_id": "flowId"},
+):
+    """One call, or several refusals of the same kind."""
+
+    sequence: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Its number."""
+    time: Timestamp
+    """When it was recorded."""
+    identity: str
+    """Who."""
+    source: IdentitySource
+    """How the identity was established."""
+    address: str
+    """From where."""
+    method: str
+    """The verb."""
+    object: ObjectRef | None = None
+    """On which object."""
+    project: str | None = None
+    """The object's project."""
+    changed: list[str] | None = None
+    """Paths of what was given to be changed, without values."""
+    outcome: AuditOutcome
+    """What became of it."""
+    error: str | None = None
+    """The error's name if it did not end well."""
+    operation_id: str | None = None
+    """The task, or the call's own id."""
+    flow_id: str | None = None
+    """The caller's own word for a group of calls."""
+    count: Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
+    """How many refusals alike this record stands for. Unit: count."""
+    until: Timestamp | None = None
+    """When the last of several was."""
+    hash: str
+    """SHA-256 over the record before it and this one, in hexadecimal digits."""
+
+
+class AuditVerdict(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"first_unsound": "firstUnsound"}
+):
+    """Whether the chain of audit records is whole."""
+
+    sound: bool
+    """Whether it is."""
+    first: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """The oldest record that is kept."""
+    last: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """The newest."""
+    hash: str | None = None
+    """The hash of the newest; keep it elsewhere to notice a chain that was made anew."""
+    first_unsound: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
+    """The first record that does not fit."""
+    reason: str | None = None
+    """What is wrong with it."""
+
+
 class BlockDiskSource(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="kind", tag="block"
 ):
@@ -353,6 +509,17 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     """When it takes effect."""
 
 
+class ConsideredGrant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A grant, and why it does or does not allow the call."""
+
+    grant: Grant
+    """The grant."""
+    fits: bool
+    """Whether it allows the call."""
+    reason: str
+    """Why."""
+
+
 class ConsoleTicket(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"expires_at": "expiresAt"}
 ):
@@ -384,6 +551,13 @@ class CpuConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
 
     def __post_init__(self) -> None:
         _fill(self, "mode")
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """All that was looked at."""
+
+    items: list[Finding]
+    """The findings, in the order of their ids."""
 
 
 class DiskConfig(
@@ -499,6 +673,8 @@ class EventObject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """Its generation after the change."""
     revision: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
     """Its revision after the change."""
+    project: str | None = None
+    """Its project."""
 
 
 class EventSubscription(
@@ -510,6 +686,12 @@ class EventSubscription(
     """Its name on this connection."""
     resume: str
     """The token from which it begins."""
+
+
+class EverywhereScope(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="kind", tag="everywhere"
+):
+    """All objects, and the host."""
 
 
 class Feature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -534,6 +716,21 @@ class FileDiskSource(
     """How it is laid out."""
 
 
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One thing that was looked at."""
+
+    id: str
+    """What, such as hypervisor.acceleration; stable."""
+    state: FindingState
+    """How well it works."""
+    summary: str
+    """What was found."""
+    reason: str | None = None
+    """Why it is so."""
+    remedy: str | None = None
+    """What would help."""
+
+
 class FirmwareConfig(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"secure_boot": "secureBoot"}
 ):
@@ -546,6 +743,52 @@ class FirmwareConfig(
 
     def __post_init__(self) -> None:
         _fill(self, "kind", "secure_boot")
+
+
+class Grant(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"expires_at": "expiresAt", "created_at": "createdAt", "created_by": "createdBy"},
+):
+    """A role that an identity has somewhere."""
+
+    id: Uuid
+    """Its id."""
+    identity: str
+    """Who has it."""
+    role: str
+    """The role."""
+    scope: AccessScope
+    """Where."""
+    expires_at: Timestamp | None = None
+    """When it ends by itself."""
+    created_at: Timestamp
+    """When it was given."""
+    created_by: str
+    """Who gave it."""
+
+
+class GrantFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Which grants; every member that is there must fit."""
+
+    identity: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    """Is this identity's."""
+    role: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    """Gives this role."""
+    project: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    """Holds in this project alone."""
+
+
+class GrantList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A page of grants."""
+
+    items: list[Grant]
+    """The grants of this page."""
+    next: str | None = None
+    """The cursor of the next page; absent on the last one."""
 
 
 class GraphicsConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -745,6 +988,10 @@ class IdentityInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Its roles."""
     permissions: list[str]
     """What it may do."""
+    projects: list[ProjectRights] | None = None
+    """What it may do besides in single projects."""
+    objects: list[ObjectRights] | None = None
+    """What it may do besides to single objects."""
 
 
 class KernelBoot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -796,12 +1043,47 @@ class Nothing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     """An empty answer; it may grow."""
 
 
+class ObjectChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """All that changed on one object."""
+
+    object: ObjectRef
+    """The object."""
+    change: ChangeKind
+    """What all of it comes to: added, changed or removed."""
+    patch: OptionalJson = None
+    """All changes as one merge patch (RFC 7396)."""
+    events: Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
+    """How many events there were. Unit: count."""
+    causes: list[EventCause]
+    """Why, each cause once, oldest first."""
+
+
 class ObjectRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An object."""
 
     type: str
     """Its type, such as vm."""
     id: str
+    """Its id."""
+
+
+class ObjectRights(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What may be done to an object."""
+
+    object: ObjectRef
+    """The object."""
+    permissions: list[str]
+    """What may be done to it."""
+
+
+class ObjectScope(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="kind", tag="object"
+):
+    """One object."""
+
+    type: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    """Its type, such as vm."""
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     """Its id."""
 
 
@@ -816,6 +1098,74 @@ class OpenRpc(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     """The verbs."""
     components: OptionalJson = None
     """Types and errors."""
+
+
+class PlanCheck(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"nothing_to_do": "nothingToDo"}
+):
+    """Whether a call is possible."""
+
+    possible: bool
+    """Whether nothing speaks against it."""
+    nothing_to_do: bool | None = None
+    """Whether all is already as the call would make it."""
+    reasons: list[PlanReason]
+    """All that speaks against it."""
+
+
+class PlanReason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One reason why a call would fail now."""
+
+    error: str
+    """The error that the call would answer."""
+    code: Integer
+    """The error's number."""
+    message: str
+    """In words."""
+    path: str | None = None
+    """The parameter that is wrong, as a JSONPath."""
+    remedy: str
+    """What would help."""
+    retryable: bool
+    """Whether it may pass by itself."""
+
+
+class ProjectRights(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What may be done in a project."""
+
+    project: str
+    """The project."""
+    permissions: list[str]
+    """What may be done there."""
+
+
+class ProjectScope(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="kind", tag="project"
+):
+    """The objects of a project, those to come included."""
+
+    project: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*)\Z")]
+    """The project."""
+
+
+class Role(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"built_in": "builtIn"}):
+    """A set of permissions."""
+
+    name: str
+    """Its name."""
+    summary: str
+    """What it is for."""
+    permissions: list[str]
+    """What it lets do."""
+    built_in: bool
+    """Whether it comes with this API; such a role cannot be changed."""
+
+
+class RoleList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """All roles."""
+
+    items: list[Role]
+    """The roles, in the order of their names."""
 
 
 class SerialConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -856,6 +1206,8 @@ class Task(
     """The verb."""
     object: ObjectRef | None = None
     """What it works on."""
+    project: str | None = None
+    """The project of the object."""
     subsystem: str
     """Who does it."""
     identity: str | None = None
@@ -929,6 +1281,63 @@ class TaskProgress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """percent, bytes, ..."""
 
 
+class Token(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"created_at": "createdAt", "created_by": "createdBy", "expires_at": "expiresAt", "used_at": "usedAt"},
+):
+    """A token, without what it is: only its digest is kept."""
+
+    id: Uuid
+    """Its id."""
+    label: str
+    """What it is for."""
+    identity: str
+    """For whom it speaks."""
+    role: str | None = None
+    """It can do no more than this role."""
+    scope: AccessScope | None = None
+    """It can do nothing outside of this."""
+    created_at: Timestamp
+    """When it was made."""
+    created_by: str
+    """By whom."""
+    expires_at: Timestamp
+    """When it ends."""
+    used_at: Timestamp | None = None
+    """When it was last used, to the hour."""
+
+
+class TokenList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A page of tokens."""
+
+    items: list[Token]
+    """The tokens of this page."""
+    next: str | None = None
+    """The cursor of the next page; absent on the last one."""
+
+
+class TokenMade(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"token_id": "tokenId", "expires_at": "expiresAt"},
+):
+    """A new token."""
+
+    token_id: Uuid
+    """Its id."""
+    token: str
+    """The token; it is shown this once."""
+    expires_at: Timestamp
+    """When it ends."""
+
+
 class UserNicSource(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="kind", tag="user"
 ):
@@ -953,6 +1362,8 @@ class VM(
     """Counts the accepted changes of its configuration."""
     revision: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
     """The event sequence of its last change of any kind."""
+    project: str
+    """The project to which it belongs."""
     desired: Desired
     """Where config comes from."""
     state: VmState
@@ -967,6 +1378,8 @@ class VM(
     """What it is to be."""
     restart_needed: list[str]
     """Members of config that take effect at its next start."""
+    actions: dict[str, str] | None = None
+    """Verbs that its state refuses now, each with the reason; only where it was asked for."""
 
 
 class VmConfig(
@@ -1168,6 +1581,8 @@ class VmFilter(
     """Is in one of these states."""
     metadata: Annotated[dict[str, Annotated[str, msgspec.Meta(max_length=4096)]], msgspec.Meta(max_length=64)] | None = None
     """Has all of these metadata."""
+    project: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    """Belongs to this project."""
 
 
 class VmList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -1307,6 +1722,8 @@ class VmView(
     """Counts the accepted changes of its configuration."""
     revision: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
     """The event sequence of its last change of any kind."""
+    project: str | None = None
+    """The project to which it belongs."""
     desired: Desired | None = None
     """Where config comes from."""
     state: VmState | None = None
@@ -1321,6 +1738,136 @@ class VmView(
     """What it is to be."""
     restart_needed: list[str] | None = None
     """Members of config that take effect at its next start."""
+    actions: dict[str, str] | None = None
+    """Verbs that its state refuses now, each with the reason; only where it was asked for."""
+
+
+class AccessCheckParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Access.check."""
+
+    identity: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    """Who."""
+    method: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    """The verb, such as VM.start."""
+    object: ObjectRef | None = None
+    """On which object."""
+    project: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    """In which project, for verbs that make objects."""
+
+
+class AccessDefineRoleParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Access.defineRole."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^(?:[a-z][A-Za-z0-9._-]*)\Z")]
+    """Its name."""
+    permissions: Annotated[list[Annotated[str, msgspec.Meta(max_length=128)]], msgspec.Meta(min_length=1, max_length=256)]
+    """What it lets do."""
+    summary: Defaulted[Annotated[str, msgspec.Meta(max_length=256, pattern=r"^(?:[^\x00-\x1f\x7f]*)\Z")]] = msgspec.field(
+        default_factory=lambda: ""
+    )
+    """What it is for."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "summary")
+
+
+class AccessDeleteRoleParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Access.deleteRole."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    """Its name."""
+
+
+class AccessGrantParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"expires_at": "expiresAt"}
+):
+    """Parameters of Access.grant."""
+
+    identity: Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^(?:[a-z]+:[^\x00-\x1f\x7f]+)\Z")]
+    """Who, such as user:alice or unix:1000."""
+    role: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^(?:[a-z][A-Za-z0-9._-]*)\Z")]
+    """The role."""
+    scope: Defaulted[AccessScope] = msgspec.field(default_factory=EverywhereScope)
+    """Where."""
+    expires_at: Timestamp | None = None
+    """When it ends by itself."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "scope")
+
+
+class AccessListParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Access.list."""
+
+    filter: GrantFilter | None = None
+    """Only those that fit; all members must fit."""
+    limit: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=1000)]] = msgspec.field(default_factory=lambda: 100)
+    """The most items in one answer. Unit: count."""
+    after: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    """The cursor next of the page before."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "limit")
+
+
+class AccessListRolesParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Access.listRoles."""
+
+
+class AccessRevokeParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"grant_id": "grantId"}
+):
+    """Parameters of Access.revoke."""
+
+    grant_id: Uuid
+    """The grant."""
+
+
+class AccessWhyDeniedParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Access.whyDenied."""
+
+    identity: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    """Who."""
+    method: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    """The verb, such as VM.start."""
+    object: ObjectRef | None = None
+    """On which object."""
+    project: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    """In which project, for verbs that make objects."""
+
+
+class AuditChangesParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Audit.changes."""
+
+    since: Timestamp
+    """From this time on, itself included."""
+    until: Timestamp | None = None
+    """Until this time, itself excluded; now if absent."""
+    object: ObjectRef | None = None
+    """Of this object alone."""
+    limit: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=1000)]] = msgspec.field(default_factory=lambda: 100)
+    """The most objects in one answer. Unit: count."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "limit")
+
+
+class AuditListParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Audit.list."""
+
+    filter: AuditFilter | None = None
+    """Only those that fit; all members must fit."""
+    limit: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=1000)]] = msgspec.field(default_factory=lambda: 100)
+    """The most items in one answer. Unit: count."""
+    after: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    """The cursor next of the page before."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "limit")
+
+
+class AuditVerifyParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Audit.verify."""
 
 
 class ConsoleOpenParams(
@@ -1393,6 +1940,10 @@ class EventUnsubscribeParams(
     """The subscription."""
 
 
+class HostDiagnoseParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Host.diagnose."""
+
+
 class HostGetCapabilitiesParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Parameters of Host.getCapabilities."""
 
@@ -1409,8 +1960,77 @@ class HostPingParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Parameters of Host.ping."""
 
 
+class IdentityCreateTokenParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"expires_in": "expiresIn"}
+):
+    """Parameters of Identity.createToken."""
+
+    label: Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^(?:[^\x00-\x1f\x7f]+)\Z")]
+    """What it is for."""
+    identity: Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^(?:[a-z]+:[^\x00-\x1f\x7f]+)\Z")] | None = None
+    """For whom it speaks; for you if absent."""
+    role: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+    """It can do no more than this role, nor more than its identity."""
+    scope: AccessScope | None = None
+    """It can do nothing outside of this, nor what its identity cannot."""
+    expires_in: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=31536000)]] = msgspec.field(default_factory=lambda: 86400)
+    """How long it works. Unit: seconds."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "expires_in")
+
+
+class IdentityListTokensParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Identity.listTokens."""
+
+    limit: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=1000)]] = msgspec.field(default_factory=lambda: 100)
+    """The most items in one answer. Unit: count."""
+    after: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    """The cursor next of the page before."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "limit")
+
+
+class IdentityLoginParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Identity.login."""
+
+    token: Annotated[str, msgspec.Meta(min_length=16, max_length=256)]
+    """The token."""
+
+
+class IdentityRevokeTokenParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"token_id": "tokenId"}
+):
+    """Parameters of Identity.revokeToken."""
+
+    token_id: Uuid
+    """The token."""
+
+
 class IdentityWhoAmIParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Parameters of Identity.whoAmI."""
+
+
+class PlanCheckParams(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"expected_generation": "expectedGeneration"},
+):
+    """Parameters of Plan.check."""
+
+    method: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    """The verb, such as VM.start."""
+    params: Defaulted[msgspec.Raw] = msgspec.field(default_factory=lambda: {})
+    """Its parameters."""
+    expected_generation: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
+    """As in the call's options."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "params")
 
 
 class SchemaDiscoverParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -1481,6 +2101,13 @@ class VmCreateParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """What the virtual machine is to be."""
     vm_id: Uuid | None = None
     """The id that it shall have; a random one if absent."""
+    project: Defaulted[Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*)\Z")]] = (
+        msgspec.field(default_factory=lambda: "default")
+    )
+    """The project to which it shall belong."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "project")
 
 
 class VmDeleteParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"vm_id": "vmId"}):
@@ -1500,6 +2127,11 @@ class VmGetParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
     vm_id: Uuid
     """The virtual machine."""
+    actions: Defaulted[bool] = msgspec.field(default_factory=lambda: False)
+    """Add the member actions."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "actions")
 
 
 class VmGetStatsParams(
@@ -1642,8 +2274,12 @@ class VmUpdateParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """A new label."""
     config: VmConfigPatch | None = None
     """What is to change."""
+    project: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*)\Z")] | None = None
+    """The project to which it shall belong from now on; the permission is needed in both."""
 
 
+#: Where a grant holds.
+AccessScope: TypeAlias = EverywhereScope | ProjectScope | ObjectScope
 #: Where a disk's bytes are.
 DiskSource: TypeAlias = FileDiskSource | BlockDiskSource
 #: What a network card is plugged into.

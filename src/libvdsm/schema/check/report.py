@@ -91,6 +91,7 @@ RULES: Final[Mapping[str, str]] = {
     "progress-unit": "An operation, and nothing else, says the unit of its progress.",
     "task-answer": "Operations are answered by the record TaskAccepted.",
     "timeout-range": "A timeout is above 0 and at most a day.",
+    "unknown-state": "The states in which a verb works, or has nothing left to do, are states of its object.",
     "paged-shape": "A paged verb takes limit and after and answers items and next; a list that pages says so.",
     "requires-form": "A host capability is dotted lower-case words.",
     "example-params": "An example's parameters are valid.",

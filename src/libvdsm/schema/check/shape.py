@@ -75,6 +75,8 @@ TRAITS: Final[Mapping[str, Mapping[str, Trait]]] = {
         "progress_unit": Trait("word:units"),
         "paged": Trait("flag"),
         "requires": Trait("texts"),
+        "works_in": Trait("texts"),
+        "done_in": Trait("texts"),
         "example": _needs("example"),
         "names": Trait("names"),
     },

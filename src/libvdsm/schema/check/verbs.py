@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from libvdsm.schema import ir, resolve
+from libvdsm.schema import ir, resolve, typeref
 from libvdsm.schema.check.report import Report
 from libvdsm.schema.ir import Kind, Presence
 from libvdsm.schema.validate import Direction, Problem, Validator
@@ -24,6 +24,7 @@ def check_verbs(api: ir.Api, report: Report) -> None:
         _kind(api, method, report)
         _paged(api, method, report)
         _requires(method.full_name, method, report)
+        _states(api, method, report)
         for param in method.params:
             _requires(f"{method.full_name}.{param.name}", param, report)
     for one in api.types.values():
@@ -134,6 +135,29 @@ def _requires(path: str, entry: ir.Method | ir.Field, report: Report) -> None:
             report.say(
                 "requires-form", entry.position, path, f"requires {name!r}, which is no name of a host capability such as vm.screenshot"
             )
+
+
+def _states(api: ir.Api, method: ir.Method, report: Report) -> None:
+    """The states in which a verb works are those of its object."""
+    named = (*method.works_in, *method.done_in)
+    if not named:
+        return
+    known = _states_of(api, method.object_type)
+    for state in named:
+        if state not in known:
+            report.say("unknown-state", method.position, method.full_name, f"names the state {state}, which a {method.object_type} does not have")
+    if method.done_in and not method.works_in:
+        report.say("unknown-state", method.position, method.full_name, "says where it is done already and not where it works")
+
+
+def _states_of(api: ir.Api, about: str | None) -> frozenset[str]:
+    """The words of member ``state`` of the record that shows an object of the type."""
+    for one in api.types.values():
+        if isinstance(one, ir.Record) and one.object_type is not None and one.object_type == about:
+            named = (typeref.named(field.type) for field in one.fields if field.name == "state")
+            states = (api.types.get(name or "") for name in named)
+            return frozenset(value.name for enum in states if isinstance(enum, ir.Enum) for value in enum.values)
+    return frozenset()
 
 
 def _events(api: ir.Api, report: Report) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint, JsonRpcLimits, JsonRpcSession
-from libvdsm.interfaces.caller import Caller
+from libvdsm.interfaces.caller import Caller, Rights
 from tests.fakes.recording_bridge import RecordingBridge, until
 
 
@@ -14,7 +14,7 @@ def open_session(limits: JsonRpcLimits | None = None) -> tuple[RecordingBridge, 
     """A session over a bridge that records."""
     bridge = RecordingBridge()
     endpoint = JsonRpcEndpoint(bridge, limits=limits)
-    caller = Caller(identity="me", source="unix", roles=(), permissions=frozenset())
+    caller = Caller(identity="me", source="unix", roles=(), rights=Rights())
     return bridge, endpoint, endpoint.open(caller)
 
 

@@ -7,6 +7,26 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from libvdsm.client.generated.types.access import AccessCheck as AccessCheck
+    from libvdsm.client.generated.types.access import AccessExplanation as AccessExplanation
+    from libvdsm.client.generated.types.access import AccessScope as AccessScope
+    from libvdsm.client.generated.types.access import ConsideredGrant as ConsideredGrant
+    from libvdsm.client.generated.types.access import EverywhereScope as EverywhereScope
+    from libvdsm.client.generated.types.access import Grant as Grant
+    from libvdsm.client.generated.types.access import GrantFilter as GrantFilter
+    from libvdsm.client.generated.types.access import GrantList as GrantList
+    from libvdsm.client.generated.types.access import ObjectScope as ObjectScope
+    from libvdsm.client.generated.types.access import ProjectScope as ProjectScope
+    from libvdsm.client.generated.types.access import Role as Role
+    from libvdsm.client.generated.types.access import RoleList as RoleList
+    from libvdsm.client.generated.types.access import decode_access_scope as decode_access_scope
+    from libvdsm.client.generated.types.audit import AuditChanges as AuditChanges
+    from libvdsm.client.generated.types.audit import AuditFilter as AuditFilter
+    from libvdsm.client.generated.types.audit import AuditList as AuditList
+    from libvdsm.client.generated.types.audit import AuditOutcome as AuditOutcome
+    from libvdsm.client.generated.types.audit import AuditRecord as AuditRecord
+    from libvdsm.client.generated.types.audit import AuditVerdict as AuditVerdict
+    from libvdsm.client.generated.types.audit import ObjectChange as ObjectChange
     from libvdsm.client.generated.types.console import ConsoleKind as ConsoleKind
     from libvdsm.client.generated.types.console import ConsoleProtocol as ConsoleProtocol
     from libvdsm.client.generated.types.console import ConsoleTicket as ConsoleTicket
@@ -21,7 +41,10 @@ if TYPE_CHECKING:
     from libvdsm.client.generated.types.event import EventObject as EventObject
     from libvdsm.client.generated.types.event import EventSubscription as EventSubscription
     from libvdsm.client.generated.types.host import Acceleration as Acceleration
+    from libvdsm.client.generated.types.host import Diagnosis as Diagnosis
     from libvdsm.client.generated.types.host import Feature as Feature
+    from libvdsm.client.generated.types.host import Finding as Finding
+    from libvdsm.client.generated.types.host import FindingState as FindingState
     from libvdsm.client.generated.types.host import HostCapabilities as HostCapabilities
     from libvdsm.client.generated.types.host import HostCpuStats as HostCpuStats
     from libvdsm.client.generated.types.host import HostInfo as HostInfo
@@ -34,6 +57,13 @@ if TYPE_CHECKING:
     from libvdsm.client.generated.types.host import SubsystemState as SubsystemState
     from libvdsm.client.generated.types.identity import IdentityInfo as IdentityInfo
     from libvdsm.client.generated.types.identity import IdentitySource as IdentitySource
+    from libvdsm.client.generated.types.identity import ObjectRights as ObjectRights
+    from libvdsm.client.generated.types.identity import ProjectRights as ProjectRights
+    from libvdsm.client.generated.types.identity import Token as Token
+    from libvdsm.client.generated.types.identity import TokenList as TokenList
+    from libvdsm.client.generated.types.identity import TokenMade as TokenMade
+    from libvdsm.client.generated.types.plan import PlanCheck as PlanCheck
+    from libvdsm.client.generated.types.plan import PlanReason as PlanReason
     from libvdsm.client.generated.types.schema import CallOptions as CallOptions
     from libvdsm.client.generated.types.schema import OpenRpc as OpenRpc
     from libvdsm.client.generated.types.task import ObjectRef as ObjectRef
@@ -94,18 +124,29 @@ if TYPE_CHECKING:
 
 _HOMES: Final = {
     "Acceleration": "host",
+    "AccessCheck": "access",
+    "AccessExplanation": "access",
+    "AccessScope": "access",
+    "AuditChanges": "audit",
+    "AuditFilter": "audit",
+    "AuditList": "audit",
+    "AuditOutcome": "audit",
+    "AuditRecord": "audit",
+    "AuditVerdict": "audit",
     "BlockDiskSource": "vm",
     "BridgeNicSource": "vm",
     "CallOptions": "schema",
     "Change": "vm",
     "ChangeEffect": "vm",
     "ChangeKind": "event",
+    "ConsideredGrant": "access",
     "ConsoleKind": "console",
     "ConsoleProtocol": "console",
     "ConsoleTicket": "console",
     "CpuConfig": "vm",
     "CpuMode": "vm",
     "Desired": "vm",
+    "Diagnosis": "host",
     "DiskBus": "vm",
     "DiskConfig": "vm",
     "DiskDevice": "vm",
@@ -120,10 +161,16 @@ _HOMES: Final = {
     "EventList": "event",
     "EventObject": "event",
     "EventSubscription": "event",
+    "EverywhereScope": "access",
     "Feature": "host",
     "FileDiskSource": "vm",
+    "Finding": "host",
+    "FindingState": "host",
     "Firmware": "vm",
     "FirmwareConfig": "vm",
+    "Grant": "access",
+    "GrantFilter": "access",
+    "GrantList": "access",
     "GraphicsConfig": "vm",
     "GraphicsProtocol": "vm",
     "HostCapabilities": "host",
@@ -142,8 +189,17 @@ _HOMES: Final = {
     "NicSource": "vm",
     "NotRefreshed": "host",
     "Nothing": "vm",
+    "ObjectChange": "audit",
     "ObjectRef": "task",
+    "ObjectRights": "identity",
+    "ObjectScope": "access",
     "OpenRpc": "schema",
+    "PlanCheck": "plan",
+    "PlanReason": "plan",
+    "ProjectRights": "identity",
+    "ProjectScope": "access",
+    "Role": "access",
+    "RoleList": "access",
     "SerialConfig": "vm",
     "ShutdownResultWay": "vm",
     "ShutdownWay": "vm",
@@ -156,6 +212,9 @@ _HOMES: Final = {
     "TaskList": "task",
     "TaskProgress": "task",
     "TaskState": "task",
+    "Token": "identity",
+    "TokenList": "identity",
+    "TokenMade": "identity",
     "UserNicSource": "vm",
     "VM": "vm",
     "VideoModel": "vm",
@@ -175,6 +234,7 @@ _HOMES: Final = {
     "VmStatsList": "vm",
     "VmUpdateResult": "vm",
     "VmView": "vm",
+    "decode_access_scope": "access",
     "decode_disk_source": "vm",
     "decode_nic_source": "vm",
 }

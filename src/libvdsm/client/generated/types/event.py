@@ -241,8 +241,9 @@ class EventObject(values.Record):
         ("id", "id"),
         ("generation", "generation"),
         ("revision", "revision"),
+        ("project", "project"),
     )
-    KNOWN: ClassVar[frozenset[str]] = frozenset({"generation", "id", "revision", "type"})
+    KNOWN: ClassVar[frozenset[str]] = frozenset({"generation", "id", "project", "revision", "type"})
 
     type: str
     """Its type, such as vm."""
@@ -252,6 +253,8 @@ class EventObject(values.Record):
     """Its generation after the change."""
     revision: int
     """Its revision after the change."""
+    project: str | None = None
+    """Its project."""
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
     """Members that this client does not know."""
 
@@ -263,6 +266,7 @@ class EventObject(values.Record):
             id=data["id"],
             generation=data.get("generation"),
             revision=data["revision"],
+            project=data.get("project"),
             extra=values.unknown_members(data, cls.KNOWN),
         )
 

@@ -26,6 +26,19 @@ class Acceleration(values.Word):
     """Not at all (simulator)."""
 
 
+class FindingState(values.Word):
+    """How well something works."""
+
+    OK = "ok"
+    """It works."""
+    LIMITED = "limited"
+    """It works in part, or will stop working."""
+    MISSING = "missing"
+    """It does not work."""
+    UNKNOWN = "unknown"
+    """It could not be looked at."""
+
+
 class SubsystemState(values.Word):
     """The condition of a part of the daemon."""
 
@@ -39,6 +52,27 @@ class SubsystemState(values.Word):
     """Its process is gone, or what it needs outside does not answer."""
     HELD = "held"
     """It crashed too often and is held down."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis(values.Record):
+    """All that was looked at."""
+
+    WIRE_NAMES: ClassVar[tuple[tuple[str, str], ...]] = (("items", "items"),)
+    KNOWN: ClassVar[frozenset[str]] = frozenset({"items"})
+
+    items: list[Finding]
+    """The findings, in the order of their ids."""
+    extra: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    """Members that this client does not know."""
+
+    @classmethod
+    def from_wire(cls, data: Mapping[str, Any]) -> Self:
+        """Read it from a JSON object."""
+        return cls(
+            items=[Finding.from_wire(one) for one in data["items"]],
+            extra=values.unknown_members(data, cls.KNOWN),
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +102,45 @@ class Feature(values.Record):
             name=data["name"],
             available=data["available"],
             reason=data.get("reason"),
+            extra=values.unknown_members(data, cls.KNOWN),
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Finding(values.Record):
+    """One thing that was looked at."""
+
+    WIRE_NAMES: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("id", "id"),
+        ("state", "state"),
+        ("summary", "summary"),
+        ("reason", "reason"),
+        ("remedy", "remedy"),
+    )
+    KNOWN: ClassVar[frozenset[str]] = frozenset({"id", "reason", "remedy", "state", "summary"})
+
+    id: str
+    """What, such as hypervisor.acceleration; stable."""
+    state: FindingState
+    """How well it works."""
+    summary: str
+    """What was found."""
+    reason: str | None = None
+    """Why it is so."""
+    remedy: str | None = None
+    """What would help."""
+    extra: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    """Members that this client does not know."""
+
+    @classmethod
+    def from_wire(cls, data: Mapping[str, Any]) -> Self:
+        """Read it from a JSON object."""
+        return cls(
+            id=data["id"],
+            state=FindingState(data["state"]),
+            summary=data["summary"],
+            reason=data.get("reason"),
+            remedy=data.get("remedy"),
             extra=values.unknown_members(data, cls.KNOWN),
         )
 

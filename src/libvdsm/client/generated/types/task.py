@@ -64,6 +64,7 @@ class Task(values.Record):
         ("id", "id"),
         ("method", "method"),
         ("object", "object"),
+        ("project", "project"),
         ("subsystem", "subsystem"),
         ("identity", "identity"),
         ("flow_id", "flowId"),
@@ -88,6 +89,7 @@ class Task(values.Record):
             "method",
             "object",
             "progress",
+            "project",
             "result",
             "revision",
             "state",
@@ -101,6 +103,8 @@ class Task(values.Record):
     """The verb."""
     object: ObjectRef | None = None
     """What it works on."""
+    project: str | None = None
+    """The project of the object."""
     subsystem: str
     """Who does it."""
     identity: str | None = None
@@ -133,6 +137,7 @@ class Task(values.Record):
             id=data["id"],
             method=data["method"],
             object=None if data.get("object") is None else ObjectRef.from_wire(data["object"]),
+            project=data.get("project"),
             subsystem=data["subsystem"],
             identity=data.get("identity"),
             flow_id=data.get("flowId"),

@@ -553,6 +553,7 @@ class VM(values.Record):
         ("name", "name"),
         ("generation", "generation"),
         ("revision", "revision"),
+        ("project", "project"),
         ("desired", "desired"),
         ("state", "state"),
         ("state_reason", "stateReason"),
@@ -560,9 +561,24 @@ class VM(values.Record):
         ("started_at", "startedAt"),
         ("config", "config"),
         ("restart_needed", "restartNeeded"),
+        ("actions", "actions"),
     )
     KNOWN: ClassVar[frozenset[str]] = frozenset(
-        {"config", "desired", "generation", "id", "name", "problem", "restartNeeded", "revision", "startedAt", "state", "stateReason"}
+        {
+            "actions",
+            "config",
+            "desired",
+            "generation",
+            "id",
+            "name",
+            "problem",
+            "project",
+            "restartNeeded",
+            "revision",
+            "startedAt",
+            "state",
+            "stateReason",
+        }
     )
 
     id: str
@@ -573,6 +589,8 @@ class VM(values.Record):
     """Counts the accepted changes of its configuration."""
     revision: int
     """The event sequence of its last change of any kind."""
+    project: str
+    """The project to which it belongs."""
     desired: Desired
     """Where config comes from."""
     state: VmState
@@ -587,6 +605,8 @@ class VM(values.Record):
     """What it is to be."""
     restart_needed: list[str]
     """Members of config that take effect at its next start."""
+    actions: dict[str, str] | None = None
+    """Verbs that its state refuses now, each with the reason; only where it was asked for."""
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
     """Members that this client does not know."""
 
@@ -598,6 +618,7 @@ class VM(values.Record):
             name=data["name"],
             generation=data["generation"],
             revision=data["revision"],
+            project=data["project"],
             desired=Desired(data["desired"]),
             state=VmState(data["state"]),
             state_reason=data.get("stateReason"),
@@ -605,6 +626,7 @@ class VM(values.Record):
             started_at=data.get("startedAt"),
             config=VmConfig.from_wire(data["config"]),
             restart_needed=list(data["restartNeeded"]),
+            actions=None if data.get("actions") is None else dict(data["actions"]),
             extra=values.unknown_members(data, cls.KNOWN),
         )
 
@@ -970,8 +992,9 @@ class VmFilter(values.Record):
         ("name_contains", "nameContains"),
         ("states", "states"),
         ("metadata", "metadata"),
+        ("project", "project"),
     )
-    KNOWN: ClassVar[frozenset[str]] = frozenset({"ids", "metadata", "name", "nameContains", "states"})
+    KNOWN: ClassVar[frozenset[str]] = frozenset({"ids", "metadata", "name", "nameContains", "project", "states"})
 
     ids: list[str] | None = None
     """One of these."""
@@ -983,6 +1006,8 @@ class VmFilter(values.Record):
     """Is in one of these states."""
     metadata: dict[str, str] | None = None
     """Has all of these metadata."""
+    project: str | None = None
+    """Belongs to this project."""
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
     """Members that this client does not know."""
 
@@ -995,6 +1020,7 @@ class VmFilter(values.Record):
             name_contains=data.get("nameContains"),
             states=None if data.get("states") is None else [VmState(one) for one in data["states"]],
             metadata=None if data.get("metadata") is None else dict(data["metadata"]),
+            project=data.get("project"),
             extra=values.unknown_members(data, cls.KNOWN),
         )
 
@@ -1270,6 +1296,7 @@ class VmView(values.Record):
         ("name", "name"),
         ("generation", "generation"),
         ("revision", "revision"),
+        ("project", "project"),
         ("desired", "desired"),
         ("state", "state"),
         ("state_reason", "stateReason"),
@@ -1277,9 +1304,24 @@ class VmView(values.Record):
         ("started_at", "startedAt"),
         ("config", "config"),
         ("restart_needed", "restartNeeded"),
+        ("actions", "actions"),
     )
     KNOWN: ClassVar[frozenset[str]] = frozenset(
-        {"config", "desired", "generation", "id", "name", "problem", "restartNeeded", "revision", "startedAt", "state", "stateReason"}
+        {
+            "actions",
+            "config",
+            "desired",
+            "generation",
+            "id",
+            "name",
+            "problem",
+            "project",
+            "restartNeeded",
+            "revision",
+            "startedAt",
+            "state",
+            "stateReason",
+        }
     )
 
     id: str
@@ -1290,6 +1332,8 @@ class VmView(values.Record):
     """Counts the accepted changes of its configuration."""
     revision: int | None = None
     """The event sequence of its last change of any kind."""
+    project: str | None = None
+    """The project to which it belongs."""
     desired: Desired | None = None
     """Where config comes from."""
     state: VmState | None = None
@@ -1304,6 +1348,8 @@ class VmView(values.Record):
     """What it is to be."""
     restart_needed: list[str] | None = None
     """Members of config that take effect at its next start."""
+    actions: dict[str, str] | None = None
+    """Verbs that its state refuses now, each with the reason; only where it was asked for."""
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
     """Members that this client does not know."""
 
@@ -1315,6 +1361,7 @@ class VmView(values.Record):
             name=data.get("name"),
             generation=data.get("generation"),
             revision=data.get("revision"),
+            project=data.get("project"),
             desired=None if data.get("desired") is None else Desired(data["desired"]),
             state=None if data.get("state") is None else VmState(data["state"]),
             state_reason=data.get("stateReason"),
@@ -1322,6 +1369,7 @@ class VmView(values.Record):
             started_at=data.get("startedAt"),
             config=None if data.get("config") is None else VmConfig.from_wire(data["config"]),
             restart_needed=None if data.get("restartNeeded") is None else list(data["restartNeeded"]),
+            actions=None if data.get("actions") is None else dict(data["actions"]),
             extra=values.unknown_members(data, cls.KNOWN),
         )
 

@@ -57,7 +57,20 @@ class Caller:
     ``Access`` alone changes it: a grant, a revocation or a login works at once on connections that are open.
     """
 
-    __slots__ = ("__weakref__", "address", "identity", "on_change", "on_revoked", "permissions", "rights", "roles", "sink", "source")
+    __slots__ = (
+        "__weakref__",
+        "address",
+        "expires_at",
+        "identity",
+        "on_change",
+        "on_revoked",
+        "only",
+        "permissions",
+        "rights",
+        "roles",
+        "sink",
+        "source",
+    )
 
     def __init__(
         self,
@@ -68,6 +81,8 @@ class Caller:
         rights: Rights,
         address: str = "",
         sink: Sink | None = None,
+        expires_at: float | None = None,
+        only: frozenset[str] | None = None,
     ) -> None:
         self.identity = identity
         self.source = source  # unix | anonymous | connector | certificate | token
@@ -76,6 +91,8 @@ class Caller:
         self.permissions = rights.everywhere  # of which no object need be asked: the hot path
         self.address = address
         self.sink = sink  # None: nothing can be sent but answers (plain HTTP)
+        self.expires_at = expires_at  # seconds since 1970 in UTC: its connection ends then
+        self.only = only  # if set, the only verbs that may be called, whatever their permissions
         self.on_change: list[Callable[[], None]] = []  # called after the rights have changed
         self.on_revoked: list[Callable[[str], None]] = []  # called with the reason: the connection is to end
 
@@ -92,7 +109,9 @@ class Caller:
         self.identity, self.source = identity, source
 
     def revoke(self, reason: str) -> None:
-        """What proved the identity is no longer valid: no rights any more, and the connection is to end."""
+        """What proved the identity is no longer valid: no rights any more, and the connection is to end. Idempotent."""
+        self.only = frozenset()
         self.entitle((), Rights())
-        for tell in tuple(self.on_revoked):
+        waiting, self.on_revoked = self.on_revoked, []
+        for tell in waiting:
             tell(reason)

@@ -19,7 +19,7 @@ from msgspec import Struct
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint, JsonRpcLimits
 from libvdsm.bindings.jsonrpc.http import JsonRpcHttpEndpoint
 from libvdsm.interfaces.caller import Caller, Rights, Sink
-from libvdsm.interfaces.endpoint import Endpoints
+from libvdsm.interfaces.endpoint import Endpoints, PeerCertificate
 from libvdsm.interfaces.generated.errors import InvalidParams, MethodNotFound, NeedsConnection, ObjectNotFound, PermissionDenied
 from libvdsm.interfaces.method import MethodEntry
 from libvdsm.transports.config import Limits, ListenerPolicy
@@ -184,6 +184,7 @@ class RecordingAuthenticator:
 
     refuses: bool = False
     unix_peers: list[tuple[int, int, int]] = field(default_factory=list)
+    certificates: list[PeerCertificate] = field(default_factory=list)
 
     def unix(self, *, uid: int, gid: int, pid: int, address: str, sink: Sink | None) -> Caller:
         """See ``Authenticator``."""
@@ -193,6 +194,11 @@ class RecordingAuthenticator:
     def anonymous(self, *, address: str, sink: Sink | None) -> Caller:
         """See ``Authenticator``."""
         return self._admit("anonymous", "anonymous", address, sink)
+
+    def certificate(self, *, certificate: PeerCertificate, address: str, sink: Sink | None) -> Caller:
+        """See ``Authenticator``."""
+        self.certificates.append(certificate)
+        return self._admit(certificate.subject, "certificate", address, sink)
 
     def _admit(self, identity: str, source: str, address: str, sink: Sink | None) -> Caller:
         if self.refuses:

@@ -22,6 +22,7 @@ class Limits:
     keep_alive_s: float = 75.0  # an HTTP connection between requests
     full_s: float = 30.0  # the write buffer stays full
     linger_s: float = 5.0  # a refused client may still read why
+    goodbye_s: float = 2.0  # over TLS, for the peer's last word
     sweep_s: float = 1.0
     write_octets: int = 4 * 1024 * 1024
     tunnel_octets: int = 256 * 1024
@@ -38,7 +39,7 @@ class Limits:
 class ListenerPolicy:
     """Who may come over one socket, and what for.
 
-    ``anonymous`` must be said for a TCP socket and is then allowed on loopback only. ``hosts`` are further
+    ``anonymous`` must be said for a TCP socket that takes callers in plain, and is then allowed on loopback only. ``hosts`` are further
     names (``name``: any port; ``name:port``: that one) which HTTP clients may use for us; over a unix socket they are not looked at.
     ``origins`` are the web origins whose pages may call us: none by default.
     """
@@ -58,6 +59,9 @@ class Counters:
     refused_limit: int = 0
     refused_identity: int = 0
     refused_protocol: int = 0
+    refused_handshakes: int = 0
+    refused_plain: int = 0
+    evicted: int = 0
     detect_timeouts: int = 0
     slow_senders: int = 0
     slow_readers: int = 0

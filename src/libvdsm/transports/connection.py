@@ -44,7 +44,8 @@ class Connection(asyncio.Protocol):
         self.address = ""
         self.is_closing = False
         self.is_lingering = False
-        self.caller: Caller | None = None  # set by the listener
+        self.caller: Caller | None = None  # set by the listener, as is the next one
+        self.expires_at = 0.0  # seconds since 1970 in UTC: what the peer proved itself with counts no longer; 0: no such time
         self._half_closes = True  # whether each direction ends by itself; over TLS both end at once
         self._loop = hub.loop
         self._transport: asyncio.Transport | None = None

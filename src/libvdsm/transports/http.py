@@ -252,7 +252,7 @@ class HttpReactor(Connection):
         early = b"".join(event.data for event in self._codec.events() if isinstance(event, Upgraded))
         tunnel = TunnelConnection(self.hub, stream, early)
         tunnel.address = self.address
-        tunnel.caller = self.caller
+        tunnel.caller, tunnel.expires_at = self.caller, self.expires_at
         self.hub.discard(self)
         self._transport = None
         self.is_closing = True

@@ -1,4 +1,4 @@
-"""One listening socket: accepts, detects, hands over, and sweeps.
+"""One listening socket: accepts, tells TLS from plain, detects, hands over, and sweeps.
 
 For the composition root::
 
@@ -8,14 +8,16 @@ For the composition root::
         bridge=bridge,
         authenticator=authenticator,
         endpoints=Endpoints(stream=endpoint, http={"/rpc": JsonRpcHttpEndpoint(endpoint)}),
-        policy=ListenerPolicy(anonymous=True),  # TCP only, and on loopback only
+        policy=ListenerPolicy(),
         limits=Limits(),
+        tls=context,  # for TCP; ``renew`` takes a newer one. Plain TCP needs ``ListenerPolicy(anonymous=True)``, and loopback
     )
     await listener.start()
     ...
     await listener.stop(grace_s=5)  # no new connections; answers that are due are sent
 
-``connections`` and ``counters`` tell what is going on. A unix peer is whom the kernel says it is.
+``connections`` and ``counters`` tell what is going on. A unix peer is whom the kernel says it is, a TLS peer whom its
+certificate says it is. Nothing that a stranger does or leaves undone keeps others from being accepted.
 """
 
 from __future__ import annotations
@@ -24,18 +26,22 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 import struct
 import time
 from collections import Counter
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import partial
 from typing import TYPE_CHECKING
 
 from libvdsm.base.errors import ApiError
+from libvdsm.transports.acceptor import Acceptor
 from libvdsm.transports.config import Counters, Limits, ListenerPolicy
 from libvdsm.transports.detector import Door
 from libvdsm.transports.http import HttpReactor, Site
 from libvdsm.transports.rawjson import JsonConnection
+from libvdsm.transports.tls import PLAIN_HTTP, First, peek, peer_certificate, why
 from libvdsm.wire.detect import Protocol
 
 if TYPE_CHECKING:
@@ -61,6 +67,8 @@ class Listener:
         policy: ListenerPolicy,
         limits: Limits | None = None,
         now: Callable[[], float] | None = None,
+        tls: ssl.SSLContext | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.limits = limits or Limits()
         self.counters = Counters()
@@ -72,11 +80,15 @@ class Listener:
         self._bridge = bridge
         self._authenticator = authenticator
         self._endpoints = endpoints
+        self._wall = wall
+        self._tls = tls
         self._site = Site(endpoints.http, policy=policy, checks_host=not self.is_unix, redeem=bridge.redeem)
+        # A page under another name that leads here by a trick of DNS meets a certificate that is not for that name.
+        self._tls_site = Site(endpoints.http, policy=policy, checks_host=False, redeem=bridge.redeem)
         self._connections: set[Connection] = set()
         self._strangers: set[Door] = set()
         self._per_address: Counter[str] = Counter()
-        self._server: asyncio.Server | None = None
+        self._acceptor = Acceptor(sock, self._arrive, name=policy.name, keeps_free=not self.is_unix)
         self._emptied: asyncio.Event | None = None  # once it is stopping
         self._timer: asyncio.TimerHandle | None = None
         if not self.is_unix:
@@ -85,11 +97,17 @@ class Listener:
     def _refuse_exposure(self) -> None:
         host = self._sock.getsockname()[0]
         if not self.policy.anonymous:
-            msg = "a TCP socket without TLS knows nobody: the policy must allow anonymous callers"
-            raise ValueError(msg)
-        if not is_loopback(host):
+            if self._tls is None:
+                msg = "a TCP socket without TLS knows nobody: the policy must allow anonymous callers"
+                raise ValueError(msg)
+        elif not is_loopback(host):
             msg = f"anonymous callers are allowed on loopback only, not on {host}"
             raise ValueError(msg)
+
+    def renew(self, context: ssl.SSLContext) -> None:
+        """Serve new TLS connections with ``context``; those that are open go on as they are."""
+        if not self.is_unix:
+            self._tls = context
 
     @property
     def connections(self) -> int:
@@ -99,17 +117,12 @@ class Listener:
     async def start(self) -> None:
         """Begin to accept."""
         self.loop = asyncio.get_running_loop()
-        self._sock.setblocking(False)
-        if self.is_unix:
-            self._server = await self.loop.create_unix_server(self._make_door, sock=self._sock, backlog=1024)
-        else:
-            self._server = await self.loop.create_server(self._make_door, sock=self._sock, backlog=1024)
+        self._acceptor.start(self.loop)
         self._tick()
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Accept no more, let answers that are due go out for ``grace_s`` at most, then close everything."""
-        if self._server is not None:
-            self._server.close()
+        self._acceptor.close()
         for door in tuple(self._strangers):
             door.abort()
         for connection in tuple(self._connections):
@@ -137,7 +150,10 @@ class Listener:
             if now - door.since >= self.limits.detect_s:
                 self.counters.detect_timeouts += 1
                 door.abort()
+        wall = self._wall()
         for connection in tuple(self._connections):
+            if connection.expires_at and wall >= connection.expires_at and not connection.is_closing:
+                self._evict(connection, "its certificate has expired")
             connection.sweep(now)
 
     # What connections call.
@@ -154,21 +170,66 @@ class Listener:
 
     # Strangers.
 
-    def _make_door(self) -> Door:
-        return Door(welcome=self._welcome, admit=self._admit, leave=self._leave)
-
-    def _admit(self, door: Door) -> bool:
+    def _arrive(self, sock: socket.socket, peer: object) -> None:
+        """A connection was accepted; from here on it has ``detect_s`` to say who it is."""
         self.counters.accepted += 1
-        door.since = self.now()
-        peer = door.transport.get_extra_info("peername") if door.transport is not None else None
-        door.address = peer[0] if isinstance(peer, tuple) else "unix"
+        address = peer[0] if isinstance(peer, tuple) else "unix"
         limits = self.limits
-        if self.connections >= limits.connections or self._per_address[door.address] >= limits.strangers_per_address:
+        if self.connections >= limits.connections or self._per_address[address] >= limits.strangers_per_address:
             self.counters.refused_limit += 1
-            return False
+            sock.close()
+            return
+        door = Door(sock, address=address, since=self.now(), welcome=self._welcome, leave=self._leave)
         self._strangers.add(door)
-        self._per_address[door.address] += 1
-        return True
+        self._per_address[address] += 1
+        if self._tls is None:
+            self._take_in(door, None)
+        else:
+            self._look(door)
+
+    def _look(self, door: Door) -> None:
+        """TLS or plain: its first octet tells, as soon as it is there."""
+        first = peek(door.sock)
+        if first is First.NOTHING_YET:
+            if door.forget is None:
+                door.forget = partial(self.loop.remove_reader, door.sock.fileno())
+                self.loop.add_reader(door.sock.fileno(), self._look, door)
+            return
+        if door.forget is not None:
+            door.forget()
+            door.forget = None
+        if first is First.GONE:
+            door.abort()
+        else:
+            self._take_in(door, self._tls if first is First.TLS else None)
+
+    def _take_in(self, door: Door, context: ssl.SSLContext | None) -> None:
+        door.is_tls = context is not None
+        door.entering = self.loop.create_task(self._enter(door, context))
+
+    async def _enter(self, door: Door, context: ssl.SSLContext | None) -> None:
+        """Give the socket to a transport; over TLS that is done when the handshake is."""
+        try:
+            if context is None:
+                await self.loop.connect_accepted_socket(lambda: door, door.sock)
+            else:
+                left = self.limits.detect_s - (self.now() - door.since)
+                await self.loop.connect_accepted_socket(
+                    lambda: door,
+                    door.sock,
+                    ssl=context,
+                    ssl_handshake_timeout=max(left, 0.01),
+                    ssl_shutdown_timeout=self.limits.goodbye_s,
+                )
+        except OSError as failure:
+            if context is not None:
+                self.counters.refused_handshakes += 1
+                _log.info("%s: refused %s: TLS: %s", self.policy.name, door.address, why(failure))
+        finally:
+            door.entering = None
+            if not door.has_entered:  # else the transport closes the socket
+                door.sock.close()
+                self._leave(door)
 
     def _leave(self, door: Door) -> None:
         if door in self._strangers:
@@ -178,6 +239,10 @@ class Listener:
                 del self._per_address[door.address]
 
     def _welcome(self, door: Door, protocol: Protocol) -> Connection | None:
+        if not (door.is_tls or self.is_unix or self.policy.anonymous):
+            self.counters.refused_plain += 1
+            door.last_word = PLAIN_HTTP if protocol is Protocol.HTTP else b""
+            return None
         by_protocol = self.counters.by_protocol
         by_protocol[protocol.value] = by_protocol.get(protocol.value, 0) + 1
         try:
@@ -193,7 +258,7 @@ class Listener:
 
     def _make_reactor(self, door: Door, protocol: Protocol) -> Connection | None:
         if protocol is Protocol.HTTP:
-            return HttpReactor(self, self._site, self._identify(door, None))
+            return HttpReactor(self, self._tls_site if door.is_tls else self._site, self._identify(door, None))
         stream = self._endpoints.stream
         if protocol is not Protocol.JSON or stream is None:
             return None
@@ -204,14 +269,40 @@ class Listener:
         return JsonConnection(self, open_session, self._bridge.release)
 
     def _identify(self, door: Door, sink: Sink | None) -> Caller:
-        if not self.is_unix:
-            return self._authenticator.anonymous(address=door.address, sink=sink)
-        peer = door.transport.get_extra_info("socket") if door.transport is not None else None
-        if peer is None:
+        caller = door.caller = self._authenticate(door, sink)
+        caller.on_revoked.append(partial(self._revoked, caller))
+        return caller
+
+    def _authenticate(self, door: Door, sink: Sink | None) -> Caller:
+        if door.transport is None:
             msg = "the peer is gone"
             raise OSError(msg)
-        pid, uid, gid = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-        return self._authenticator.unix(uid=uid, gid=gid, pid=pid, address=door.address, sink=sink)
+        if self.is_unix:
+            peer = door.transport.get_extra_info("socket")
+            pid, uid, gid = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+            return self._authenticator.unix(uid=uid, gid=gid, pid=pid, address=door.address, sink=sink)
+        certificate = peer_certificate(door.transport) if door.is_tls else None
+        if certificate is None:
+            return self._authenticator.anonymous(address=door.address, sink=sink)
+        door.expires_at = certificate.not_after
+        return self._authenticator.certificate(certificate=certificate, address=door.address, sink=sink)
+
+    # The end of what a caller proved itself with.
+
+    def _revoked(self, caller: Caller, reason: str) -> None:
+        """Its connections end when what is running now has been answered."""
+        self.loop.call_soon(self._evict_all, caller, reason)
+
+    def _evict_all(self, caller: Caller, reason: str) -> None:
+        for connection in tuple(self._connections):
+            if connection.caller is caller:
+                self._evict(connection, reason)
+
+    def _evict(self, connection: Connection, reason: str) -> None:
+        self.counters.evicted += 1
+        who = connection.caller.identity if connection.caller is not None else "nobody"
+        _log.info("%s: ends the connection of %s from %s: %s", self.policy.name, who, connection.address, reason)
+        connection.close()
 
 
 def is_loopback(address: str) -> bool:

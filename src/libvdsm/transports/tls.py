@@ -1,0 +1,77 @@
+"""TLS and plain on one port: the first octet of a connection tells them apart before any of it is read.
+
+The octet is looked at and left where it is (MSG_PEEK), so that TLS finds its hello whole. ``start_tls`` could not do
+that: it loses what was read already (docs/adr/0017).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import socket
+import ssl
+from hashlib import sha256
+from typing import Final
+
+from libvdsm.interfaces.endpoint import PeerCertificate
+from libvdsm.wire.http.events import Response
+from libvdsm.wire.http.frames import encode_response
+
+#: A TLS record of a handshake begins with it (RFC 8446, 5.1), and nothing else of ours does.
+_HANDSHAKE: Final = b"\x16"
+#: What an HTTP client is told that speaks in plain where TLS is needed; others are closed without a word.
+PLAIN_HTTP: Final = encode_response(Response(400, b'{"error":"this port speaks TLS: use https"}\n'), b"", is_persistent=False)
+_SUBJECT_WORDS: Final = {"commonName": "CN", "organizationName": "O", "organizationalUnitName": "OU"}
+
+
+class First(enum.Enum):
+    """What the first octet of a connection says."""
+
+    TLS = "tls"
+    PLAIN = "plain"
+    GONE = "gone"  # there is none, and will be none
+    NOTHING_YET = "nothing yet"
+
+
+def peek(sock: socket.socket) -> First:
+    """Look at the first octet of a non-blocking socket and leave it there."""
+    try:
+        first = sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return First.NOTHING_YET
+    except OSError:
+        return First.GONE
+    if not first:
+        return First.GONE
+    return First.TLS if first == _HANDSHAKE else First.PLAIN
+
+
+def peer_certificate(transport: asyncio.BaseTransport) -> PeerCertificate | None:
+    """The certificate that the peer has proved to hold, if it showed one."""
+    link = transport.get_extra_info("ssl_object")
+    der = link.getpeercert(binary_form=True) if link is not None else None
+    if not der:
+        return None
+    told = link.getpeercert()
+    return PeerCertificate(
+        fingerprint=sha256(der).hexdigest(),
+        subject=_name(told.get("subject", ())),
+        names=tuple(f"{kind}:{value}" for kind, value in told.get("subjectAltName", ())),
+        not_before=float(ssl.cert_time_to_seconds(told["notBefore"])),
+        not_after=float(ssl.cert_time_to_seconds(told["notAfter"])),
+        serial=told["serialNumber"].lower(),
+        issuer=_name(told.get("issuer", ())),
+    )
+
+
+def _name(parts: tuple[tuple[tuple[str, str], ...], ...]) -> str:
+    return ",".join(f"{_SUBJECT_WORDS.get(key, key)}={value}" for part in parts for key, value in part)
+
+
+def why(failure: BaseException) -> str:
+    """Why a handshake failed, in words for the log."""
+    if isinstance(failure, ssl.SSLCertVerificationError):
+        return failure.verify_message or str(failure)
+    if isinstance(failure, ssl.SSLError):
+        return (failure.reason or str(failure)).replace("_", " ").lower()
+    return str(failure) or type(failure).__name__

@@ -1,4 +1,4 @@
-"""Writes ``interfaces/generated``: types, errors, the table of verbs, the services' Protocols."""
+"""Writes ``interfaces/generated``: types, errors, the tables of verbs and permissions, the services' Protocols."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def emit(api: ir.Api) -> dict[str, str]:
         "types": _types(api),
         "errors": _errors(api),
         "methods": _methods(api),
+        "permissions": _permissions(api),
         "services": _services(api),
     }
     return {f"{ROOM}/{name}.py": formatted(text) for name, text in sorted(modules.items())}
@@ -237,6 +238,29 @@ def _traits(api: ir.Api, method: ir.Method) -> dict[str, str]:
         "works_in": _tuple(method.works_in),
         "done_in": _tuple(method.done_in),
     }
+
+
+def _permissions(api: ir.Api) -> str:
+    writer = python_writer("Every permission, the roles that come with the API, and what makes objects visible.")
+    writer.lines("from typing import Final", "", "from libvdsm.interfaces.permission import ObjectEntry, RoleEntry", "")
+    writer.lines("#: Every permission, and whether it lets change anything.", "PERMISSIONS: Final[dict[str, bool]] = {")
+    writer.lines(*(f"    {literal(name)}: {one.write}," for name, one in sorted(api.permissions.items())), "}")
+    writer.lines("#: The built-in roles by name.", "ROLES: Final[dict[str, RoleEntry]] = {")
+    for name, role in sorted(api.roles.items()):
+        with writer.block(f"{literal(name)}: RoleEntry(", "),"):
+            writer.lines(f"name={literal(name)},", f"summary={literal(role.summary)},", f"permissions={_tuple(role.permissions)},")
+    writer.lines("}", "#: What makes objects visible, by their type.", "OBJECTS: Final[dict[str, ObjectEntry]] = {")
+    for event in sorted((one for interface in api.interfaces.values() for one in interface.events), key=lambda one: one.name):
+        with writer.block(f"{literal(event.name)}: ObjectEntry(", "),"):
+            writer.lines(f"type={literal(event.name)},", f"permission={literal(event.permission)},")
+            writer.line(f"has_project={_has_project(api, event.document)},")
+    writer.line("}")
+    return writer.text
+
+
+def _has_project(api: ir.Api, document: str) -> bool:
+    entry = api.types[document]
+    return isinstance(entry, ir.Record) and any(field.name == "project" for field in entry.fields)
 
 
 def _any_secret(api: ir.Api, method: ir.Method) -> bool:

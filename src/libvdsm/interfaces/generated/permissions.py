@@ -1,0 +1,85 @@
+# Generated from the schema by vdsm-schema; do not edit.
+"""Every permission, the roles that come with the API, and what makes objects visible."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from libvdsm.interfaces.permission import ObjectEntry, RoleEntry
+
+#: Every permission, and whether it lets change anything.
+PERMISSIONS: Final[dict[str, bool]] = {
+    "access.manage": True,
+    "access.read": False,
+    "audit.read": False,
+    "event.read": False,
+    "host.read": False,
+    "identity.token": True,
+    "task.control": True,
+    "task.read": False,
+    "vm.console": True,
+    "vm.define": True,
+    "vm.power": True,
+    "vm.read": False,
+    "vm.screen": False,
+}
+#: The built-in roles by name.
+ROLES: Final[dict[str, RoleEntry]] = {
+    "administrator": RoleEntry(
+        name="administrator",
+        summary="Does everything.",
+        permissions=(
+            "access.manage",
+            "access.read",
+            "audit.read",
+            "event.read",
+            "host.read",
+            "identity.token",
+            "task.control",
+            "task.read",
+            "vm.console",
+            "vm.define",
+            "vm.power",
+            "vm.read",
+            "vm.screen",
+        ),
+    ),
+    "operator": RoleEntry(
+        name="operator",
+        summary="Runs virtual machines that others have defined.",
+        permissions=(
+            "event.read",
+            "host.read",
+            "identity.token",
+            "task.control",
+            "task.read",
+            "vm.console",
+            "vm.power",
+            "vm.read",
+            "vm.screen",
+        ),
+    ),
+    "reader": RoleEntry(
+        name="reader",
+        summary="Sees everything, changes nothing.",
+        permissions=("event.read", "host.read", "task.read", "vm.read"),
+    ),
+}
+#: What makes objects visible, by their type.
+OBJECTS: Final[dict[str, ObjectEntry]] = {
+    "host": ObjectEntry(
+        type="host",
+        permission="host.read",
+        has_project=False,
+    ),
+    "task": ObjectEntry(
+        type="task",
+        permission="task.read",
+        has_project=True,
+    ),
+    "vm": ObjectEntry(
+        type="vm",
+        permission="vm.read",
+        has_project=True,
+    ),
+}

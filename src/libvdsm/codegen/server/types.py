@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import json
 from typing import TYPE_CHECKING, Final
 
 from libvdsm.codegen.words import constant, identifier
@@ -136,6 +138,10 @@ def value(api: ir.Api, ref: ir.TypeRef, given: Json) -> str:
             return _named_value(api, api.types[name], given)
         case ir.ScalarRef(scalar=ir.Scalar.NUMBER):
             return repr(float(given))
+        case ir.ScalarRef(scalar=ir.Scalar.JSON):
+            return f"msgspec.Raw({json.dumps(given).encode()!r})"
+        case ir.ScalarRef(scalar=ir.Scalar.JSON):
+            return f"msgspec.Raw({json.dumps(given, separators=(",", ":")).encode()!r})"
         case _:
             return literal(given)
 

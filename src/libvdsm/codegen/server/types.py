@@ -139,7 +139,8 @@ def value(api: ir.Api, ref: ir.TypeRef, given: Json) -> str:
         case ir.ScalarRef(scalar=ir.Scalar.NUMBER):
             return repr(float(given))
         case ir.ScalarRef(scalar=ir.Scalar.JSON):
-            return f"msgspec.Raw(b{json.dumps(given, separators=(',', ':'))!r})"
+            encoded = json.dumps(given, separators=(",", ":"))
+            return f"msgspec.Raw(b{encoded!r})"
         case ir.ScalarRef(scalar=ir.Scalar.JSON):
             return f"msgspec.Raw({json.dumps(given, separators=(",", ":")).encode()!r})"
         case _:

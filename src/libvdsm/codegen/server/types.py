@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import json
 from typing import TYPE_CHECKING, Final
 
 from libvdsm.codegen.words import constant, identifier
@@ -141,8 +140,6 @@ def value(api: ir.Api, ref: ir.TypeRef, given: Json) -> str:
         case ir.ScalarRef(scalar=ir.Scalar.JSON):
             encoded = json.dumps(given, separators=(",", ":"))
             return f"msgspec.Raw(b{encoded!r})"
-        case ir.ScalarRef(scalar=ir.Scalar.JSON):
-            return f"msgspec.Raw({json.dumps(given, separators=(",", ":")).encode()!r})"
         case _:
             return literal(given)
 

@@ -2024,13 +2024,10 @@ class PlanCheckParams(
 
     method: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     """The verb, such as VM.start."""
-    params: Defaulted[msgspec.Raw] = msgspec.field(default_factory=lambda: {})
+    params: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"{}"))
     """Its parameters."""
     expected_generation: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
     """As in the call's options."""
-
-    def __post_init__(self) -> None:
-        _fill(self, "params")
 
 
 class SchemaDiscoverParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

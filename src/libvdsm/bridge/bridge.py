@@ -105,7 +105,7 @@ class FrontBridge:
         if permission is not None and permission not in caller.permissions:
             raise PermissionDenied(identity=caller.identity, permission=permission)
         task = self._tasks.get(task_id)
-        return task.fragment if task.has_ended else await wait_for_end(task, timeout_s)
+        return task.fragment if task.end_is_told else await wait_for_end(task, timeout_s)
 
     def subscribe(
         self,

@@ -47,7 +47,7 @@ class TaskService:
     def task_wait(self, _caller: Caller, params: TaskWaitParams) -> bytes | Awaitable[bytes]:
         """Its end, or its present state when the time is up."""
         task = self._tasks.get(params.task_id)
-        if task.has_ended or params.seconds == 0:
+        if task.end_is_told or params.seconds == 0:
             return task.fragment
         return wait_for_end(task, params.seconds)
 

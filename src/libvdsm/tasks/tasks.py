@@ -1,9 +1,15 @@
-"""The tasks of this host."""
+"""The tasks of this host.
+
+A task is recorded in the store when it is made, at its end, and when it is asked to stop; its progress is not worth a write.
+What callers are shown of an end, and those who wait for it, is what is on disk.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -13,11 +19,15 @@ from libvdsm.base.clock import Clock, timestamp
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.generated.errors import ObjectNotFound, WrongState
 from libvdsm.interfaces.messages import Cause
+from libvdsm.interfaces.store import Store
 from libvdsm.journal.recorder import Recorder, merge_patch
 
+_log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, object]).decode
 
+#: Its kind in the store.
+KIND = "task"
 FINAL_STATES = frozenset({"done", "failed", "cancelled", "unknown"})
 
 
@@ -34,6 +44,7 @@ class Task:
     unit: str
     created_at: float
     number: int  # its place in the order of creation
+    project: str = ""  # of its object when it was made; empty: it has no object, or that belongs to no project
     state: str = "running"
     value: float = 0
     result: bytes | None = None
@@ -42,6 +53,7 @@ class Task:
     ended_at: float | None = None
     revision: int = 0
     fragment: bytes = b""
+    end_is_told: bool = False  # its end is on disk, and callers see it
     cancel: Callable[[], None] | None = None  # asks the work to stop
     on_end: list[Callable[[], None]] = field(default_factory=list)
 
@@ -60,10 +72,23 @@ def error_document(error: ApiError) -> dict[str, object]:
     return {"code": error.number, "message": error.message, "data": error.data()}
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    """A task in the store."""
+
+    number: int
+    document: dict[str, object]  # the record ``Task`` of the schema
+    created_at: float
+    ended_at: float | None
+
+
 class Tasks:
     """All tasks: those that run, and the newest of those that have ended."""
 
-    def __init__(self, *, recorder: Recorder, clock: Clock, most_ended: int = 1000, keep_s: float = 86_400) -> None:
+    def __init__(
+        self, *, recorder: Recorder, clock: Clock, store: Store | None = None, most_ended: int = 1000, keep_s: float = 86_400
+    ) -> None:
+        """``store``: where they are kept across restarts; those that it has are here from the start."""
+        self._store = store
         self._recorder = recorder
         self._clock = clock
         self._tasks: OrderedDict[str, Task] = OrderedDict()  # oldest first
@@ -71,6 +96,9 @@ class Tasks:
         self._created = 0
         self._most_ended = most_ended
         self._keep_s = keep_s
+        self._committing: set[asyncio.Future[None]] = set()
+        if store is not None:
+            self._load(store.load(KIND))
 
     def __iter__(self) -> Iterator[Task]:
         """Newest first."""
@@ -88,7 +116,16 @@ class Tasks:
         return len(self._tasks) - len(self._ended)
 
     def create(
-        self, *, id: str, method: str, subject: tuple[str, str] | None, subsystem: str, identity: str, flow_id: str | None, unit: str
+        self,
+        *,
+        id: str,
+        method: str,
+        subject: tuple[str, str] | None,
+        subsystem: str,
+        identity: str,
+        flow_id: str | None,
+        unit: str,
+        project: str = "",
     ) -> Task:
         """Begin a task."""
         self._created += 1
@@ -102,9 +139,11 @@ class Tasks:
             unit=unit,
             created_at=self._clock.time(),
             number=self._created,
+            project=project,
         )
         self._tasks[id] = task
         self._publish(task)
+        self._keep(task)
         return task
 
     def progress(self, id: str, value: float) -> None:
@@ -119,6 +158,7 @@ class Tasks:
         if task.state == "running":
             task.state = "cancelling"
             self._publish(task)
+            self._keep(task)
 
     def done(self, task: Task, result: bytes) -> None:
         """It has ended well."""
@@ -141,13 +181,51 @@ class Tasks:
     def _end(self, task: Task, state: str) -> None:
         if task.has_ended:
             return
+        shown = task.fragment
         task.state, task.ended_at, task.cancellable, task.cancel = state, self._clock.time(), False, None
         self._ended[task.id] = task
         self._publish(task)
+        if self._store is None:
+            self._tell_end(task)
+        else:
+            self._keep(task)
+            ended, task.fragment = task.fragment, shown  # until it is on disk
+            self._when_committed(self._store, task, ended)
+        self._trim()
+
+    def _when_committed(self, store: Store, task: Task, ended: bytes) -> None:
+        def told(committed: asyncio.Future[None]) -> None:
+            self._committing.discard(committed)
+            if not committed.cancelled() and committed.exception() is not None:
+                _log.error("the end of task %s could not be recorded: %s", task.id, committed.exception())
+                return  # the store has failed: a later life finds out what became of it
+            task.fragment = ended
+            self._tell_end(task)
+
+        committing = asyncio.ensure_future(store.commit())
+        self._committing.add(committing)
+        committing.add_done_callback(told)
+
+    @staticmethod
+    def _tell_end(task: Task) -> None:
+        task.end_is_told = True
         waiting, task.on_end = task.on_end, []
         for resume in waiting:
             resume()
-        self._trim()
+
+    def _keep(self, task: Task) -> None:
+        if self._store is not None:
+            kept = _Kept(number=task.number, document=_document(task), created_at=task.created_at, ended_at=task.ended_at)
+            self._store.put(KIND, task.id, _encode(kept))
+
+    def _load(self, records: Mapping[str, bytes]) -> None:
+        """The tasks of the lives before, oldest first; those that had not ended wait for whoever finds out."""
+        for kept in sorted((msgspec.json.decode(data, type=_Kept) for data in records.values()), key=lambda kept: kept.number):
+            task = _restored(kept)
+            self._tasks[task.id] = task
+            self._created = max(self._created, task.number)
+        for task in sorted((task for task in self._tasks.values() if task.has_ended), key=lambda task: task.ended_at or 0):
+            self._ended[task.id] = task
 
     def _trim(self) -> None:
         """Forget ended tasks by number and age."""
@@ -160,6 +238,8 @@ class Tasks:
 
     def _forget(self, task: Task, cause: Cause) -> None:
         del self._tasks[task.id]
+        if self._store is not None:
+            self._store.remove(KIND, task.id)
         self._ended.pop(task.id, None)
         self._recorder.record(type="task", id=task.id, topic=f"task.{task.id}", change="removed", patch=None, cause=cause)
 
@@ -173,11 +253,60 @@ class Tasks:
         self._recorder.record(type="task", id=task.id, topic=f"task.{task.id}", change=change, patch=patch, cause=task.cause())
 
 
+def _restored(kept: _Kept) -> Task:
+    told = msgspec.convert(kept.document, _Told)
+    return Task(
+        id=told.id,
+        method=told.method,
+        subject=None if told.subject is None else (told.subject["type"], told.subject["id"]),
+        subsystem=told.subsystem,
+        identity=told.identity,
+        flow_id=told.flow_id,
+        unit=told.progress.unit,
+        created_at=kept.created_at,
+        number=kept.number,
+        project=told.project,
+        state=told.state,
+        value=told.progress.value,
+        result=None if "result" not in kept.document else _encode(kept.document["result"]),
+        error=told.error,
+        cancellable=told.cancellable,
+        ended_at=kept.ended_at,
+        revision=told.revision,
+        end_is_told=kept.ended_at is not None,
+        fragment=_encode(kept.document),
+    )
+
+
+class _Progress(msgspec.Struct):
+    value: float
+    unit: str
+
+
+class _Told(msgspec.Struct, rename="camel"):
+    """What a task's document tells."""
+
+    id: str
+    method: str
+    subsystem: str
+    identity: str
+    state: str
+    progress: _Progress
+    cancellable: bool
+    revision: int
+    subject: dict[str, str] | None = msgspec.field(name="object", default=None)
+    project: str = ""
+    flow_id: str | None = None
+    error: dict[str, object] | None = None
+
+
 def _document(task: Task) -> dict[str, object]:
     """The record ``Task`` of the schema."""
     document: dict[str, object] = {"id": task.id, "method": task.method}
     if task.subject is not None:
         document["object"] = {"type": task.subject[0], "id": task.subject[1]}
+    if task.project:
+        document["project"] = task.project
     document |= {"subsystem": task.subsystem, "identity": task.identity}
     if task.flow_id is not None:
         document["flowId"] = task.flow_id

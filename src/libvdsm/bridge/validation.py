@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from libvdsm.base.secret import decode_hook
 from libvdsm.interfaces.generated.errors import InvalidParams
 
 T = TypeVar("T", bound=Struct)
@@ -24,7 +25,7 @@ class ParamsDecoder(Generic[T]):
 
     def __init__(self, type: type[T], names: Sequence[str]) -> None:
         #: The bare decoder, for parameters by name that are right; raises msgspec's own errors.
-        self.quick: Callable[[bytes], T] = msgspec.json.Decoder(type).decode
+        self.quick: Callable[[bytes], T] = msgspec.json.Decoder(type, dec_hook=decode_hook).decode
         self._names = names
 
     def __call__(self, raw: bytes) -> T:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, UnsetType
 
+from libvdsm.base.secret import decode_hook
 from libvdsm.interfaces.generated.errors import InvalidParams, MethodNotFound
 from libvdsm.interfaces.messages import ReportProgress, WorkCancel, WorkMeta
 from libvdsm.interfaces.method import MethodEntry
@@ -33,7 +34,7 @@ class _Verb:
     def __init__(self, entry: MethodEntry, call: Callable[[WorkContext, Any], Coroutine[Any, Any, object]]) -> None:
         self.name = entry.name
         self.call = call
-        self.decode: Callable[[bytes | Raw], Any] = msgspec.json.Decoder(entry.params).decode
+        self.decode: Callable[[bytes | Raw], Any] = msgspec.json.Decoder(entry.params, dec_hook=decode_hook).decode
         self.is_query = entry.kind == "query"
         self._value: object = None
         self._bytes = b""

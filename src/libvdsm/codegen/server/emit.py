@@ -37,8 +37,12 @@ def _types(api: ir.Api) -> str:
     )
     writer.lines("from enum import StrEnum", "from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar", "")
     writer.lines("import msgspec", "")
+    if types.secrets(api):
+        writer.lines("from libvdsm.base.secret import Secret", "")
     writer.lines(f"MAX_INTEGER: Final = {types.MAX_INTEGER}", f"MAX_NUMBER: Final = {types.MAX_NUMBER!r}", "")
     _aliases(writer)
+    for name, limits in types.secrets(api).items():
+        _secret(writer, name, limits)
     for enum in _sorted(api, ir.Enum):
         _enum(writer, enum)
     tags = _tags(api)
@@ -69,6 +73,16 @@ def _aliases(writer: Writer) -> None:
             writer.line("[factory] = (one.default_factory for one in msgspec.structs.fields(value) if one.name == name)")
             writer.line("msgspec.structs.force_setattr(value, name, factory())")
     writer.lines("", "")
+
+
+def _secret(writer: Writer, name: str, limits: ir.Constraints) -> None:
+    if name == "Secret":
+        return
+    least = 0 if limits.min_length is None else limits.min_length
+    with writer.block(f"class {name}(Secret, min_length={least}, max_length={limits.max_length}):"):
+        writer.docstring("A secret of this many characters.")
+        writer.line()
+        writer.lines("__slots__ = ()", "")
 
 
 def _enum(writer: Writer, entry: ir.Enum) -> None:
@@ -148,6 +162,8 @@ def _member(api: ir.Api, entry: ir.Record | ir.Patch | ir.View, field: ir.Field)
 
 
 def _plain_member(api: ir.Api, field: ir.Field, *, optional: bool, defaulted: bool = True) -> str:
+    if field.has_default and defaulted and types.is_json(field):
+        return f"{types.annotation(field)} = {types.default(api, field)}"  # null stays what it is: it is JSON too
     if field.has_default and defaulted:
         return f"Defaulted[{types.annotation(field)}] = {types.default(api, field)}"
     if not optional:

@@ -38,7 +38,6 @@ ALIASES: Final[Mapping[ir.Scalar, str]] = {
 _PLAIN: Final[Mapping[ir.Scalar, str]] = {
     ir.Scalar.BOOLEAN: "bool",
     ir.Scalar.STRING: "str",
-    ir.Scalar.SECRET: "str",
     ir.Scalar.TICKET: "str",
     ir.Scalar.JSON: "msgspec.Raw",
 }
@@ -73,11 +72,38 @@ def _single(ref: ir.ScalarRef | ir.NamedRef, limits: ir.Constraints) -> str:
             return _bounded("int", ref.scalar, limits, MAX_INTEGER)
         case ir.Scalar.NUMBER:
             return _bounded("float", ref.scalar, limits, MAX_NUMBER)
-        case ir.Scalar.STRING | ir.Scalar.SECRET | ir.Scalar.TICKET:
+        case ir.Scalar.SECRET:
+            return secret(limits)
+        case ir.Scalar.STRING | ir.Scalar.TICKET:
             pattern = None if limits.pattern is None else whole(limits.pattern)
             return _annotated("str", [("min_length", limits.min_length), ("max_length", limits.max_length), ("pattern", pattern)])
         case scalar:
             return ALIASES.get(scalar) or _PLAIN[scalar]
+
+
+def secret(limits: ir.Constraints) -> str:
+    """The class of a secret within ``limits``; one class for all of the same length."""
+    if limits.pattern is not None:
+        raise ValueError("a secret has no pattern: a complaint about it would tell of the value")
+    low = "" if limits.min_length is None else f"From{limits.min_length}"
+    high = "" if limits.max_length is None else f"To{limits.max_length}"
+    return f"Secret{low}{high}"
+
+
+def secrets(api: ir.Api) -> dict[str, ir.Constraints]:
+    """All kinds of secrets that parameters and types hold, by the names of their classes."""
+    owners = [entry.fields for entry in api.types.values() if isinstance(entry, (ir.Record, ir.Patch, ir.View))]
+    fields = [field for owned in (*owners, *(method.params for method in api.methods.values())) for field in owned]
+    found = {secret(field.constraints): field.constraints for field in fields if _is_secret(field.type)}
+    return dict(sorted(found.items()))
+
+
+def _is_secret(ref: ir.TypeRef) -> bool:
+    match ref:
+        case ir.ListRef(item=single) | ir.MapRef(value=single):
+            return single == ir.ScalarRef(ir.Scalar.SECRET)
+        case single:
+            return single == ir.ScalarRef(ir.Scalar.SECRET)
 
 
 def _bounded(base: str, scalar: ir.Scalar, limits: ir.Constraints, widest: float) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
 
 import msgspec
 
+from libvdsm.base.secret import Secret
+
 MAX_INTEGER: Final = 9007199254740991
 MAX_NUMBER: Final = 1.7976931348623157e308
 
@@ -50,6 +52,12 @@ def _fill(value: msgspec.Struct, *names: str) -> None:
         if getattr(value, name) is None:
             [factory] = (one.default_factory for one in msgspec.structs.fields(value) if one.name == name)
             msgspec.structs.force_setattr(value, name, factory())
+
+
+class SecretFrom16To256(Secret, min_length=16, max_length=256):
+    """A secret of this many characters."""
+
+    __slots__ = ()
 
 
 class Acceleration(StrEnum):
@@ -1995,7 +2003,7 @@ class IdentityListTokensParams(msgspec.Struct, frozen=True, kw_only=True, omit_d
 class IdentityLoginParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Parameters of Identity.login."""
 
-    token: Annotated[str, msgspec.Meta(min_length=16, max_length=256)]
+    token: SecretFrom16To256
     """The token."""
 
 

@@ -97,6 +97,8 @@ class Validator:
                 yield from self._word(one, value, path)
             case ir.Union():
                 yield from self._branch(one, value, path)
+            case ir.Patch():
+                yield from self._object(one.fields, value, path, self._unclearable(one))
             case _:
                 yield from self._object(one.fields, value, path)
 
@@ -121,22 +123,28 @@ class Validator:
         rest = {key: item for key, item in value.items() if key != one.discriminator}
         yield from self._named(self.api.types[branch.record], rest, path)
 
-    def _object(self, fields: Sequence[ir.Field], value: object, path: str) -> Iterator[Problem]:
+    def _unclearable(self, patch: ir.Patch) -> frozenset[str]:
+        """The members for which null may not stand: the record can neither be without them nor has a default."""
+        record = self.api.types[patch.of]
+        members = record.fields if isinstance(record, ir.Record) else ()
+        return frozenset(f.name for f in members if f.on_input is ir.Presence.REQUIRED and not f.has_default)
+
+    def _object(self, fields: Sequence[ir.Field], value: object, path: str, held: frozenset[str] = frozenset()) -> Iterator[Problem]:
         if not isinstance(value, dict):
             yield Problem(path, f"is {_kind(value)}, not an object")
             return
         known = {f.name: f for f in fields}
         for name, item in value.items():
             if name in known:
-                yield from self._member(known[name], item, _step(path, name))
+                yield from self._member(known[name], item, _step(path, name), may_clear=name not in held)
             elif self._closed:
                 yield Problem(_step(path, name), "is unknown")
         for name, field in known.items():
             if name not in value and self._needed(field):
                 yield Problem(_step(path, name), "is missing")
 
-    def _member(self, field: ir.Field, value: object, path: str) -> Iterator[Problem]:
-        if value is None and self.direction is Direction.INPUT and not self._needed(field):
+    def _member(self, field: ir.Field, value: object, path: str, *, may_clear: bool) -> Iterator[Problem]:
+        if value is None and self.direction is Direction.INPUT and may_clear and not self._needed(field):
             return  # null is the same as absent; in a patch it clears
         yield from self._value(field.type, value, path, field.constraints)
 

@@ -74,6 +74,11 @@ def test_null_clears_in_a_patch_and_nothing_needs_to_be_there() -> None:
     assert params_problems(API, update, {"vmId": ID, "config": {}}) == ()
 
 
+def test_null_does_not_clear_what_the_record_must_have() -> None:
+    found = params_problems(API, API.methods["VM.update"], {"vmId": ID, "config": {"memory": None}})
+    assert [str(p) for p in found] == ["is null, not an integer at $.config.memory"]
+
+
 def test_an_answer_has_no_nulls_and_every_member_that_has_a_default() -> None:
     result = {"ticket": "a", "path": "/stream/a", "protocol": None, "expiresAt": "2026-01-01T00:00:30Z"}
     assert [str(p) for p in result_problems(API, API.methods["Console.open"], result)] == ["is null, not a string at $.protocol"]

@@ -142,10 +142,14 @@ def _states(api: ir.Api, method: ir.Method, report: Report) -> None:
     named = (*method.works_in, *method.done_in)
     if not named:
         return
+    if method.object_type is None:
+        report.say("unknown-state", method.position, method.full_name, "names states and is about no object")
+        return
     known = _states_of(api, method.object_type)
     for state in named:
         if state not in known:
-            report.say("unknown-state", method.position, method.full_name, f"names the state {state}, which a {method.object_type} does not have")
+            text = f"names the state {state}, which a {method.object_type} does not have"
+            report.say("unknown-state", method.position, method.full_name, text)
     if method.done_in and not method.works_in:
         report.say("unknown-state", method.position, method.full_name, "says where it is done already and not where it works")
 

@@ -61,6 +61,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "permission-raised": Rule(_B, "Who may do a thing may still do it."),
     "query-needs-write": Rule(_B, "Looking needs no right to change."),
     "role-narrowed": Rule(_B, "Who has a role keeps what it allows."),
+    "states-narrowed": Rule(_B, "A verb works, or has nothing left to do, in every state in which it did."),
     "idempotent-lost": Rule(_B, "A call that was safe to repeat stays so."),
     "change-worsened": Rule(_B, "A change takes effect as soon as it did."),
     "topic-changed": Rule(_B, "Subscriptions keep hearing."),
@@ -102,6 +103,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "stage-advanced": Rule(_S, "An entry took the next step of its life."),
     "removed-in-order": Rule(_S, "An entry went at its announced sunset."),
     "request-relaxed": Rule(_S, "More requests are accepted."),
+    "states-widened": Rule(_S, "A verb works in more states."),
     "response-narrowed": Rule(_S, "Answers promise more."),
 }
 

@@ -28,6 +28,7 @@ def judge_methods(pair: Pair, sheet: Sheet) -> None:
         _answer(path, old, new, own)
         _right(path, old, new, pair, own)
         _promise(path, old, new, own)
+        _states(path, old, new, own)
         _cost(path, old, new, own)
         judge_examples(path, old, new, pair, own)
 
@@ -63,6 +64,25 @@ def _promise(path: str, old: Method, new: Method, sheet: Sheet) -> None:
         sheet.say("idempotent-lost", path, "is not idempotent any more")
     if old.probe is not None and new.probe is not None and _rank(_PROBES, new.probe) > _rank(_PROBES, old.probe):
         sheet.say("probe-weakened", path, f"recovery looked at {old.probe} and looks at {new.probe}")
+
+
+def _states(path: str, old: Method, new: Method, sheet: Sheet) -> None:
+    """Without ``works_in`` a verb works in every state; a state that changes lists is lost to the one and won by the other."""
+    if old.works_in and not new.works_in:
+        sheet.say("states-widened", path, "works in every state now")
+    elif new.works_in and not old.works_in:
+        sheet.say("states-narrowed", path, f"worked in every state and works in {', '.join(new.works_in)}")
+    else:
+        _moved(path, "work", "works", (old.works_in, new.works_in), sheet)
+    _moved(path, "count as done", "counts as done", (old.done_in, new.done_in), sheet)
+
+
+def _moved(path: str, infinitive: str, verb: str, lists: tuple[Sequence[str], Sequence[str]], sheet: Sheet) -> None:
+    old, new = lists
+    for state in sorted({*old} - {*new}):
+        sheet.say("states-narrowed", path, f"does not {infinitive} in {state} any more")
+    for state in sorted({*new} - {*old}):
+        sheet.say("states-widened", path, f"{verb} in {state} now")
 
 
 def _cost(path: str, old: Method, new: Method, sheet: Sheet) -> None:

@@ -50,6 +50,8 @@ ATTRIBUTES: dict[type, dict[str, str]] = {
         "progress_unit": "progress-unit-changed",
         "paged": "paging-changed",
         "requires": "requires-tightened",
+        "works_in": "states-narrowed",
+        "done_in": "states-narrowed",
         "examples": "example-removed",
         "params_record": "follows from the name",
         "names": "names-changed",

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 HOUSE = ROOT / "src" / "libvdsm"
-WINGS = {"client", "cli", "codegen"}
+WINGS = {"client", "cli", "codegen", "testing"}
 BANNED_NAMES = {"common", "helper", "helpers", "misc", "shared", "stuff", "util", "utils"}
 OUTSIDE = {"libvirt", "pyroute2", "subprocess"}  # only drivers may; starting our own processes is the daemon's (os.fork)
 

@@ -37,7 +37,42 @@ def test_carries_the_compiled_schema_and_types(wheel: Path) -> None:
 def test_carries_every_module(wheel: Path) -> None:
     """A room without ``__init__.py`` would be left out without a word."""
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
-    assert {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src/libvdsm").rglob("*.py")} <= packed
+    ours = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src/libvdsm").rglob("*.py")}
+    assert {name for name in ours if not name.startswith("libvdsm/testing/")} <= packed
+
+
+def test_carries_nothing_that_is_for_tests_alone(wheel: Path) -> None:
+    """Whoever could set a variable of an installed daemon could stop it at a fault point."""
+    assert [name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("libvdsm/testing")] == []
+
+
+def test_without_what_is_for_tests_a_fault_that_is_asked_for_is_none(wheel: Path, tmp_path: Path) -> None:
+    """The plain wheel's ``vdsmd`` finds no package that could arm anything."""
+    home = tmp_path / "plain"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(home)
+    code = """
+from libvdsm.base import faultpoints
+from libvdsm.daemon import main, supervisor
+plan = supervisor.Plan(front=None)
+assert main._armed(plan) is plan
+faultpoints.reach("VM.start", "after_call")
+print("goes on")
+"""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            f"import os, sys; os.environ['LIBVDSM_FAULT'] = '*:after_call'; sys.path.insert(0, {str(home)!r})\n{code}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout == "goes on\n", done.stderr
 
 
 def test_the_client_works_from_the_plain_wheel(wheel: Path, tmp_path: Path) -> None:

@@ -285,6 +285,199 @@ class AuditProxy:
         return self._client.invoke("Audit.verify", {}, {"timeout": timeout, "flowId": flow_id}, types.AuditVerdict.from_wire)
 
 
+class CertificateProxy:
+    """Certificates by which clients prove who they are, and those of this host."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: BaseClient) -> None:
+        self._client = client
+
+    def create_enrolment(
+        self,
+        identity: str,
+        *,
+        days: int | None = None,
+        expires_in: int | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> types.EnrolmentMade:
+        """Makes a token by which somebody gets a certificate for an identity, once.
+
+        Whoever has the token needs no valid certificate to use it, so it also helps where the old one has expired.
+
+        - identity: Whom the certificate will be for, such as user:alice.
+        - days: How long the certificate will be valid, in days. Unit: count. Default: 365.
+        - expires_in: How long the token can be used. Unit: seconds. Default: 3600.
+
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate.
+        """
+        return self._client.invoke(
+            "Certificate.createEnrolment",
+            params(identity=identity, days=days, expiresIn=expires_in),
+            {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
+            types.EnrolmentMade.from_wire,
+        )
+
+    def enrol(
+        self,
+        token: str,
+        *,
+        csr: str | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> types.CertificateIssued:
+        """Gets the certificate that a token stands for; needs no rights but the token, which works once.
+
+        - token: The token.
+        - csr: A certificate request (PKCS 10) in PEM.
+
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        NotAuthenticated, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate.
+        """
+        return self._client.invoke(
+            "Certificate.enrol",
+            params(token=token, csr=csr),
+            {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
+            types.CertificateIssued.from_wire,
+        )
+
+    def get(self, certificate_id: str, *, timeout: float | None = None, flow_id: str | None = None) -> types.Certificate:
+        """One certificate.
+
+        - certificate_id: The certificate.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke(
+            "Certificate.get", params(certificateId=certificate_id), {"timeout": timeout, "flowId": flow_id}, types.Certificate.from_wire
+        )
+
+    def issue(
+        self,
+        identity: str,
+        *,
+        days: int | None = None,
+        csr: str | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> types.CertificateIssued:
+        """Makes a certificate for an identity, for a key of its own or for a new one.
+
+        Without csr the key is made here, shown this once and never kept. With csr nothing but its key is used. A certificate gives no
+        rights by itself: grant the identity a role with Access.grant.
+
+        - identity: Whom it is for, such as user:alice.
+        - days: How long it is valid, in days; never longer than this host's CA. Unit: count. Default: 365.
+        - csr: A certificate request (PKCS 10) in PEM.
+
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate.
+        """
+        return self._client.invoke(
+            "Certificate.issue",
+            params(identity=identity, days=days, csr=csr),
+            {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
+            types.CertificateIssued.from_wire,
+        )
+
+    def list(
+        self,
+        *,
+        filter: types.CertificateFilter | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+    ) -> types.CertificateList:
+        """The certificates that this host has issued, and its own, in the order of their making.
+
+        - filter: Only those that fit; all members must fit.
+        - limit: The most items in one answer. Unit: count. Default: 100.
+        - after: The cursor next of the page before.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return self._client.invoke(
+            "Certificate.list",
+            params(filter=filter, limit=limit, after=after),
+            {"timeout": timeout, "flowId": flow_id},
+            types.CertificateList.from_wire,
+        )
+
+    def renew(
+        self,
+        certificate_id: str,
+        *,
+        days: int | None = None,
+        csr: str | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+    ) -> types.CertificateIssued:
+        """Makes a new certificate for the identity of an old one, which stays valid until its end.
+
+        - certificate_id: The certificate that is to be followed.
+        - days: How long the new one is valid, in days. Unit: count. Default: 365.
+        - csr: A certificate request (PKCS 10) in PEM.
+
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        ObjectNotFound, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, SubsystemUnavailable, TooLate,
+        WrongState.
+        """
+        return self._client.invoke(
+            "Certificate.renew",
+            params(certificateId=certificate_id, days=days, csr=csr),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+            },
+            types.CertificateIssued.from_wire,
+        )
+
+    def revoke(
+        self,
+        certificate_id: str,
+        *,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+    ) -> types.Nothing:
+        """Ends a client's certificate at once, and the connections that were opened with it.
+
+        - certificate_id: The certificate.
+
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        ObjectNotFound, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate, WrongState.
+        """
+        return self._client.invoke(
+            "Certificate.revoke",
+            params(certificateId=certificate_id),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+            },
+            types.Nothing.from_wire,
+        )
+
+
 class ConsoleProxy:
     """Serial ports and screens of virtual machines as byte streams."""
 
@@ -1193,6 +1386,11 @@ class Interfaces(BaseClient):
     def audit(self) -> AuditProxy:
         """Who did what, from where, when, and what became of it."""
         return AuditProxy(self)
+
+    @property
+    def certificate(self) -> CertificateProxy:
+        """Certificates by which clients prove who they are, and those of this host."""
+        return CertificateProxy(self)
 
     @property
     def console(self) -> ConsoleProxy:

@@ -15,6 +15,8 @@ PERMISSIONS: Final[dict[str, bool]] = {
     "event.read": False,
     "host.read": False,
     "identity.token": True,
+    "pki.manage": True,
+    "pki.read": False,
     "task.control": True,
     "task.read": False,
     "vm.console": True,
@@ -35,6 +37,8 @@ ROLES: Final[dict[str, RoleEntry]] = {
             "event.read",
             "host.read",
             "identity.token",
+            "pki.manage",
+            "pki.read",
             "task.control",
             "task.read",
             "vm.console",
@@ -67,6 +71,11 @@ ROLES: Final[dict[str, RoleEntry]] = {
 }
 #: What makes objects visible, by their type.
 OBJECTS: Final[dict[str, ObjectEntry]] = {
+    "certificate": ObjectEntry(
+        type="certificate",
+        permission="pki.read",
+        has_project=False,
+    ),
     "host": ObjectEntry(
         type="host",
         permission="host.read",

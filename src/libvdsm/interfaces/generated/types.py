@@ -86,6 +86,17 @@ class AuditOutcome(StrEnum):
     """It was not allowed."""
 
 
+class CertificateKind(StrEnum):
+    """What a certificate is for."""
+
+    CLIENT = "client"
+    """It proves who a client is."""
+    SERVER = "server"
+    """It proves that this is this host."""
+    CA = "ca"
+    """It vouches for others."""
+
+
 class ChangeEffect(StrEnum):
     """When a change takes effect."""
 
@@ -508,6 +519,97 @@ class CallOptions(
     """W3C trace context."""
 
 
+class Certificate(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={
+        "created_at": "createdAt",
+        "created_by": "createdBy",
+        "expires_at": "expiresAt",
+        "expiry_warning": "expiryWarning",
+        "revoked_at": "revokedAt",
+        "revoked_by": "revokedBy",
+        "replaced_by": "replacedBy",
+    },
+):
+    """A certificate."""
+
+    id: Uuid
+    """Its id on this host."""
+    kind: CertificateKind
+    """What it is for."""
+    identity: str | None = None
+    """Whom it speaks for."""
+    subject: str
+    """Its subject."""
+    names: list[str]
+    """Its further names (SANs) with their kinds."""
+    fingerprint: str
+    """The SHA-256 of its bytes, hexadecimal."""
+    serial: str
+    """Its number, hexadecimal."""
+    created_at: Timestamp
+    """When it was made."""
+    created_by: str | None = None
+    """Who asked for it."""
+    expires_at: Timestamp
+    """When it ends."""
+    expiry_warning: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
+    """That its end is near: 30, 7 or 1, so many days or fewer are left; 0, it is over. Unit: count."""
+    revoked_at: Timestamp | None = None
+    """When it was revoked."""
+    revoked_by: str | None = None
+    """Who revoked it."""
+    replaced_by: Uuid | None = None
+    """The certificate that follows it."""
+    revision: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """The event sequence of its last change."""
+
+
+class CertificateFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Which certificates; every member that is there must fit."""
+
+    kind: CertificateKind | None = None
+    """Is for this."""
+    identity: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    """Speaks for this identity."""
+    fingerprint: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    """Has this fingerprint."""
+    valid: bool | None = None
+    """Is neither revoked nor over, or (false) is."""
+
+
+class CertificateIssued(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"expires_at": "expiresAt"}
+):
+    """A certificate with all that its holder needs."""
+
+    id: Uuid
+    """Its id on this host."""
+    identity: str
+    """Whom it speaks for."""
+    certificate: str
+    """The certificate in PEM."""
+    key: str | None = None
+    """Its key in PEM, shown this once; absent if it was asked for by csr."""
+    ca: str
+    """The CA of this host in PEM, by which its server is known."""
+    expires_at: Timestamp
+    """When it ends."""
+
+
+class CertificateList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A page of certificates."""
+
+    items: list[Certificate]
+    """The certificates of this page."""
+    next: str | None = None
+    """The cursor of the next page; absent on the last one."""
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A changed member and when it takes effect."""
 
@@ -593,6 +695,17 @@ class DiskConfig(
 
     def __post_init__(self) -> None:
         _fill(self, "device", "bus", "read_only")
+
+
+class EnrolmentMade(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"expires_at": "expiresAt"}
+):
+    """The right to get one certificate."""
+
+    token: str
+    """The token, shown this once."""
+    expires_at: Timestamp
+    """When it can no longer be used."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -1876,6 +1989,93 @@ class AuditListParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 class AuditVerifyParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Parameters of Audit.verify."""
+
+
+class CertificateCreateEnrolmentParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"expires_in": "expiresIn"}
+):
+    """Parameters of Certificate.createEnrolment."""
+
+    identity: Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^(?:(user|service):[^\x00-\x1f\x7f]+)\Z")]
+    """Whom the certificate will be for, such as user:alice."""
+    days: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=3650)]] = msgspec.field(default_factory=lambda: 365)
+    """How long the certificate will be valid, in days. Unit: count."""
+    expires_in: Defaulted[Annotated[int, msgspec.Meta(ge=60, le=31536000)]] = msgspec.field(default_factory=lambda: 3600)
+    """How long the token can be used. Unit: seconds."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "days", "expires_in")
+
+
+class CertificateEnrolParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Certificate.enrol."""
+
+    token: SecretFrom16To256
+    """The token."""
+    csr: Annotated[str, msgspec.Meta(min_length=1, max_length=16384)] | None = None
+    """A certificate request (PKCS 10) in PEM."""
+
+
+class CertificateGetParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"certificate_id": "certificateId"}
+):
+    """Parameters of Certificate.get."""
+
+    certificate_id: Uuid
+    """The certificate."""
+
+
+class CertificateIssueParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Certificate.issue."""
+
+    identity: Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^(?:(user|service):[^\x00-\x1f\x7f]+)\Z")]
+    """Whom it is for, such as user:alice."""
+    days: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=3650)]] = msgspec.field(default_factory=lambda: 365)
+    """How long it is valid, in days; never longer than this host's CA. Unit: count."""
+    csr: Annotated[str, msgspec.Meta(min_length=1, max_length=16384)] | None = None
+    """A certificate request (PKCS 10) in PEM."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "days")
+
+
+class CertificateListParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Certificate.list."""
+
+    filter: CertificateFilter | None = None
+    """Only those that fit; all members must fit."""
+    limit: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=1000)]] = msgspec.field(default_factory=lambda: 100)
+    """The most items in one answer. Unit: count."""
+    after: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    """The cursor next of the page before."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "limit")
+
+
+class CertificateRenewParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"certificate_id": "certificateId"}
+):
+    """Parameters of Certificate.renew."""
+
+    certificate_id: Uuid
+    """The certificate that is to be followed."""
+    days: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=3650)]] = msgspec.field(default_factory=lambda: 365)
+    """How long the new one is valid, in days. Unit: count."""
+    csr: Annotated[str, msgspec.Meta(min_length=1, max_length=16384)] | None = None
+    """A certificate request (PKCS 10) in PEM."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "days")
+
+
+class CertificateRevokeParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"certificate_id": "certificateId"}
+):
+    """Parameters of Certificate.revoke."""
+
+    certificate_id: Uuid
+    """The certificate."""
 
 
 class ConsoleOpenParams(

@@ -101,10 +101,17 @@ def _kind(api: ir.Api, method: ir.Method, report: Report) -> None:
 
 
 def _change(method: ir.Method, report: Report) -> None:
-    if method.permission is None:
-        report.say("unguarded-change", method.position, method.full_name, "changes things and needs no permission")
+    if method.permission is None and not _needs_secret(method):
+        report.say("unguarded-change", method.position, method.full_name, "changes things and needs neither a permission nor a secret")
     if method.probe is None:
         report.say("missing-probe", method.position, method.full_name, "changes things and lacks probe: metadata, state or none")
+
+
+def _needs_secret(method: ir.Method) -> bool:
+    """Whether a parameter that must be given is a secret: then whoever has it may."""
+    return any(
+        isinstance(p.type, ir.ScalarRef) and p.type.scalar is ir.Scalar.SECRET and p.on_input is Presence.REQUIRED for p in method.params
+    )
 
 
 def _query(api: ir.Api, method: ir.Method, report: Report) -> None:

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from libvdsm.client.generated.types.audit import AuditRecord as AuditRecord
     from libvdsm.client.generated.types.audit import AuditVerdict as AuditVerdict
     from libvdsm.client.generated.types.audit import ObjectChange as ObjectChange
+    from libvdsm.client.generated.types.certificate import Certificate as Certificate
+    from libvdsm.client.generated.types.certificate import CertificateFilter as CertificateFilter
+    from libvdsm.client.generated.types.certificate import CertificateIssued as CertificateIssued
+    from libvdsm.client.generated.types.certificate import CertificateKind as CertificateKind
+    from libvdsm.client.generated.types.certificate import CertificateList as CertificateList
+    from libvdsm.client.generated.types.certificate import EnrolmentMade as EnrolmentMade
     from libvdsm.client.generated.types.console import ConsoleKind as ConsoleKind
     from libvdsm.client.generated.types.console import ConsoleProtocol as ConsoleProtocol
     from libvdsm.client.generated.types.console import ConsoleTicket as ConsoleTicket
@@ -136,6 +142,11 @@ _HOMES: Final = {
     "BlockDiskSource": "vm",
     "BridgeNicSource": "vm",
     "CallOptions": "schema",
+    "Certificate": "certificate",
+    "CertificateFilter": "certificate",
+    "CertificateIssued": "certificate",
+    "CertificateKind": "certificate",
+    "CertificateList": "certificate",
     "Change": "vm",
     "ChangeEffect": "vm",
     "ChangeKind": "event",
@@ -152,6 +163,7 @@ _HOMES: Final = {
     "DiskDevice": "vm",
     "DiskFormat": "vm",
     "DiskSource": "vm",
+    "EnrolmentMade": "certificate",
     "Event": "event",
     "EventCause": "event",
     "EventCauseKind": "event",

@@ -49,6 +49,7 @@ class Machine(Struct, omit_defaults=True):
     booted: float = 0.0  # the guest's time at its last boot
     boots: int = 0
     leaves: tuple[Act, float] | None = None  # what the guest is about to do, and at which of its times
+    effects: dict[str, int] = {}  # how often each thing has befallen it, for whoever judges that nothing happened twice
 
     def guest_time(self, now: float) -> float:
         """Seconds that the guest has run."""
@@ -294,6 +295,7 @@ class World:
 
     def _tell(self, machine: Machine, detail: str) -> None:
         self.changed.add(machine.id)
+        machine.effects[detail] = machine.effects.get(detail, 0) + 1
         self._events.append(Event(id=machine.id, detail=detail))
 
     def _boot(self, machine: Machine, guest_time: float) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from libvdsm.interfaces.messages import Cause, Observed
+from libvdsm.interfaces.messages import Cause, Observed, ReportTls
 
 
 class RecordingReporter:
@@ -21,6 +21,7 @@ class RecordingReporter:
         self.conditions: list[tuple[str, str | None]] = []
         self.figures: dict[str, dict[str, Any]] = {}
         self.offers: dict[str, socket.socket] = {}
+        self.tls_told: list[ReportTls] = []
         self._news = asyncio.Event()
 
     def snapshot(self, type: str, objects: Sequence[Observed], cause: Cause) -> None:
@@ -49,6 +50,10 @@ class RecordingReporter:
     def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float) -> None:
         self.offers[ticket] = stream
         self._tell("offer", ticket, None)
+
+    def tls(self, told: ReportTls) -> None:
+        self.tls_told.append(told)
+        self._tell("tls", told.generation, None)
 
     def kinds(self) -> list[str]:
         """What was told, in order, without statistics."""

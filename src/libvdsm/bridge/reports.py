@@ -19,6 +19,7 @@ from libvdsm.interfaces.messages import (
     ReportRemoved,
     ReportSnapshot,
     ReportStats,
+    ReportTls,
 )
 from libvdsm.inventory.inventory import Inventory
 from libvdsm.tasks.tasks import Tasks
@@ -45,6 +46,7 @@ class Reports:
         self._lives: dict[str, int] = {}  # counts attachments, so that an old grace period knows it is over
         self._attached: set[str] = set()
         self._before_degraded: dict[str, tuple[str, str | None]] = {}
+        self.on_tls: list[Callable[[ReportTls], None]] = []  # who serves with newer keys
         self._handlers: dict[str, Callable[[str, Raw], None]] = {
             "report.snapshot": self._snapshot,
             "report.changed": self._changed,
@@ -53,6 +55,7 @@ class Reports:
             "report.stats": self._stats,
             "report.condition": self._condition,
             "report.progress": self._progress,
+            "report.tls": self._tls,
         }
 
     # --- WorkerReports ---
@@ -134,6 +137,11 @@ class Reports:
     def _progress(self, _name: str, params: Raw) -> None:
         told = msgspec.json.decode(params, type=ReportProgress)
         self._tasks.progress(told.operationId, told.value)
+
+    def _tls(self, _name: str, params: Raw) -> None:
+        told = msgspec.json.decode(params, type=ReportTls)
+        for tell in self.on_tls:
+            tell(told)
 
     # --- conditions ---
 

@@ -26,6 +26,8 @@ _decode_cancel = msgspec.json.Decoder(WorkCancel).decode
 
 #: Tells the front: the name of a notification and its encoded parameters.
 Tell = Callable[[str, bytes], None]
+#: A message between front and worker that is no verb, from its encoded parameters; a service has them in ``internal``.
+Internal = Callable[[bytes], Awaitable[bytes]]
 
 
 class _Verb:
@@ -102,6 +104,7 @@ class Dispatcher:
         """All verbs of ``subsystem`` must be methods of ``service``; ``tell`` takes the reports of progress."""
         entries = [entry for entry in methods.values() if entry.subsystem == subsystem]
         self._verbs = {entry.name: _Verb(entry, getattr(service, entry.attribute)) for entry in entries}
+        self._internal: Mapping[str, Internal] = getattr(service, "internal", {})
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._running: dict[str, asyncio.Task[bytes]] = {}
@@ -113,6 +116,8 @@ class Dispatcher:
         if verb is None:
             if method == "work.cancel":
                 return self._cancel(_decode_cancel(params).operationId)
+            if method in self._internal:
+                return self._internal[method](bytes(params))
             raise MethodNotFound(method=method)
         try:
             decoded = verb.decode(params)

@@ -19,6 +19,7 @@ from libvdsm.interfaces.messages import (
     ReportRemoved,
     ReportSnapshot,
     ReportStats,
+    ReportTls,
 )
 
 _encode = msgspec.json.Encoder().encode
@@ -60,3 +61,7 @@ class EncodingReporter:
         """See ``Reporter``."""
         token = self._send_stream(stream)
         self._tell("report.offer", _encode(ReportOffer(token=token, ticket=ticket, identity=identity, expires=expires_s)))
+
+    def tls(self, told: ReportTls) -> None:
+        """See ``Reporter``."""
+        self._tell("report.tls", _encode(told))

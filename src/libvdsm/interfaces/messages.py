@@ -141,3 +141,56 @@ class ReportOffer(Struct, frozen=True):
     ticket: str
     identity: str
     expires: float  # seconds from now
+
+
+class SeenCertificate(Struct, frozen=True):
+    """What one of this host's own certificates says."""
+
+    kind: str  # server | ca
+    fingerprint: str
+    subject: str
+    serial: str
+    names: list[str]
+    notBefore: float  # noqa: N815 - the wire's name; seconds since 1970 in UTC, as the next
+    notAfter: float  # noqa: N815 - the wire's name
+
+
+class ReportTls(Struct, frozen=True):
+    """``report.tls``: what TLS connections are served with from now on; judged by who sends it."""
+
+    generation: str
+    certificate: str  # all in PEM
+    key: str
+    clientCas: str  # noqa: N815 - the wire's name
+    ca: str  # our own, for clients
+    seen: list[SeenCertificate]
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"ReportTls({self.generation})"
+
+
+class PkiIssue(Struct, omit_defaults=True, frozen=True):
+    """``pki.issue``, from the front to the host's worker: sign a client's certificate; answered ``PkiIssued``."""
+
+    identity: str
+    days: int
+    csr: str | None = None  # absent: the key is made too
+
+
+class PkiIssued(Struct, omit_defaults=True, frozen=True):
+    """A client's certificate."""
+
+    certificate: str  # all in PEM
+    ca: str
+    fingerprint: str
+    subject: str
+    serial: str
+    names: list[str]
+    notBefore: float  # noqa: N815 - the wire's name; seconds since 1970 in UTC, as the next
+    notAfter: float  # noqa: N815 - the wire's name
+    key: str | None = None
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"PkiIssued({self.fingerprint})"

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from msgspec import Raw, Struct
 
-from libvdsm.interfaces.messages import Cause, Checked, Observed, Recovered
+from libvdsm.interfaces.messages import Cause, Checked, Observed, Recovered, ReportTls
 
 
 class WorkContext(Struct, kw_only=True):
@@ -63,6 +63,10 @@ class Reporter(Protocol):
 
     def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float) -> None:
         """Hand over a byte stream (one end of a socket pair) for the holder of ``ticket``."""
+        ...
+
+    def tls(self, told: ReportTls) -> None:
+        """Serve TLS connections with these keys from now on."""
         ...
 
 

@@ -10,6 +10,7 @@ from libvdsm.subsystems.host.config import HostConfig
 from libvdsm.subsystems.host.driver import HostDriver
 from libvdsm.subsystems.host.drivers.linux import LinuxHost
 from libvdsm.subsystems.host.drivers.simulated import SimulatedHost
+from libvdsm.subsystems.host.pki.service import PkiService
 from libvdsm.subsystems.host.service import HostSubsystem
 
 DRIVERS: Mapping[str, Callable[[HostConfig, Clock], HostDriver]] = {
@@ -20,4 +21,5 @@ DRIVERS: Mapping[str, Callable[[HostConfig, Clock], HostDriver]] = {
 
 def build(config: HostConfig, reporter: Reporter, clock: Clock) -> HostSubsystem:
     """The subsystem, ready to be started."""
-    return HostSubsystem(config, DRIVERS[config.driver](config, clock), reporter, clock)
+    pki = None if config.pki is None else PkiService(config.pki, reporter, clock)
+    return HostSubsystem(config, DRIVERS[config.driver](config, clock), reporter, clock, pki)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from msgspec import Raw, Struct
@@ -17,6 +18,7 @@ from libvdsm.interfaces.messages import Cause, Observed
 from libvdsm.interfaces.work import Reporter
 from libvdsm.subsystems.host.config import HostConfig
 from libvdsm.subsystems.host.driver import HostDriver, HostFacts, Sample
+from libvdsm.subsystems.host.pki.service import PkiService
 from libvdsm.subsystems.host.plan import clean, cpu_percent, settled
 
 _log = logging.getLogger(__name__)
@@ -45,7 +47,8 @@ class HostStatsGroups(Struct, frozen=True, kw_only=True):
 class HostSubsystem:
     """See ``HostService`` and ``Service``."""
 
-    def __init__(self, config: HostConfig, driver: HostDriver, reporter: Reporter, clock: Clock) -> None:
+    def __init__(self, config: HostConfig, driver: HostDriver, reporter: Reporter, clock: Clock, pki: PkiService | None = None) -> None:
+        """``pki``: the room of certificates, if somebody is served with TLS or may want one."""
         self._config = config
         self._driver = driver
         self._reporter = reporter
@@ -55,14 +58,20 @@ class HostSubsystem:
         self._stats: HostStatsGroups | None = None
         self._state = "starting"
         self._task: asyncio.Task[None] | None = None
+        self._pki = pki
+        self.internal: Mapping[str, Callable[[bytes], Awaitable[bytes]]] = {} if pki is None else pki.internal
 
     async def start(self) -> None:
         """See ``Service``."""
         self.look()
         self._task = asyncio.create_task(self._look_on(), name="host")
+        if self._pki is not None:
+            self._pki.start()
 
     async def stop(self) -> None:
         """See ``Service``."""
+        if self._pki is not None:
+            self._pki.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

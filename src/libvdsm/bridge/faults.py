@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, UnsetType
@@ -20,6 +20,9 @@ from libvdsm.interfaces.generated.errors import InvalidParams
 
 _encode = msgspec.json.Encoder().encode
 _decode_any = msgspec.json.Decoder().decode
+
+#: What stands behind the colon of a member of the generated types.
+Kind: TypeAlias = Any
 
 #: More than these are of no help to anybody.
 MOST_FAULTS = 100
@@ -48,12 +51,12 @@ def _others(first: InvalidParams, decode: ParamsDecoder[Any], type: type[Struct]
             yield fault
 
 
-def _walk(kind: Any, value: object, path: str) -> Iterator[InvalidParams]:
+def _walk(kind: Kind, value: object, path: str) -> Iterator[InvalidParams]:
     """The faults of ``value`` as one of ``kind``, an annotation of the generated types; what is sound is not entered."""
     if next(_alone(kind, value, path), None) is None:
         return
-    base, *metas = get_args(kind) if get_origin(kind) is Annotated else (kind,)
-    origin = get_origin(base)
+    base, metas = _parts(kind)
+    origin: Kind = get_origin(base)
     if origin in (Union, UnionType):
         yield from _choice(kind, value, path)
     elif isinstance(base, type) and issubclass(base, Struct) and isinstance(value, dict):
@@ -70,7 +73,14 @@ def _walk(kind: Any, value: object, path: str) -> Iterator[InvalidParams]:
         yield from _alone(kind, value, path)
 
 
-def _choice(kind: Any, value: object, path: str) -> Iterator[InvalidParams]:
+def _parts(kind: Kind) -> tuple[Kind, tuple[Kind, ...]]:
+    """The type itself, and its constraints."""
+    origin: Kind = get_origin(kind)
+    base, *metas = get_args(kind) if origin is Annotated else (kind,)
+    return base, tuple(metas)
+
+
+def _choice(kind: Kind, value: object, path: str) -> Iterator[InvalidParams]:
     """Of an optional value, or of one of several tagged structures."""
     cases = [case for case in get_args(kind) if case not in (NoneType, UnsetType)]
     if value is None and NoneType in get_args(kind):
@@ -100,7 +110,7 @@ def _members(type: type[Struct], value: Mapping[str, object], path: str) -> Iter
             yield InvalidParams(path=f"{path}.{name}", reason=f"Object missing required field '{name}'")
 
 
-def _alone(kind: Any, value: object, path: str) -> Iterator[InvalidParams]:
+def _alone(kind: Kind, value: object, path: str) -> Iterator[InvalidParams]:
     try:
         _decoder(kind).decode(_encode(value))
     except msgspec.ValidationError as error:
@@ -108,5 +118,5 @@ def _alone(kind: Any, value: object, path: str) -> Iterator[InvalidParams]:
 
 
 @lru_cache(maxsize=1000)
-def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+def _decoder(kind: Kind) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind, dec_hook=decode_hook)

@@ -24,12 +24,15 @@ from libvdsm.interfaces.generated.types import (
 )
 from libvdsm.inventory.inventory import Inventory
 from libvdsm.inventory.objects import Item
+from libvdsm.inventory.states import VM_ACTIONS
 
 _encode = msgspec.json.Encoder().encode
 _split = msgspec.json.Decoder(dict[str, Raw]).decode
 
 _VM_MEMBERS = frozenset(VM.__struct_encode_fields__)
 _STATS_MEMBERS = frozenset(VmStats.__struct_encode_fields__)
+#: Of a state that nobody knows: it refuses nothing.
+_NO_ACTIONS = Raw(b"{}")
 #: How long a read waits for the first snapshot after a start before it says that there is none yet.
 FIRST_SNAPSHOT_S = 5.0
 
@@ -46,10 +49,11 @@ class InventoryService:
 
     def vm_get(self, _caller: Caller, params: VmGetParams) -> bytes | Awaitable[bytes]:
         """One document."""
+        show = _with_actions if params.actions else _fragment
         item = self._inventory.vms.get(params.vm_id)
         if item is not None:
-            return item.fragment
-        return self._once_seen("vm", "virt", lambda: self._vm(params.vm_id).fragment)
+            return show(item)
+        return self._once_seen("vm", "virt", lambda: show(self._vm(params.vm_id)))
 
     def vm_get_stats(self, _caller: Caller, params: VmGetStatsParams) -> bytes | Awaitable[bytes]:
         """Encoded statistics, spliced as they lie unless groups are selected."""
@@ -121,7 +125,25 @@ def _wanted(fields: Sequence[str], members: frozenset[str]) -> set[str]:
 
 def _select(items: Iterable[Item], fields: Sequence[str]) -> list[bytes]:
     keep = _wanted(fields, _VM_MEMBERS) | {"id"}
-    return [_encode({name: raw for name, raw in _split(item.fragment).items() if name in keep}) for item in items]
+    split = _split_with_actions if "actions" in keep else _split_item
+    return [_encode({name: raw for name, raw in split(item).items() if name in keep}) for item in items]
+
+
+def _fragment(item: Item) -> bytes:
+    return item.fragment
+
+
+def _with_actions(item: Item) -> bytes:
+    return _encode(_split_with_actions(item))
+
+
+def _split_item(item: Item) -> dict[str, Raw]:
+    return _split(item.fragment)
+
+
+def _split_with_actions(item: Item) -> dict[str, Raw]:
+    """The members of a virtual machine and the opt-in one, which depends on nothing but the state."""
+    return _split(item.fragment) | {"actions": VM_ACTIONS.get(item.state, _NO_ACTIONS)}
 
 
 def _filter(wanted: VmFilter) -> Callable[[Item], bool]:

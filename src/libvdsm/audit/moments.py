@@ -1,0 +1,16 @@
+"""Timestamps of the schema as seconds. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from libvdsm.interfaces.generated.errors import InvalidParams
+
+
+def moment(text: str, path: str) -> float:
+    """Seconds since 1970 of an RFC 3339 timestamp in UTC; raises ``InvalidParams`` at ``path`` for a day that never was."""
+    leap = ":60" in text
+    try:
+        return datetime.fromisoformat(text.replace(":60", ":59")).timestamp() + leap
+    except ValueError:
+        raise InvalidParams(path=path, reason="there is no such day") from None

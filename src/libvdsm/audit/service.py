@@ -1,0 +1,184 @@
+"""The verbs of ``Audit``. Logs are read in slices, so that others have their turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from libvdsm.audit.chain import Seen, Tip, UnsoundError, follow, look, shown
+from libvdsm.audit.changes import Changes, decode_event
+from libvdsm.audit.moments import moment
+from libvdsm.audit.trail import LOG, AuditTrail
+from libvdsm.base.clock import Clock
+from libvdsm.base.errors import ApiError
+from libvdsm.interfaces.caller import Caller
+from libvdsm.interfaces.generated.errors import InvalidParams, PermissionDenied
+from libvdsm.interfaces.generated.types import AuditChangesParams, AuditFilter, AuditListParams, AuditVerdict, AuditVerifyParams
+from libvdsm.interfaces.permission import ObjectEntry
+from libvdsm.interfaces.store import Logged, Store
+
+#: The right to read the trail.
+PERMISSION: Final = "audit.read"
+#: Records between which others have their turn.
+SLICE: Final = 256
+#: Records that one call of ``Audit.list`` looks at; then it answers with the cursor to go on from.
+MOST_LOOKED_AT: Final = 100_000
+#: Digits of the greatest sequence that fits a JSON integer.
+_MOST_DIGITS: Final = 16
+
+_encode = msgspec.json.Encoder().encode
+
+
+class AuditService:
+    """Reads the trail and the event journal."""
+
+    def __init__(self, *, store: Store, trail: AuditTrail, clock: Clock, objects: Mapping[str, ObjectEntry], events: str = "event") -> None:
+        """``objects``: who sees which objects (``generated.permissions``); ``events``: the store's log of encoded events."""
+        self._store = store
+        self._trail = trail
+        self._clock = clock
+        self._permissions = {entry.type: entry.permission for entry in objects.values()}
+        self._events = events
+
+    async def audit_list(self, caller: Caller, params: AuditListParams) -> bytes:
+        """A page of the trail, newest first; the cursor is the number of the last record of the page before."""
+        wanted = _Wanted(params.filter)
+        page: list[bytes] = []
+        looked_at = place = 0
+        async for record in self._backwards(_cursor(params.after)):
+            if len(page) == params.limit or looked_at == MOST_LOOKED_AT:
+                return _page(page, place)
+            looked_at += 1
+            place = record.sequence
+            try:
+                seen = look(record.data)
+                if wanted.fits(seen, record.at) and _may_see(caller, seen):
+                    page.append(shown(record.data))
+            except UnsoundError:
+                continue  # Audit.verify tells of it
+        return _page(page, None)
+
+    async def audit_verify(self, caller: Caller, _params: AuditVerifyParams) -> bytes:
+        """Read all of the trail and check its chain."""
+        if not caller.rights.allows(PERMISSION):
+            raise PermissionDenied(identity=caller.identity, permission=PERMISSION)
+        expected = self._trail.tip
+        await self._settle()
+        first, tip = 0, None
+        async for record in self._forwards(LOG):
+            first = first or record.sequence
+            try:
+                tip = follow(record.sequence, record.data, tip, expected)
+            except UnsoundError as failure:
+                last = max(record.sequence, self._store.span(LOG)[1])
+                return _encode(AuditVerdict(sound=False, first=first, last=last, first_unsound=record.sequence, reason=str(failure)))
+        return _encode(self._whole(first, tip, expected))
+
+    async def audit_changes(self, caller: Caller, params: AuditChangesParams) -> bytes:
+        """What the event journal has between two times, object by object."""
+        since = moment(params.since, "$.since")
+        until = self._clock.time() if params.until is None else moment(params.until, "$.until")
+        if params.until is None:
+            await self._settle()
+
+        def is_visible(type: str, id: str, project: str | None) -> bool:
+            permission = self._permissions.get(type)
+            return permission is not None and caller.rights.allows(permission, type=type, id=id, project=project)
+
+        changes = Changes(most=params.limit, wanted=params.object, is_visible=is_visible)
+        oldest: Logged | None = None
+        last = self._store.span(self._events)[1]
+        async for record in self._forwards(self._events):
+            if record.sequence > last:
+                break  # what comes now would never end
+            oldest = oldest or record
+            if since <= record.at and (record.at < until or params.until is None):
+                changes.take(decode_event(record.data))
+        return changes.encode(complete=self._has_all(oldest, last, since))
+
+    # --- inside ---
+
+    def _whole(self, first: int, tip: Tip | None, expected: Tip) -> AuditVerdict:
+        """The verdict on a chain without a flaw: sound if its end is the one that was recorded."""
+        last = tip.sequence if tip is not None else self._store.span(LOG)[1]
+        lost = min(expected.sequence, self._trail.tip.sequence)  # less than expected if it could not be committed
+        if lost > last:
+            return AuditVerdict(sound=False, first=first, last=last, first_unsound=last + 1, reason=f"the records up to {lost} are missing")
+        return AuditVerdict(sound=True, first=first, last=last, hash=None if tip is None else tip.hash)
+
+    @staticmethod
+    def _has_all(oldest: Logged | None, last: int, since: float) -> bool:
+        """Whether nothing of what came after ``since`` was trimmed."""
+        if oldest is None:
+            return last == 0
+        return oldest.sequence == 1 or oldest.at < since
+
+    async def _settle(self) -> None:
+        """Let what was recorded until now reach the disk, if it can."""
+        try:
+            await self._store.commit()
+        except ApiError:
+            return
+
+    async def _forwards(self, log: str) -> AsyncIterator[Logged]:
+        after = self._store.span(log)[0] - 1
+        while True:
+            found = await self._store.read(log, after, SLICE)
+            for record in found:
+                yield record
+            if not found:
+                return
+            after = found[-1].sequence
+            await asyncio.sleep(0)
+
+    async def _backwards(self, before: int | None) -> AsyncIterator[Logged]:
+        first, last = self._store.span(LOG)
+        end = last if before is None else min(last, before - 1)
+        while end >= first:
+            after = max(first - 1, end - SLICE)
+            found: Sequence[Logged] = await self._store.read(LOG, after, end - after)
+            for record in reversed(found):
+                if record.sequence <= end:
+                    yield record
+            end = after
+            await asyncio.sleep(0)
+
+
+class _Wanted:
+    """A filter, read once."""
+
+    def __init__(self, filter: AuditFilter | None) -> None:
+        self._filter = AuditFilter() if filter is None else filter
+        self._since = None if self._filter.since is None else moment(self._filter.since, "$.filter.since")
+        self._until = None if self._filter.until is None else moment(self._filter.until, "$.filter.until")
+
+    def fits(self, seen: Seen, at: float) -> bool:
+        wanted = self._filter
+        return (
+            wanted.identity in {None, seen.identity}
+            and wanted.method in {None, seen.method}
+            and wanted.object_id in {None, seen.object.get("id")}
+            and (wanted.outcomes is None or seen.outcome in wanted.outcomes)
+            and (self._since is None or at >= self._since)
+            and (self._until is None or at < self._until)
+        )
+
+
+def _may_see(caller: Caller, seen: Seen) -> bool:
+    return caller.rights.allows(PERMISSION, type=seen.object.get("type"), id=seen.object.get("id"), project=seen.project)
+
+
+def _page(items: list[bytes], place: int | None) -> bytes:
+    body = b'{"items":[' + b",".join(items) + b"]"
+    return body + (b"}" if place is None else b',"next":"%d"}' % place)
+
+
+def _cursor(after: str | None) -> int | None:
+    if after is None:
+        return None
+    if not (after.isascii() and after.isdigit() and len(after) <= _MOST_DIGITS):
+        raise InvalidParams(path="$.after", reason="not a cursor of this list")
+    return int(after)

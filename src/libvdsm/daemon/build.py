@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
+import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +17,7 @@ import msgspec
 from libvdsm import schema
 from libvdsm.access.access import Access
 from libvdsm.base.clock import Clock, SystemClock, timestamp
+from libvdsm.base.tls import TlsError, TlsKeys, server_context
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint
 from libvdsm.bindings.jsonrpc.http import JsonRpcHttpEndpoint
 from libvdsm.bridge.bridge import FrontBridge, Handler
@@ -30,9 +33,10 @@ from libvdsm.daemon.ports import IpcPort, LocalPort
 from libvdsm.daemon.subsystems import SUBSYSTEMS, build_subsystem
 from libvdsm.daemon.version import VERSION
 from libvdsm.interfaces.caller import Caller, Sink
-from libvdsm.interfaces.endpoint import Endpoints
+from libvdsm.interfaces.endpoint import Endpoints, PeerCertificate
 from libvdsm.interfaces.generated.errors import Unsupported
 from libvdsm.interfaces.generated.methods import METHODS
+from libvdsm.interfaces.messages import ReportTls
 from libvdsm.interfaces.method import MethodEntry
 from libvdsm.inventory.inventory import Inventory
 from libvdsm.inventory.service import InventoryService
@@ -43,6 +47,10 @@ from libvdsm.tasks.tasks import Tasks
 from libvdsm.transports.config import ListenerPolicy
 from libvdsm.transports.listener import Listener
 
+_log = logging.getLogger(__name__)
+
+#: What can be called without a certificate where one is required.
+ENROLMENT: Final = frozenset({"Certificate.enrol"})
 #: What the wheel carries of the schema; its own reader (``libvdsm.schema.compiled``) is too slow for every start.
 _COMPILED: Final = Path(schema.__file__).parent / "compiled"
 
@@ -124,28 +132,48 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
     return FrontCore(bridge=bridge, access=access, reports=reports, work=work, tickets=tickets, ports=ports, local=local)
 
 
-def build_listeners(core: FrontCore, config: Config, sockets: Iterable[socket.socket]) -> list[Listener]:
-    """What accepts callers on the sockets that the supervisor bound."""
+def build_listeners(core: FrontCore, config: Config, sockets: Iterable[socket.socket], tls: ssl.SSLContext | None = None) -> list[Listener]:
+    """What accepts callers on the sockets that the supervisor bound; TCP with ``tls``, and with newer keys as they are reported."""
     stream = JsonRpcEndpoint(core.bridge)
     endpoints = Endpoints(stream=stream, http={"/rpc": JsonRpcHttpEndpoint(stream)})
-    policy = ListenerPolicy(anonymous=config.insecure, hosts=config.http.hosts, origins=config.http.origins)
-    return [
-        Listener(each, bridge=core.bridge, authenticator=_Authenticator(core.access), endpoints=endpoints, policy=policy)
-        for each in sockets
+    policy = ListenerPolicy(anonymous=config.insecure, tls=config.serves_tls, hosts=config.http.hosts, origins=config.http.origins)
+    authenticator = _Authenticator(core.access, needs_certificate=config.tls.client_certificates == "required" and not config.insecure)
+    listeners = [
+        Listener(each, bridge=core.bridge, authenticator=authenticator, endpoints=endpoints, policy=policy, tls=tls) for each in sockets
     ]
+    core.reports.on_tls.append(partial(_renew, listeners, config.tls.minimum))
+    return listeners
+
+
+def _renew(listeners: Iterable[Listener], minimum: str, told: ReportTls) -> None:
+    """Serve new connections with the keys that the host's worker found good."""
+    keys = TlsKeys(certificate=told.certificate.encode(), key=told.key.encode(), client_cas=told.clientCas.encode())
+    try:
+        context = server_context(keys, minimum)
+    except TlsError as failure:
+        _log.error("the certificates that were reported cannot be served: %s", failure)
+        return
+    for listener in listeners:
+        listener.renew(context)
 
 
 class _Authenticator:
     """``Access`` as listeners ask it."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, *, needs_certificate: bool) -> None:
         self._access = access
+        self._only = ENROLMENT if needs_certificate else None
 
     def unix(self, *, uid: int, gid: int, pid: int, address: str, sink: Sink | None) -> Caller:
         return self._access.unix(uid, gid, pid, address, sink)
 
     def anonymous(self, *, address: str, sink: Sink | None) -> Caller:
-        return self._access.anonymous(address, sink)
+        caller = self._access.anonymous(address, sink)
+        caller.only = self._only
+        return caller
+
+    def certificate(self, *, certificate: PeerCertificate, address: str, sink: Sink | None) -> Caller:
+        return self._access.certificate(certificate=certificate, address=address, sink=sink)
 
 
 def _ports(config: Config, reports: Reports) -> tuple[dict[str, IpcPort], tuple[LocalPort, ...]]:

@@ -85,6 +85,18 @@ class HttpConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """Table ``[tls]``: with what the TCP address is served; without a word, keys are made at the first start."""
+
+    certificate: Path | None = None  # PEM: the server's, then those that lead to its CA
+    key: Path | None = None  # PEM, mode 0600
+    client_ca: Path | None = None  # PEM: CAs of clients beside our own
+    names: tuple[str, ...] = ()  # further names and addresses in the certificate that we make
+    minimum: str = "1.3"  # 1.3 | 1.2
+    client_certificates: str = "optional"  # optional | required: without one, nothing but Certificate.enrol can be called
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectorsConfig:
     """Table ``[connectors]``: programs of others that use the bridge; each may have a table ``[connectors.NAME]``."""
 
@@ -107,7 +119,20 @@ class Config:
     front: FrontConfig = FrontConfig()
     log: LogConfig = LogConfig()
     http: HttpConfig = HttpConfig()
+    tls: TlsConfig = TlsConfig()
     connectors: ConnectorsConfig = ConnectorsConfig()
+
+    @property
+    def pki_dir(self) -> Path:
+        """Where our own certificates and keys are."""
+        return self.state_dir / "pki"
+
+    @property
+    def serves_tls(self) -> bool:
+        """Whether the TCP address speaks TLS: always, and beside plain (``insecure``) if there are keys already."""
+        if self.listen is None:
+            return False
+        return not self.insecure or self.tls.certificate is not None or (self.pki_dir / "server.crt").exists()
 
     @property
     def front_dir(self) -> Path:
@@ -167,7 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     path = {"type": Path, "metavar": "PATH"}
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"configuration (default: {DEFAULT_FILE}, if it is there)")
     parser.add_argument("--state-dir", **path, help="where state is kept (default: /var/lib/libvdsm)")  # type: ignore[arg-type]
-    parser.add_argument("--listen", metavar="HOST:PORT", help="a TCP address to listen on")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="a TCP address to listen on with TLS")
     parser.add_argument("--socket", **path, help="the unix socket (default: /run/libvdsm/vdsmd.sock)")  # type: ignore[arg-type]
     parser.add_argument("--hypervisor", metavar="URI|simulator[:N]", help="what is managed (default: qemu:///system)")
     flag = {"action": "store_const", "const": True}
@@ -195,10 +220,10 @@ def _load(file: Path | None) -> dict[str, Any]:
 def _checked(config: Config) -> Config:
     if config.listen is None and config.insecure:
         config = replace(config, listen=Address("127.0.0.1", DEFAULT_PORT))
-    if config.listen is not None and not config.insecure:
-        raise ConfigError("--listen: needs --insecure, because TLS is not there yet; without both, the unix socket serves")
-    if config.listen is not None and not config.listen.is_loopback:
+    if config.insecure and config.listen is not None and not config.listen.is_loopback:
         raise ConfigError(f"--insecure: serves loopback addresses only, not {config.listen}")
+    if (config.tls.certificate is None) != (config.tls.key is None):
+        raise ConfigError("tls: certificate and key go together; one of them is missing")
     if config.in_process and config.hypervisor.is_real:
         raise ConfigError(f"--in-process: serves simulator and test:/// only; calls to {config.hypervisor.uri} can hang for ever")
     if len(str(config.socket).encode()) > SOCKET_PATH_LIMIT:
@@ -207,6 +232,8 @@ def _checked(config: Config) -> Config:
 
 
 _T = TypeVar("_T", bound="DataclassInstance")
+_VERSIONS = ("1.3", "1.2")
+_DEMANDS = ("optional", "required")
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -282,6 +309,15 @@ class _Reader:
     def http(self, where: str, value: object) -> HttpConfig:
         return self._table(HttpConfig, where, value)
 
+    def tls(self, where: str, value: object) -> TlsConfig:
+        return self._table(TlsConfig, where, value)
+
+    def minimum(self, where: str, value: object) -> str:
+        return str(value) if value in _VERSIONS else self._refuse(where, f"one of {', '.join(_VERSIONS)}, in quotes", value)
+
+    def demand(self, where: str, value: object) -> str:
+        return str(value) if value in _DEMANDS else self._refuse(where, f"one of {', '.join(_DEMANDS)}", value)
+
     def connectors(self, where: str, value: object) -> ConnectorsConfig:
         document = dict(self._mapping(where, value))
         enabled = self.strings(f"{where}.enabled", document.pop("enabled", []))
@@ -311,6 +347,13 @@ _KINDS: Mapping[str, Callable[[_Reader, str, object], object]] = {
     "front": _Reader.front,
     "log": _Reader.log,
     "http": _Reader.http,
+    "tls": _Reader.tls,
+    "certificate": _Reader.path,
+    "key": _Reader.path,
+    "client_ca": _Reader.path,
+    "names": _Reader.strings,
+    "minimum": _Reader.minimum,
+    "client_certificates": _Reader.demand,
     "connectors": _Reader.connectors,
     "user": _Reader.string,
     "uid": _Reader.uid,

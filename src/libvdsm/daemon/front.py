@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -23,6 +24,7 @@ from libvdsm.daemon.config import Config
 from libvdsm.daemon.connectors import Connectors
 from libvdsm.daemon.control import ControlEnd, Notice, Received
 from libvdsm.daemon.heartbeat import Heartbeat
+from libvdsm.daemon.tls import read_context
 
 _log = logging.getLogger(__name__)
 
@@ -47,13 +49,14 @@ def run_front(config: Config, user: kernel.User | None, started_by: int, ends: C
     connectors = Connectors.load(config)
     os.chdir(config.front_dir)  # ours, but the folders above it may be closed to whom we become
     description = Description.read()
+    tls = read_context(config)
     if user is not None:
         for name in _LATE_MODULES:
             importlib.import_module(name)
         sys.meta_path.insert(0, _LateImports())
         kernel.become(user)
         kernel.die_with(parent)
-    return loop.run_until_complete(_serve(config, frozenset({0, started_by}), description, ends, ControlEnd(ends.control), connectors))
+    return loop.run_until_complete(_serve(config, frozenset({0, started_by}), description, ends, ControlEnd(ends.control), connectors, tls))
 
 
 async def _serve(
@@ -63,13 +66,14 @@ async def _serve(
     ends: ChildEnds,
     control: ControlEnd,
     connectors: Connectors,
+    tls: ssl.SSLContext | None,
 ) -> int:
     loop = asyncio.get_running_loop()
     Heartbeat(ends.heartbeat)
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     core = build_front(config, administrators, description)
-    listeners = build_listeners(core, config, ends.listeners)
+    listeners = build_listeners(core, config, ends.listeners, tls)
     supervisor = _Supervisor(core, control, stop)
     loop.add_reader(control.fileno(), supervisor.hear)
     await core.start()

@@ -20,6 +20,7 @@ from libvdsm.daemon.config import Config, ConfigError, read_config
 from libvdsm.daemon.connectors import offered
 from libvdsm.daemon.listening import CannotListenError, UnixListener, listen_tcp
 from libvdsm.daemon.supervisor import Plan, Supervisor
+from libvdsm.daemon.tls import prepare_keys
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     front_user = kernel.user_for(config.front.user, config.front.uid) if is_apart else None
     try:
         _make_folders(config, front_user)
+        prepare_keys(config)
         listener = UnixListener(config.socket, front_user)
+    except ConfigError as failure:
+        return _refuse(str(failure), WRONG_CONFIGURATION)
     except (CannotListenError, OSError) as failure:
         return _refuse(str(failure), CANNOT_LISTEN)
     try:

@@ -8,6 +8,7 @@ from typing import Final
 
 from libvdsm.base.clock import Clock, SystemClock
 from libvdsm.daemon.config import Config
+from libvdsm.daemon.tls import pki_config
 from libvdsm.interfaces.work import Reporter, Service
 
 #: All of them; each has a process of its own.
@@ -36,7 +37,8 @@ def _host(config: Config, reporter: Reporter, clock: Clock) -> Service:
     from libvdsm.subsystems.host import load
     from libvdsm.subsystems.host.config import HostConfig
 
-    return load.build(HostConfig(driver="simulated" if config.hypervisor.is_simulator else "linux"), reporter, clock)
+    host = HostConfig(driver="simulated" if config.hypervisor.is_simulator else "linux", pki=pki_config(config))
+    return load.build(host, reporter, clock)
 
 
 _BUILDERS: Final[Mapping[str, Callable[[Config, Reporter, Clock], Service]]] = {"virt": _virt, "host": _host}

@@ -46,6 +46,7 @@ class ListenerPolicy:
 
     name: str = "main"
     anonymous: bool = False
+    tls: bool = False  # TLS is spoken, even if there are no keys yet
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     protocols: frozenset[str] = frozenset({"json", "http"})

@@ -42,7 +42,9 @@ from libvdsm.transports.detector import Door
 from libvdsm.transports.http import HttpReactor, Site
 from libvdsm.transports.rawjson import JsonConnection
 from libvdsm.transports.tls import PLAIN_HTTP, First, peek, peer_certificate, why
+from libvdsm.transports.turns import Turns
 from libvdsm.wire.detect import Protocol
+from libvdsm.wire.http.frames import encode_response
 
 if TYPE_CHECKING:
     from libvdsm.interfaces.bridge import Bridge
@@ -69,11 +71,13 @@ class Listener:
         now: Callable[[], float] | None = None,
         tls: ssl.SSLContext | None = None,
         wall: Callable[[], float] = time.time,
+        turns: Turns | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.counters = Counters()
         self.now: Callable[[], float] = now or time.monotonic
         self.date = b""
+        self.turns = turns or Turns()
         self.policy = policy
         self.is_unix = sock.family == socket.AF_UNIX
         self._sock = sock
@@ -97,7 +101,7 @@ class Listener:
     def _refuse_exposure(self) -> None:
         host = self._sock.getsockname()[0]
         if not self.policy.anonymous:
-            if self._tls is None:
+            if self._tls is None and not self.policy.tls:
                 msg = "a TCP socket without TLS knows nobody: the policy must allow anonymous callers"
                 raise ValueError(msg)
         elif not is_loopback(host):
@@ -241,7 +245,7 @@ class Listener:
     def _welcome(self, door: Door, protocol: Protocol) -> Connection | None:
         if not (door.is_tls or self.is_unix or self.policy.anonymous):
             self.counters.refused_plain += 1
-            door.last_word = PLAIN_HTTP if protocol is Protocol.HTTP else b""
+            door.last_word = encode_response(PLAIN_HTTP, self.date, is_persistent=False) if protocol is Protocol.HTTP else b""
             return None
         by_protocol = self.counters.by_protocol
         by_protocol[protocol.value] = by_protocol.get(protocol.value, 0) + 1

@@ -15,12 +15,11 @@ from typing import Final
 
 from libvdsm.interfaces.endpoint import PeerCertificate
 from libvdsm.wire.http.events import Response
-from libvdsm.wire.http.frames import encode_response
 
 #: A TLS record of a handshake begins with it (RFC 8446, 5.1), and nothing else of ours does.
 _HANDSHAKE: Final = b"\x16"
 #: What an HTTP client is told that speaks in plain where TLS is needed; others are closed without a word.
-PLAIN_HTTP: Final = encode_response(Response(400, b'{"error":"this port speaks TLS: use https"}\n'), b"", is_persistent=False)
+PLAIN_HTTP: Final = Response(400, b'{"error":"this port speaks TLS: use https"}\n')
 _SUBJECT_WORDS: Final = {"commonName": "CN", "organizationName": "O", "organizationalUnitName": "OU"}
 
 
@@ -74,4 +73,6 @@ def why(failure: BaseException) -> str:
         return failure.verify_message or str(failure)
     if isinstance(failure, ssl.SSLError):
         return (failure.reason or str(failure)).replace("_", " ").lower()
+    if isinstance(failure, ConnectionResetError):
+        return "the client broke off the handshake"
     return str(failure) or type(failure).__name__

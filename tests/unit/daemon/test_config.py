@@ -112,7 +112,6 @@ def test_a_file_that_is_no_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     (
-        (["--listen", "127.0.0.1:1"], "--listen: needs --insecure"),
         (["--insecure", "--listen", "0.0.0.0:1"], "--insecure: serves loopback addresses only, not 0.0.0.0:1"),
         (["--insecure", "--listen", "[::]:1"], "--insecure: serves loopback addresses only, not [::]:1"),
         (["--insecure", "--listen", "192.0.2.1:1"], "--insecure: serves loopback addresses only, not 192.0.2.1:1"),
@@ -129,6 +128,46 @@ def test_what_does_not_go_together_is_refused(arguments: list[str], complaint: s
     with pytest.raises(ConfigError) as failure:
         read_config(arguments)
     assert str(failure.value).startswith(complaint)
+
+
+def test_listening_means_tls_unless_it_is_said_otherwise(tmp_path: Path) -> None:
+    """On any address; --insecure speaks TLS beside plain only where there are keys."""
+    assert read_config(["--listen", "0.0.0.0:1"]).serves_tls
+    assert not read_config([]).serves_tls
+    insecure = read_config(["--insecure", "--state-dir", str(tmp_path)])
+    assert not insecure.serves_tls
+    (tmp_path / "pki").mkdir()
+    (tmp_path / "pki" / "server.crt").touch()
+    assert insecure.serves_tls
+
+
+def test_the_table_tls_is_read(tmp_path: Path) -> None:
+    text = """
+    [tls]
+    certificate = "/k/a.crt"
+    key = "/k/a.key"
+    client_ca = "/k/ca.crt"
+    names = ["vdsm.example"]
+    minimum = "1.2"
+    client_certificates = "required"
+    """
+    found = from_file(tmp_path, text).tls
+    assert found == config.TlsConfig(Path("/k/a.crt"), Path("/k/a.key"), Path("/k/ca.crt"), ("vdsm.example",), "1.2", "required")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    (
+        ("minimum = '1.1'", "tls.minimum: must be one of 1.3, 1.2, in quotes, not '1.1'"),
+        ("minimum = 1.2", "tls.minimum: must be one of 1.3, 1.2, in quotes, not 1.2"),
+        ("client_certificates = 'never'", "tls.client_certificates: must be one of optional, required, not 'never'"),
+        ("key = '/k'", "tls: certificate and key go together"),
+    ),
+)
+def test_a_wrong_word_about_tls_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as failure:
+        from_file(tmp_path, f"[tls]\n{text}")
+    assert complaint in str(failure.value)
 
 
 def test_insecure_alone_listens_on_the_usual_port_of_the_loopback() -> None:

@@ -1,11 +1,11 @@
 """What the rooms of the front promise each other about the durable record.
 
-``journal.memory`` keeps it in memory; a durable one stands behind the same two Protocols.
+``journal.memory`` keeps it in memory, ``journal.stored`` in the store; both stand behind the same two Protocols.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,7 +37,12 @@ class Journal(Protocol):
 
     @property
     def last(self) -> int:
-        """The newest sequence; 0 before the first record."""
+        """The newest committed sequence; 0 before the first record."""
+        ...
+
+    @property
+    def held(self) -> int:
+        """The oldest sequence that ``read`` gives; what is older, ``fetch`` has."""
         ...
 
     def next_sequence(self) -> int:
@@ -49,7 +54,14 @@ class Journal(Protocol):
         ...
 
     def read(self, after: int, limit: int) -> Sequence[Entry]:
-        """Committed records with a greater sequence, oldest first; from ``first`` on if some are gone."""
+        """Committed records with a greater sequence, oldest first; from ``held`` on if ``after`` lies further back."""
+        ...
+
+    def fetch(self, after: int, limit: int) -> Awaitable[Sequence[Entry]]:
+        """Committed records with a greater sequence, oldest first, also those before ``held``; from ``first`` on if some are gone.
+
+        Sequences that are left out will never be read. Raises ``StateUnavailable``.
+        """
         ...
 
     def listen(self, listener: Callable[[], None]) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from libvdsm.base.errors import ApiError
+
 
 @dataclass(frozen=True, slots=True)
 class Logged:
@@ -28,6 +30,14 @@ class StoreHealth:
     reason: str = ""
     octets: int = 0  # its size on disk
     quarantined: int = 0  # records that were set aside because they were unsound
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Turns of which nothing is on disk, although they were asked for."""
+
+    error: ApiError
+    lost: Mapping[str, tuple[int, int]]  # by log, the first and last sequence that will never be read
 
 
 class Store(Protocol):
@@ -58,12 +68,23 @@ class Store(Protocol):
         """The first and the last sequence of a log that can be read, what is not committed yet included; (1, 0) when empty."""
         ...
 
+    def committed(self, log: str) -> int:
+        """The last sequence of a log that is on disk."""
+        ...
+
+    def tail(self, log: str, limit: int, most_octets: int) -> Sequence[Logged]:
+        """The newest committed records, oldest first; reads the disk, so it is for the start only."""
+        ...
+
     def read(self, log: str, after: int, limit: int) -> Awaitable[Sequence[Logged]]:
-        """Committed records with a greater sequence, oldest first. Raises ``StateUnavailable``."""
+        """Committed records with a greater sequence, oldest first. Raises ``StateUnavailable``.
+
+        A sequence that is left out was refused, or the log was trimmed meanwhile.
+        """
         ...
 
     def commit(self) -> Awaitable[None]:
-        """Wait until all that was asked for until now is on disk.
+        """Wait until all that was asked for until now is on disk. To be called in the turn that asked for it.
 
         Raises ``StateFull`` (only deletions and what tells of them can be recorded now) or ``StateUnavailable`` (nothing can):
         then nothing of the turns that failed is on disk, and nothing of them will be.
@@ -73,12 +94,22 @@ class Store(Protocol):
     def check(self, *, deletes: bool = False) -> None:
         """Before a deed: raise ``StateFull`` or ``StateUnavailable`` if it could not be recorded. Costs nothing.
 
-        ``deletes``: the deed makes room, so that a full disk does not forbid it.
+        ``deletes``: the deed makes room, so that a full disk does not forbid it; what is put in the same turn may use the
+        last of the reserve. ``check`` is the gate: what has passed it is recorded even if the disk becomes full meanwhile, as
+        long as the reserve lasts.
         """
         ...
 
     def on_commit(self, listener: Callable[[], None]) -> None:
         """Call ``listener`` in the loop's thread after every commit."""
+        ...
+
+    def on_refusal(self, listener: Callable[[Refused], None]) -> None:
+        """Call ``listener`` in the loop's thread when turns were not recorded, before those who wait for them hear of it."""
+        ...
+
+    def on_breakdown(self, listener: Callable[[str], None]) -> None:
+        """Call ``listener`` with the reason when a write failed: memory may now hold what the disk does not."""
         ...
 
     def health(self) -> StoreHealth:

@@ -1,4 +1,4 @@
-"""A journal and a document store that live as long as the front (ADR: in-memory journal)."""
+"""A journal and a document store that live as long as the process: for tests, and where no store is wanted."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ class MemoryJournal:
         return self._records[0].sequence if self._records else self._last + 1
 
     @property
+    def held(self) -> int:
+        """See ``Journal``."""
+        return self.first
+
+    @property
     def last(self) -> int:
         """See ``Journal``."""
         return self._last
@@ -68,6 +73,10 @@ class MemoryJournal:
             tail.reverse()
             return tail[:limit]
         return tuple(islice(self._records, skip, skip + limit))
+
+    async def fetch(self, after: int, limit: int) -> Sequence[Entry]:
+        """See ``Journal``."""
+        return self.read(after, limit)
 
     def listen(self, listener: Callable[[], None]) -> None:
         """See ``Journal``."""

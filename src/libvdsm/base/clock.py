@@ -53,3 +53,8 @@ class ManualClock:
 def timestamp(seconds: float) -> str:
     """Seconds since 1970 as RFC 3339 in UTC with milliseconds: ``2026-01-01T00:00:00.000Z``."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seconds_of(text: str) -> float:
+    """The inverse of ``timestamp``, for any offset; raises ``ValueError`` for a day that does not exist."""
+    return datetime.fromisoformat(text).timestamp()

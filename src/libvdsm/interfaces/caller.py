@@ -33,6 +33,8 @@ class Rights:
     everywhere: frozenset[str] = _NOTHING
     projects: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     objects: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))  # by type and id
+    #: For single objects while they are in a project, by type, id and project: what a narrowed identity has in both.
+    placed: Mapping[tuple[str, str, str], frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
 
     def anywhere(self, permission: str) -> bool:
         """Whether there may be an object for which ``permission`` is given."""
@@ -40,6 +42,7 @@ class Rights:
             permission in self.everywhere
             or any(permission in each for each in self.projects.values())
             or any(permission in each for each in self.objects.values())
+            or any(permission in each for each in self.placed.values())
         )
 
     def allows(self, permission: str, *, type: str | None = None, id: str | None = None, project: str | None = None) -> bool:
@@ -48,7 +51,11 @@ class Rights:
             return True
         if project is not None and permission in self.projects.get(project, _NOTHING):
             return True
-        return type is not None and id is not None and permission in self.objects.get((type, id), _NOTHING)
+        if type is None or id is None:
+            return False
+        if permission in self.objects.get((type, id), _NOTHING):
+            return True
+        return project is not None and permission in self.placed.get((type, id, project), _NOTHING)
 
 
 class Caller:
@@ -104,9 +111,12 @@ class Caller:
         for tell in tuple(self.on_change):
             tell()
 
-    def become(self, identity: str, source: str) -> None:
-        """Let the connection speak for another identity from now on; its rights follow by ``entitle``."""
+    def become(self, identity: str, source: str, roles: tuple[str, ...], rights: Rights) -> None:
+        """Let the connection speak for another identity from now on, with these rights."""
         self.identity, self.source = identity, source
+        self.roles, self.rights, self.permissions = roles, rights, rights.everywhere
+        for tell in tuple(self.on_change):
+            tell()
 
     def revoke(self, reason: str) -> None:
         """What proved the identity is no longer valid: no rights any more, and the connection is to end. Idempotent."""

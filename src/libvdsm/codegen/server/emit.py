@@ -265,13 +265,24 @@ def _permissions(api: ir.Api) -> str:
     for name, role in sorted(api.roles.items()):
         with writer.block(f"{literal(name)}: RoleEntry(", "),"):
             writer.lines(f"name={literal(name)},", f"summary={literal(role.summary)},", f"permissions={_tuple(role.permissions)},")
-    writer.lines("}", "#: What makes objects visible, by their type.", "OBJECTS: Final[dict[str, ObjectEntry]] = {")
+    writer.line("}")
+    writer.line("#: What concerns objects that belong to no project: it can be had everywhere or not at all.")
+    writer.line(f"UNPLACED: Final[frozenset[str]] = frozenset({_tuple(sorted(_unplaced(api)))})")
+    writer.lines("#: What makes objects visible, by their type.", "OBJECTS: Final[dict[str, ObjectEntry]] = {")
     for event in sorted((one for interface in api.interfaces.values() for one in interface.events), key=lambda one: one.name):
         with writer.block(f"{literal(event.name)}: ObjectEntry(", "),"):
             writer.lines(f"type={literal(event.name)},", f"permission={literal(event.permission)},")
             writer.line(f"has_project={_has_project(api, event.document)},")
     writer.line("}")
     return writer.text
+
+
+def _unplaced(api: ir.Api) -> set[str]:
+    found: set[str] = set()
+    for one in api.interfaces.values():
+        if one.events and not any(_has_project(api, event.document) for event in one.events):
+            found.update(entry.permission for entry in (*one.methods, *one.events) if entry.permission is not None)
+    return found
 
 
 def _has_project(api: ir.Api, document: str) -> bool:

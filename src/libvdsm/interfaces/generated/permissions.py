@@ -69,6 +69,8 @@ ROLES: Final[dict[str, RoleEntry]] = {
         permissions=("event.read", "host.read", "task.read", "vm.read"),
     ),
 }
+#: What concerns objects that belong to no project: it can be had everywhere or not at all.
+UNPLACED: Final[frozenset[str]] = frozenset(("host.read", "pki.manage", "pki.read"))
 #: What makes objects visible, by their type.
 OBJECTS: Final[dict[str, ObjectEntry]] = {
     "certificate": ObjectEntry(

@@ -2,15 +2,16 @@
 
 A kept record is ``AuditRecord`` as JSON, and beside its members ``previous`` (the hash before it, so that the oldest
 that is left still begins a chain), ``monotonic`` and ``life`` (a clock that nobody sets, and the daemon's life in which
-it means something). ``hash`` comes last and is over all of the record's bytes before it, so that verification needs to
+it means something); ``lost`` are records that could not be committed, which leaves a gap. ``hash`` comes last and is over all of the record's bytes before it, so that verification needs to
 understand none of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import msgspec
 
@@ -34,6 +35,14 @@ class Tip:
     hash: str = GENESIS
 
 
+class Lost(NamedTuple):
+    """Records that were made and could not be committed: nothing of them was acknowledged."""
+
+    first: int
+    last: int
+    hash: str  # of the last, which the record that comes next follows
+
+
 class Seen(msgspec.Struct, frozen=True):
     """What is looked at in a kept record."""
 
@@ -45,6 +54,7 @@ class Seen(msgspec.Struct, frozen=True):
     previous: str
     object: dict[str, str] = {}
     project: str | None = None
+    lost: list[Lost] = []
 
 
 class UnsoundError(ValueError):
@@ -59,12 +69,14 @@ class Kept:
     tip: Tip
 
     @classmethod
-    def make(cls, record: AuditRecord, previous: str, *, monotonic: float, life: str) -> Self:
-        """Chain ``record``, whose own hash is empty, to the record with the hash ``previous``."""
+    def make(cls, record: AuditRecord, previous: str, *, monotonic: float, life: str, lost: Sequence[Lost] = ()) -> Self:
+        """Chain ``record``, whose own hash is empty, to the record with the hash ``previous``; it attests what was ``lost``."""
         head = _encode(record)
         if not head.endswith(_UNHASHED):
             raise ValueError("the record has a hash before it was made")
         beside = b'%s%s","monotonic":%.6f,"life":%s' % (_BESIDE, previous.encode(), monotonic, _encode(life))
+        if lost:
+            beside += b',"lost":' + _encode(lost)
         hashed = head.removesuffix(_UNHASHED) + beside
         hash = digest(previous, hashed)
         return cls(hashed + _HASH + hash.encode() + _END, Tip(record.sequence, hash))
@@ -86,26 +98,52 @@ def look(data: bytes) -> Seen:
         raise UnsoundError("it is no audit record") from None
 
 
-def follow(sequence: int, data: bytes, tip: Tip | None, expected: Tip | None = None) -> Tip:
-    """The chain's end with this record at its place; raises ``UnsoundError``.
+class Chain:
+    """Records in their order, checked one by one."""
 
-    ``tip`` is the end before it, None for the oldest that is kept; ``expected`` an end that is known from elsewhere.
-    """
-    hashed, hash = _split(data)
-    seen = look(data)
-    if seen.sequence != sequence:
-        raise UnsoundError("it has another number than its place")
-    if tip is not None and sequence != tip.sequence + 1:
-        raise UnsoundError("records before it are missing")
-    if tip is not None and seen.previous != tip.hash:
-        raise UnsoundError("it does not follow the record before it")
-    if sequence == 1 and seen.previous != GENESIS:
-        raise UnsoundError("it is the first of all and follows another")
-    if digest(seen.previous, hashed) != hash:
-        raise UnsoundError("it was changed")
-    if expected is not None and sequence == expected.sequence and hash != expected.hash:
-        raise UnsoundError("it is another one than was recorded")
-    return Tip(sequence, hash)
+    def __init__(self, expected: Tip | None = None) -> None:
+        """``expected`` is a record that is known from elsewhere."""
+        self.tip: Tip | None = None  # None before the first record
+        self._expected = expected
+        self._gaps: dict[int, Lost] = {}  # by the record after each, what must have been lost for it to be sound
+
+    def forget(self) -> None:
+        """What comes next is the oldest that is kept: the records before it were trimmed."""
+        self.tip = None
+
+    def take(self, sequence: int, data: bytes) -> None:
+        """The next record; raises ``UnsoundError``."""
+        hashed, hash = _split(data)
+        seen = look(data)
+        if seen.sequence != sequence:
+            raise UnsoundError("it has another number than its place")
+        if digest(seen.previous, hashed) != hash:
+            raise UnsoundError("it was changed")
+        if self._expected is not None and sequence == self._expected.sequence and hash != self._expected.hash:
+            raise UnsoundError("it is another one than was recorded")
+        if sequence == 1 and seen.previous != GENESIS:
+            raise UnsoundError("it is the first of all and follows another")
+        if self.tip is not None:
+            self._link(self.tip, seen)
+        self.tip = Tip(sequence, hash)
+        self.attest(seen.lost)
+
+    def attest(self, lost: Iterable[Lost]) -> None:
+        """Believe that these records were lost."""
+        for one in lost:
+            for after, gap in tuple(self._gaps.items()):
+                if one.first <= gap.first and gap.last == one.last and gap.hash == one.hash:
+                    del self._gaps[after]
+
+    def first_gap(self) -> int | None:
+        """The first record before which others are missing, and nobody has attested why."""
+        return min(self._gaps, default=None)
+
+    def _link(self, tip: Tip, seen: Seen) -> None:
+        if seen.sequence > tip.sequence + 1:
+            self._gaps[seen.sequence] = Lost(tip.sequence + 1, seen.sequence - 1, seen.previous)
+        elif seen.previous != tip.hash:
+            raise UnsoundError("it does not follow the record before it")
 
 
 def shown(data: bytes) -> bytes:

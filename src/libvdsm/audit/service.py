@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from libvdsm.audit.chain import Seen, Tip, UnsoundError, follow, look, shown
+from libvdsm.audit.chain import Chain, Seen, Tip, UnsoundError, look, shown
 from libvdsm.audit.changes import Changes, decode_event
 from libvdsm.audit.moments import moment
 from libvdsm.audit.trail import LOG, AuditTrail
@@ -67,15 +67,18 @@ class AuditService:
             raise PermissionDenied(identity=caller.identity, permission=PERMISSION)
         expected = self._trail.tip
         await self._settle()
-        first, tip = 0, None
+        chain = Chain(expected)
+        first = 0
         async for record in self._forwards(LOG):
+            if chain.tip is not None and self._store.span(LOG)[0] > chain.tip.sequence + 1:
+                chain.forget()  # trimmed while we read
+                first = 0
             first = first or record.sequence
             try:
-                tip = follow(record.sequence, record.data, tip, expected)
+                chain.take(record.sequence, record.data)
             except UnsoundError as failure:
-                last = max(record.sequence, self._store.span(LOG)[1])
-                return _encode(AuditVerdict(sound=False, first=first, last=last, first_unsound=record.sequence, reason=str(failure)))
-        return _encode(self._whole(first, tip, expected))
+                return _encode(self._unsound(first, record.sequence, str(failure)))
+        return _encode(self._verdict(first, chain, expected))
 
     async def audit_changes(self, caller: Caller, params: AuditChangesParams) -> bytes:
         """What the event journal has between two times, object by object."""
@@ -101,13 +104,22 @@ class AuditService:
 
     # --- inside ---
 
-    def _whole(self, first: int, tip: Tip | None, expected: Tip) -> AuditVerdict:
-        """The verdict on a chain without a flaw: sound if its end is the one that was recorded."""
-        last = tip.sequence if tip is not None else self._store.span(LOG)[1]
-        lost = min(expected.sequence, self._trail.tip.sequence)  # less than expected if it could not be committed
-        if lost > last:
-            return AuditVerdict(sound=False, first=first, last=last, first_unsound=last + 1, reason=f"the records up to {lost} are missing")
-        return AuditVerdict(sound=True, first=first, last=last, hash=None if tip is None else tip.hash)
+    def _verdict(self, first: int, chain: Chain, expected: Tip) -> AuditVerdict:
+        """The verdict on records that are sound in themselves: are there any missing."""
+        lost = self._trail.lost
+        chain.attest(lost)
+        gap = chain.first_gap()
+        if gap is not None:
+            return self._unsound(first, gap, "records before it are missing")
+        last = self._store.committed(LOG) if chain.tip is None else chain.tip.sequence
+        is_lost = any(one.first <= last + 1 and one.last >= expected.sequence for one in lost)
+        if expected.sequence > last and not is_lost:
+            return self._unsound(first, last + 1, f"the records up to {expected.sequence} are missing")
+        return AuditVerdict(sound=True, first=first, last=last, hash=None if chain.tip is None else chain.tip.hash)
+
+    def _unsound(self, first: int, place: int, reason: str) -> AuditVerdict:
+        last = max(place, self._store.span(LOG)[1])
+        return AuditVerdict(sound=False, first=first, last=last, first_unsound=place, reason=reason)
 
     @staticmethod
     def _has_all(oldest: Logged | None, last: int, since: float) -> bool:

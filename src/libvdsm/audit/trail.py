@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
-from libvdsm.audit.chain import Kept, Tip
+from libvdsm.audit.chain import Chain, Kept, Lost, Tip, UnsoundError
 from libvdsm.audit.refusals import Refusals
 from libvdsm.base.clock import Clock, timestamp
 from libvdsm.base.errors import ApiError
 from libvdsm.base.ids import new_token
 from libvdsm.interfaces.audit import Deed
 from libvdsm.interfaces.generated.types import AuditOutcome, AuditRecord, IdentitySource, ObjectRef
-from libvdsm.interfaces.store import Logged, Store
+from libvdsm.interfaces.store import Logged, Refused, Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,11 @@ _TIP: Final = "tip"
 
 #: Hashes that are remembered, for the case that the newest records could not be committed.
 _MOST_HASHES: Final = 4096
+#: Runs of records that could not be committed, until one can be again.
+_MOST_LOST: Final = 64
 _MOST_CHARACTERS: Final = 256
+#: More than one record has.
+_MOST_OCTETS: Final = 1024 * 1024
 
 _encode = msgspec.json.Encoder().encode
 
@@ -53,9 +57,13 @@ class AuditTrail:
         self._later = later
         self._refusals = Refusals() if refusals is None else refusals
         self._life = new_token()[:8]
-        self._tip = _kept_tip(store.load(LOG))
-        self._hashes: OrderedDict[int, str] = OrderedDict({self._tip.sequence: self._tip.hash})
+        self.tip = _newest(store)  #: the newest record, whether it is on disk yet or not
+        self._hashes: OrderedDict[int, str] = OrderedDict()
+        self.lost: tuple[Lost, ...] = ()  #: what could not be committed, as long as no record on disk attests it
+        self._attesting: tuple[int, frozenset[Lost]] | None = None
         self._is_waiting = False
+        store.on_refusal(self._refused)
+        store.on_commit(self._committed)
 
     # --- Trail ---
 
@@ -76,32 +84,45 @@ class AuditTrail:
 
     def close(self) -> None:
         """Record what has been counted; before the store closes."""
-        if self._can_record():
-            for counted in self._refusals.all():
-                self._record(counted.deed, counted.count, counted.until)
-
-    @property
-    def tip(self) -> Tip:
-        """The newest record, whether it is on disk yet or not."""
-        last = self._store.span(LOG)[1]
-        if last != self._tip.sequence and last in self._hashes:  # what followed could not be committed
-            self._tip = Tip(last, self._hashes[last])
-        return self._tip
+        if not self._can_record():
+            return
+        for counted in self._refusals.all():
+            self._record(counted.deed, counted.count, counted.until)
+        if not self.lost:
+            self._store.put(LOG, _TIP, _encode(_KeptTip(self.tip.sequence, self.tip.hash)))
 
     # --- inside ---
 
     def _record(self, deed: Deed, count: int = 1, until: float | None = None) -> None:
-        previous = self.tip.hash
-        sequence = self._store.span(LOG)[1] + 1
         at = self._clock.time()
-        record = _audit_record(deed, sequence, at, count, until)
-        kept = Kept.make(record, previous, monotonic=self._clock.monotonic(), life=self._life)
-        self._store.append(LOG, Logged(sequence, at, kept.data))
-        self._store.put(LOG, _TIP, _encode(_KeptTip(kept.tip.sequence, kept.tip.hash)))
-        self._tip = kept.tip
-        self._hashes[sequence] = kept.tip.hash
+        record = _audit_record(deed, self._store.span(LOG)[1] + 1, at, count, until)
+        kept = Kept.make(record, self.tip.hash, monotonic=self._clock.monotonic(), life=self._life, lost=self.lost)
+        self._store.append(LOG, Logged(record.sequence, at, kept.data))
+        self.tip = kept.tip
+        self._hashes[kept.tip.sequence] = kept.tip.hash
         if len(self._hashes) > _MOST_HASHES:
             self._hashes.popitem(last=False)
+        if self.lost and self._attesting is None:
+            self._attesting = (record.sequence, frozenset(self.lost))
+
+    def _refused(self, refused: Refused) -> None:
+        """Some of our records are not on disk and never will be; what follows them does."""
+        span = refused.lost.get(LOG)
+        if span is None:
+            return
+        first, last = span
+        if self._attesting is not None and first <= self._attesting[0] <= last:
+            self._attesting = None
+        before = self.lost
+        if before and before[-1].last == first - 1:
+            first, before = before[-1].first, before[:-1]
+        self.lost = (*before, Lost(first, last, self._hashes.get(last, "")))[-_MOST_LOST:]
+
+    def _committed(self) -> None:
+        if self._attesting is None or self._store.committed(LOG) < self._attesting[0]:
+            return
+        attested = self._attesting[1]
+        self.lost, self._attesting = tuple(one for one in self.lost if one not in attested), None
 
     def _can_record(self) -> bool:
         try:
@@ -127,12 +148,27 @@ class AuditTrail:
         self._wait()
 
 
-def _kept_tip(kept: Mapping[str, bytes]) -> Tip:
-    """Where the chain ended; its beginning if that is not known, which a verification then finds."""
+def _newest(store: Store) -> Tip:
+    """Where the chain ended. What cannot be believed is not mended: a verification is to find it."""
+    last = store.span(LOG)[1]
+    kept = _kept_tip(store.load(LOG))
+    newest = store.tail(LOG, 1, _MOST_OCTETS)
+    if kept is not None and (kept.sequence > last or (kept.sequence == last and not newest)):
+        return kept  # the newest records were taken away, or all were trimmed
+    try:
+        chain = Chain()
+        for record in newest:
+            chain.take(record.sequence, record.data)
+    except UnsoundError:
+        return Tip(last)
+    return chain.tip or Tip(last)
+
+
+def _kept_tip(kept: Mapping[str, bytes]) -> Tip | None:
     try:
         found = msgspec.json.decode(kept[_TIP], type=_KeptTip)
     except (KeyError, msgspec.DecodeError):
-        return Tip()
+        return None
     return Tip(found.sequence, found.hash)
 
 

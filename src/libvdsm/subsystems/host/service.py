@@ -14,8 +14,8 @@ from msgspec import Raw, Struct
 
 from libvdsm.base.clock import Clock, timestamp
 from libvdsm.interfaces.generated.types import HostCpuStats, HostMemoryStats, NotRefreshed
-from libvdsm.interfaces.messages import Cause, Observed
-from libvdsm.interfaces.work import Reporter
+from libvdsm.interfaces.messages import Cause, Checked, Observed, Recovered
+from libvdsm.interfaces.work import Reporter, WorkContext
 from libvdsm.subsystems.host.config import HostConfig
 from libvdsm.subsystems.host.driver import HostDriver, HostFacts, Sample
 from libvdsm.subsystems.host.pki.service import PkiService
@@ -76,6 +76,14 @@ class HostSubsystem:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+
+    async def recover(self, context: WorkContext, params: Struct) -> Recovered:  # noqa: ARG002 - it has no verbs
+        """See ``Service``."""
+        return Recovered(outcome="unknown", reason="this subsystem has no verbs")
+
+    async def check(self, context: WorkContext, params: Struct) -> Checked:  # noqa: ARG002 - it has no verbs
+        """See ``Service``."""
+        return Checked(reasons=[])
 
     async def _look_on(self) -> None:
         await asyncio.sleep(self._config.first_sample_s)

@@ -1,4 +1,4 @@
-"""What certificates ought to be, without making any: lifetimes, names, and when somebody should hear of an end."""
+"""What certificates ought to be, without making any: lifetimes and names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 DAY_S: Final = 86_400.0
 CA_DAYS: Final = 3_650
@@ -18,8 +18,6 @@ RENEW_SERVER_DAYS: Final = 30
 RENEW_CA_DAYS: Final = 400
 #: Clocks of hosts differ a little.
 BACKDATED_S: Final = 300.0
-#: Days before an end at which it is said.
-WARNINGS: Final = (30, 7, 1)
 #: What an identity's certificate is known by.
 IDENTITY_URN: Final = "urn:libvdsm:identity:"
 _MOST_NAMES: Final = 64
@@ -39,13 +37,6 @@ def client_end(now: float, days: int, ca_not_after: float) -> float:
 def identity_uri(identity: str) -> str:
     """An identity as it stands among a certificate's names."""
     return IDENTITY_URN + quote(identity, safe=":@._-")
-
-
-def identity_of(names: Iterable[str]) -> str | None:
-    """The identity that a certificate of ours is made for, from its names (``URI:urn:libvdsm:identity:...``)."""
-    prefix = f"URI:{IDENTITY_URN}"
-    found = [unquote(name.removeprefix(prefix)) for name in names if name.startswith(prefix)]
-    return found[0] if len(found) == 1 else None
 
 
 def server_names(hostname: str, addresses: Iterable[str], further: Iterable[str]) -> tuple[str, ...]:
@@ -76,11 +67,3 @@ def local_addresses(fib_trie: str, if_inet6: str) -> tuple[str, ...]:
         if re.fullmatch(r"[0-9a-f]{32}", digits):
             found.add(str(ipaddress.IPv6Address(int(digits, 16))))
     return tuple(sorted(found))
-
-
-def warning(not_after: float, now: float) -> int | None:
-    """Which of the warnings holds: 30, 7 or 1 days before the end, or 0 when it is over; ``None``: none yet."""
-    left = not_after - now
-    if left <= 0:
-        return 0
-    return min((days for days in WARNINGS if left <= days * DAY_S), default=None)

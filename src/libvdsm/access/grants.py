@@ -27,7 +27,7 @@ _decode = msgspec.json.Decoder(_Kept).decode
 
 
 class Grants:
-    """Grants in the order of their making. One counts from when it is on disk until it is asked to be taken away."""
+    """Grants in the order of their making. One counts until it is asked to be taken away."""
 
     def __init__(self, store: Store | None, clock: Clock) -> None:
         self._store = store
@@ -39,10 +39,10 @@ class Grants:
             self._by_identity.setdefault(each.grant.identity, {})[each.grant.id] = each.grant
         self._expiring = {each.grant.id: seconds_of(each.grant.expires_at) for each in kept if each.grant.expires_at is not None}
         self._last = max((each.number for each in kept), default=0)
-        self._idle: set[str] = set()  # those not yet on disk, and those that were asked to be taken away
+        self._idle: set[str] = set()  # those that were asked to be taken away, until that is on disk
 
     def __iter__(self) -> Iterator[tuple[int, Grant]]:
-        """All that are recorded or about to be, with their numbers."""
+        """All, with their numbers; also those that count no longer, until that is on disk."""
         return ((each.number, each.grant) for each in self._all.values())
 
     def get(self, id: str) -> Grant | None:
@@ -71,7 +71,7 @@ class Grants:
         )
 
     def with_role(self, role: str) -> list[Grant]:
-        """All that give a role, also those that do not count (yet)."""
+        """All that give a role, also those that count no longer."""
         return [each.grant for each in self._all.values() if each.grant.role == role]
 
     def about(self, type: str, id: str) -> list[Grant]:
@@ -80,19 +80,14 @@ class Grants:
         return [each.grant for each in self._all.values() if each.grant.scope == scope]
 
     def add(self, grant: Grant) -> None:
-        """Record one; it counts from ``confirm`` on."""
+        """Record one; it counts at once."""
         self._last += 1
         self._all[grant.id] = kept = _Kept(self._last, grant)
         self._by_identity.setdefault(grant.identity, {})[grant.id] = grant
         if grant.expires_at is not None:
             self._expiring[grant.id] = seconds_of(grant.expires_at)
-        self._idle.add(grant.id)
         if self._store is not None:
             self._store.put(KIND, grant.id, _encode(kept))
-
-    def confirm(self, id: str) -> None:
-        """It is on disk."""
-        self._idle.discard(id)
 
     def suspend(self, id: str) -> None:
         """It counts no longer, and will be forgotten when that is on disk."""

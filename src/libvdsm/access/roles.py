@@ -19,7 +19,7 @@ _decode = msgspec.json.Decoder(Role).decode
 
 
 class Roles:
-    """Roles by name. A change counts when it is on disk; one that takes permissions away, at once."""
+    """Roles by name. A change counts at once."""
 
     def __init__(self, store: Store | None) -> None:
         self._store = store
@@ -43,26 +43,20 @@ class Roles:
         return self._effective.get(name, NOTHING)
 
     def define(self, role: Role) -> None:
-        """Record one of this host's own; what it gives more than before counts from ``confirm`` on."""
-        wanted = frozenset(role.permissions)
-        self._effective[role.name] = self.permissions(role.name) & wanted
+        """Record one of this host's own; it counts at once."""
         self._own[role.name] = role
+        self._effective[role.name] = frozenset(role.permissions)
         if self._store is not None:
             self._store.put(KIND, role.name, _encode(role))
 
-    def confirm(self, role: Role) -> None:
-        """It is on disk, unless it was changed again meanwhile."""
-        if self._own.get(role.name) is role:
-            self._effective[role.name] = frozenset(role.permissions)
-
-    def restore(self, role: Role, before: Role | None) -> None:
-        """It could not be recorded: as it was, but for what it gives less until the next start or change."""
-        if self._own.get(role.name) is not role:
-            return
+    def restore(self, name: str, before: Role | None) -> None:
+        """What was defined or deleted could not be recorded: as it was."""
         if before is None:
-            del self._own[role.name], self._effective[role.name]
+            self._own.pop(name, None)
+            self._effective.pop(name, None)
         else:
-            self._own[role.name] = before
+            self._own[name] = before
+            self._effective[name] = frozenset(before.permissions)
 
     def delete(self, name: str) -> None:
         """Forget one of this host's own."""

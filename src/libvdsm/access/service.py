@@ -1,12 +1,14 @@
 """The verbs of ``Access`` and ``Identity``, as the front answers them.
 
-What gives rights counts when it is on disk; what takes them away counts at once, whatever the disk says. Nobody gives away,
-or has given, a permission that he does not have there himself.
+A change counts at once, and is in the store within the same turn: the bridge commits it together with its audit, before it
+answers. If that fails, what was given is taken back, and what was taken away is not given again before the next start.
+Nobody gives away a permission that he does not have there himself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Final
 
@@ -74,6 +76,10 @@ MANAGE: Final = "access.manage"
 _MOST_DIGITS: Final = 16
 
 
+def _nothing() -> None:
+    """Nothing is left to be done."""
+
+
 class AccessService:
     """Answers who may do what, and changes it."""
 
@@ -82,10 +88,11 @@ class AccessService:
         self._store = store
         self._clock = clock
         self._places = places
+        self._committing: set[asyncio.Future[None]] = set()
 
     # --- Access ---
 
-    async def access_grant(self, caller: Caller, params: AccessGrantParams) -> bytes:
+    def access_grant(self, caller: Caller, params: AccessGrantParams) -> bytes:
         """Give a role; answers the grant that is there already, if there is one."""
         access = self._access
         role = self._role(params.role)
@@ -103,21 +110,19 @@ class AccessService:
         known = access.grants.find(grant)
         if known is not None:
             return _encode(known)
-        self._check_store()
         access.grants.add(grant)
-        try:
-            await self._commit()
-        except BaseException:
+        access.changed((grant.identity,))
+        if until is not None:
+            access.expect(until)
+
+        def take_back() -> None:
             access.grants.forget(grant.id)
-            raise
-        if access.grants.get(grant.id) is not None:
-            access.grants.confirm(grant.id)
             access.changed((grant.identity,))
-            if until is not None:
-                access.expect(until)
+
+        self._when_recorded(failed=take_back)
         return _encode(grant)
 
-    async def access_revoke(self, caller: Caller, params: AccessRevokeParams) -> bytes:
+    def access_revoke(self, caller: Caller, params: AccessRevokeParams) -> bytes:
         """Take a grant away."""
         access = self._access
         grant = access.grants.get(params.grant_id)
@@ -125,11 +130,9 @@ class AccessService:
             raise ObjectNotFound(type="grant", id=params.grant_id)
         if MANAGE not in self._given(caller, grant.scope):
             raise PermissionDenied(identity=caller.identity, permission=MANAGE)
-        self._check_store(deletes=True)
         access.grants.suspend(grant.id)
         access.changed((grant.identity,))
-        await self._commit()
-        access.grants.forget(grant.id)
+        self._when_recorded(lambda: access.grants.forget(grant.id))
         return b"{}"
 
     def access_list(self, caller: Caller, params: AccessListParams) -> bytes:
@@ -157,7 +160,7 @@ class AccessService:
         """All roles."""
         return _encode(RoleList(items=self._access.roles.all()))
 
-    async def access_define_role(self, caller: Caller, params: AccessDefineRoleParams) -> bytes:
+    def access_define_role(self, caller: Caller, params: AccessDefineRoleParams) -> bytes:
         """Make or change a role of this host's own."""
         access = self._access
         for place, name in enumerate(params.permissions):
@@ -172,19 +175,17 @@ class AccessService:
         self._must_give(caller, EverywhereScope(), frozenset(role.permissions) | {MANAGE})
         if role == before:
             return _encode(role)
-        self._check_store()
         access.roles.define(role)
         access.changed()
-        try:
-            await self._commit()
-        except BaseException:
-            access.roles.restore(role, before)
-            raise
-        access.roles.confirm(role)
-        access.changed()
+
+        def take_back() -> None:
+            access.roles.restore(role.name, before)
+            access.changed()
+
+        self._when_recorded(failed=take_back)
         return _encode(role)
 
-    async def access_delete_role(self, caller: Caller, params: AccessDeleteRoleParams) -> bytes:
+    def access_delete_role(self, caller: Caller, params: AccessDeleteRoleParams) -> bytes:
         """Remove a role that nobody has."""
         access = self._access
         role = access.roles.get(params.name)
@@ -197,9 +198,8 @@ class AccessService:
             raise InUse(type="role", id=role.name, reason="it is granted")
         if access.tokens.with_role(role.name):
             raise InUse(type="role", id=role.name, reason="tokens are limited to it")
-        self._check_store(deletes=True)
         access.roles.delete(role.name)
-        await self._commit()
+        self._when_recorded(failed=lambda: access.roles.restore(role.name, role))
         return b"{}"
 
     # --- Identity ---
@@ -227,7 +227,7 @@ class AccessService:
         self._access.login(caller, params.token.reveal())
         return self.identity_who_am_i(caller, IdentityWhoAmIParams())
 
-    async def identity_create_token(self, caller: Caller, params: IdentityCreateTokenParams) -> bytes:
+    def identity_create_token(self, caller: Caller, params: IdentityCreateTokenParams) -> bytes:
         """Make a token; it has the limits of the one that makes it, and ends with it."""
         access = self._access
         identity = caller.identity if params.identity is None else params.identity
@@ -254,19 +254,10 @@ class AccessService:
             expires_at=timestamp(until),
         )
         own = () if limit == Limit() else (limit,)
-        self._check_store()
         access.tokens.add(
             token, digest_of(text), own if made_by is None else made_by.limits + own, None if made_by is None else made_by.token.id
         )
-        try:
-            await self._commit()
-        except BaseException:
-            access.tokens.forget(token.id)
-            raise
-        if made_by is not None and access.tokens.valid(made_by.token.id) is None:
-            access.tokens.suspend(token.id)  # the one that made it has ended meanwhile, and so has this
-        else:
-            access.tokens.confirm(token.id)
+        self._when_recorded(failed=lambda: access.tokens.forget(token.id))
         return _encode(TokenMade(token_id=token.id, token=text, expires_at=token.expires_at))
 
     def identity_list_tokens(self, caller: Caller, params: IdentityListTokensParams) -> bytes:
@@ -278,7 +269,7 @@ class AccessService:
         following = str(shown[-1].number) if len(page) > params.limit else None
         return _encode(TokenList(items=[kept.token for kept in shown], next=following))
 
-    async def identity_revoke_token(self, caller: Caller, params: IdentityRevokeTokenParams) -> bytes:
+    def identity_revoke_token(self, caller: Caller, params: IdentityRevokeTokenParams) -> bytes:
         """End a token, and those that were made by it."""
         access = self._access
         kept = access.tokens.get(params.token_id)
@@ -286,14 +277,16 @@ class AccessService:
             raise ObjectNotFound(type="token", id=params.token_id)
         if kept.token.identity != caller.identity:
             self._must_manage(caller, EverywhereScope())
-        self._check_store(deletes=True)
         family = access.tokens.family(kept.token.id)
         for id in family:
             access.tokens.suspend(id)
             access.end_token(id, "its token was revoked")
-        await self._commit()
-        for id in family:
-            access.tokens.forget(id)
+
+        def forget() -> None:
+            for id in family:
+                access.tokens.forget(id)
+
+        self._when_recorded(forget)
         return b"{}"
 
     # --- within ---
@@ -366,13 +359,19 @@ class AccessService:
             raise InvalidParams(path="$.expiresAt", reason="it lies in the past")
         return until
 
-    def _check_store(self, *, deletes: bool = False) -> None:
-        if self._store is not None:
-            self._store.check(deletes=deletes)
+    def _when_recorded(self, done: Callable[[], None] = _nothing, *, failed: Callable[[], None] = _nothing) -> None:
+        """Go on when this turn's transaction is on disk, or cannot be."""
+        if self._store is None:
+            done()
+            return
+        committing = asyncio.ensure_future(self._store.commit())
+        self._committing.add(committing)
 
-    async def _commit(self) -> None:
-        if self._store is not None:
-            await self._store.commit()
+        def told(committed: asyncio.Future[None]) -> None:
+            self._committing.discard(committed)
+            (failed if committed.cancelled() or committed.exception() is not None else done)()
+
+        committing.add_done_callback(told)
 
 
 def _object_rights(type: str, id: str, permissions: Iterable[str]) -> ObjectRights:

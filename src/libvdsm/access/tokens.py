@@ -52,7 +52,7 @@ def digest_of(token: str) -> str:
 
 
 class Tokens:
-    """Tokens in the order of their making. One counts from when it is on disk until it is asked to end."""
+    """Tokens in the order of their making. One counts until it is asked to end."""
 
     def __init__(self, store: Store | None, clock: Clock) -> None:
         self._store = store
@@ -65,7 +65,7 @@ class Tokens:
         self._idle: set[str] = set()
 
     def __iter__(self) -> Iterator[Kept]:
-        """All that are recorded or about to be."""
+        """All; also those that count no longer, until that is on disk."""
         return iter(self._all.values())
 
     def get(self, id: str) -> Kept | None:
@@ -89,17 +89,12 @@ class Tokens:
         return self._until[id]
 
     def add(self, token: Token, digest: str, limits: tuple[Limit, ...], parent: str | None) -> None:
-        """Record one; it counts from ``confirm`` on."""
+        """Record one; it counts at once."""
         self._last += 1
         self._all[token.id] = kept = Kept(self._last, digest, token, limits, parent)
         self._by_digest[digest] = token.id
         self._until[token.id] = seconds_of(token.expires_at)
-        self._idle.add(token.id)
         self._put(kept)
-
-    def confirm(self, id: str) -> None:
-        """It is on disk."""
-        self._idle.discard(id)
 
     def used(self, id: str) -> None:
         """It was used just now; recorded to the hour, without waiting for the disk."""

@@ -11,16 +11,26 @@ import msgspec
 from msgspec import Raw
 
 from libvdsm.access.access import Access
+from libvdsm.access.service import AccessService
 from libvdsm.base.clock import ManualClock
-from libvdsm.bridge.bridge import FrontBridge, Handler
+from libvdsm.bridge.authority import Authority
+from libvdsm.bridge.bridge import FrontBridge
+from libvdsm.bridge.deeds import Deeds, Handler
+from libvdsm.bridge.fairness import FairQueue, QueueLimits
 from libvdsm.bridge.idempotency import Answers
+from libvdsm.bridge.intents import Intents
+from libvdsm.bridge.limits import Accounts, IdentityLimits
 from libvdsm.bridge.own import OwnService
+from libvdsm.bridge.places import ObjectPlaces
+from libvdsm.bridge.recovery import Recovery
 from libvdsm.bridge.reports import Reports
 from libvdsm.bridge.snapshots import ObjectSnapshots
 from libvdsm.bridge.tickets import Tickets
 from libvdsm.bridge.work import Work
 from libvdsm.broker.broker import Broker, Visibility
+from libvdsm.interfaces.audit import Deed
 from libvdsm.interfaces.caller import Caller
+from libvdsm.interfaces.generated.errors import Unsupported
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.messages import Cause, Observed
 from libvdsm.inventory.inventory import Inventory
@@ -29,6 +39,7 @@ from libvdsm.journal.memory import MemoryDocuments, MemoryJournal
 from libvdsm.journal.recorder import Recorder
 from libvdsm.tasks.service import TaskService
 from libvdsm.tasks.tasks import Tasks
+from tests.fakes.store import FakeStore
 
 VM_1 = "11111111-1111-4111-8111-111111111111"
 VM_2 = "22222222-2222-4222-8222-222222222222"
@@ -101,16 +112,40 @@ def document(name: str = "web", state: str = "stopped", **more: object) -> Raw:
     return Raw(msgspec.json.encode({"name": name, "state": state, "config": config, "restartNeeded": []} | more))
 
 
+@dataclass
+class RecordedTrail:
+    """Keeps what the bridge tells of deeds."""
+
+    deeds: list[Deed] = field(default_factory=list)
+    refusals: list[Deed] = field(default_factory=list)
+
+    def deed(self, deed: Deed) -> None:
+        self.deeds.append(deed)
+
+    def refusal(self, deed: Deed) -> None:
+        self.refusals.append(deed)
+
+
+class _NoTimer:
+    def cancel(self) -> None:
+        """There is nothing to cancel."""
+
+
+def _unfinished(_caller: Caller, _params: object) -> bytes:
+    raise Unsupported(feature="it", reason="not here")
+
+
 class Front:
     """All rooms of the front core, wired as the daemon wires them."""
 
-    def __init__(self, *, verify: bool = False, journal: MemoryJournal | None = None) -> None:
+    def __init__(self, *, verify: bool = False, journal: MemoryJournal | None = None, store: FakeStore | None = None) -> None:
         self.clock = ManualClock()
         self.journal = journal or MemoryJournal()
         self.documents = MemoryDocuments()
         recorder = Recorder(self.journal, self.clock)
         self.inventory = Inventory(recorder=recorder, documents=self.documents, clock=self.clock, host={"daemonVersion": "1"})
-        self.tasks = Tasks(recorder=recorder, clock=self.clock)
+        self.store = store or FakeStore()
+        self.tasks = Tasks(recorder=recorder, clock=self.clock, store=store)  # in memory, unless the test brings a store
         self.port = FakePort()
         self.scheduled: list[Callable[[], None]] = []
         self.later: list[tuple[float, Callable[[], None]]] = []
@@ -121,10 +156,26 @@ class Front:
             schedule=self.scheduled.append,
         )
         self.tickets = Tickets(self.clock, later=lambda s, f: self.later.append((s, f)))
-        self.access = Access(methods=METHODS, administrators=[0], allow_anonymous=False)
-        self.work = Work(ports={"virt": self.port}, inventory=self.inventory, documents=self.documents, tasks=self.tasks)
+        self.places = ObjectPlaces(self.inventory, self.tasks)
+        self.access = Access(administrators=[0], allow_anonymous=False, store=self.store, clock=self.clock)
+        self.work = Work(ports={"virt": self.port}, inventory=self.inventory, documents=self.documents)
+        self.trail = RecordedTrail()
+        self.authority = Authority(self.places)
         self.reports = Reports(
             inventory=self.inventory, tasks=self.tasks, tickets=self.tickets, later=lambda s, f: self.later.append((s, f))
+        )
+        self.deeds = Deeds(
+            store=self.store,
+            intents=Intents(self.store),
+            work=self.work,
+            tasks=self.tasks,
+            answers=Answers(self.clock, self.store, self.tasks.shown),
+            recovery=Recovery(methods=METHODS, ports=self.work.ports, ready=self.reports.ready, meta=self.work.meta),
+            authority=self.authority,
+            trail=self.trail,
+            queue=FairQueue(QueueLimits(), now=self.clock.monotonic, later=lambda _s, _f: _NoTimer()),
+            accounts=Accounts(IdentityLimits(), self.clock.monotonic),
+            clock=self.clock,
         )
         self.bridge = FrontBridge(
             methods=METHODS,
@@ -133,7 +184,9 @@ class Front:
             tasks=self.tasks,
             broker=self.broker,
             tickets=self.tickets,
-            answers=Answers(self.clock),
+            deeds=self.deeds,
+            authority=self.authority,
+            trail=self.trail,
             clock=self.clock,
             verify_results=verify,
         )
@@ -145,15 +198,15 @@ class Front:
             InventoryService(self.inventory),
             TaskService(self.tasks),
             self.broker,
-            self.access,
+            AccessService(self.access, store=self.store, clock=self.clock, places=self.places),
         )
-        return {
-            name: getattr(service, entry.attribute)
-            for name, entry in METHODS.items()
-            if entry.subsystem == "front"
-            for service in services
-            if hasattr(service, entry.attribute)
-        }
+        front = {name: entry for name, entry in METHODS.items() if entry.subsystem == "front"}
+        found: dict[str, Handler] = dict.fromkeys(front, _unfinished)
+        for name, entry in front.items():
+            for service in services:
+                if hasattr(service, entry.attribute):
+                    found[name] = getattr(service, entry.attribute)
+        return found
 
     def observe(self, id: str = VM_1, name: str = "web", state: str = "stopped", cause: Cause = DAEMON, **more: object) -> None:
         """A virtual machine is seen."""

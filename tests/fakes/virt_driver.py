@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +24,8 @@ class FakeDriver:
         self.deaf = 0  # so many questions are not heard
         self.obeys: ShutdownWay | None = ShutdownWay.ACPI
         self.tells = True
+        self.files: dict[str, str] = {}  # what is wrong with files
+        self.at_fence: Callable[[str], None] | None = None  # what happens while somebody waits at the fence
         self.listener: Listener | None = None
 
     def open(self, listener: Listener) -> None:
@@ -53,6 +55,16 @@ class FakeDriver:
             raise ObjectNotFound(type="vm", id=id)
         return self.machines[id]
 
+    def fence(self, id: str) -> None:
+        self._note("fence")
+        if self.at_fence is not None:
+            self.at_fence(id)
+        if id not in self.machines:
+            raise ObjectNotFound(type="vm", id=id)
+
+    def unusable_file(self, path: str) -> str | None:
+        return self.files.get(path)
+
     def define(self, definition: Definition) -> None:
         self._note("define")
         old = self.machines.get(definition.id)
@@ -72,6 +84,7 @@ class FakeDriver:
 
     def set_autostart(self, id: str, autostart: bool) -> None:
         self._note("set_autostart")
+        self.change(id, config=msgspec.structs.replace(self.machines[id].config, autostart=autostart))
 
     def undefine(self, id: str) -> None:
         self._note("undefine")

@@ -4,39 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Mapping, Sequence
 
 import msgspec
 
 from libvdsm.base.clock import Clock
 from libvdsm.base.errors import ApiError
-from libvdsm.bridge.idempotency import Answers
+from libvdsm.bridge.authority import Authority, named
+from libvdsm.bridge.deeds import Deeds, Handler, is_deed
 from libvdsm.bridge.options import NO_OPTIONS, check_time, decode_options
 from libvdsm.bridge.tickets import Tickets
 from libvdsm.bridge.validation import ParamsDecoder
 from libvdsm.bridge.work import Work, internal_error
 from libvdsm.broker.broker import Broker
+from libvdsm.interfaces.audit import Actor, Deed, Trail
 from libvdsm.interfaces.caller import Caller, Sink
-from libvdsm.interfaces.generated.errors import DeadlineExceeded, MethodNotFound, PermissionDenied
+from libvdsm.interfaces.generated.errors import DeadlineExceeded, MethodNotFound
 from libvdsm.interfaces.generated.types import CallOptions, TaskAccepted
 from libvdsm.interfaces.method import MethodEntry
 from libvdsm.tasks.service import wait_for_end
 from libvdsm.tasks.tasks import Tasks
 
-#: A verb that the front answers: from its caller and its decoded parameters, at once or later.
-Handler = Callable[[Caller, Any], bytes | Awaitable[bytes]]
+#: What a call may take beyond its time: whoever carries it out has the first word about that.
+_GRACE_S = 6.0
 
 
 class _Route:
     """One verb, ready to be called."""
 
-    __slots__ = ("attribute", "decode", "entry", "handler", "permission", "quick", "verify")
+    __slots__ = ("attribute", "decode", "entry", "handler", "is_deed", "permission", "quick", "verify")
 
     def __init__(self, entry: MethodEntry, handler: Handler | None, *, verify: bool) -> None:
         self.entry = entry
         self.permission = entry.permission
         self.handler = handler
+        self.is_deed = is_deed(entry)
         self.decode = ParamsDecoder(entry.params, entry.param_names)
         self.quick = self.decode.quick
         self.attribute = _attribute(entry)
@@ -56,7 +58,9 @@ class FrontBridge:
         tasks: Tasks,
         broker: Broker,
         tickets: Tickets,
-        answers: Answers,
+        deeds: Deeds,
+        authority: Authority,
+        trail: Trail,
         clock: Clock,
         verify_results: bool = False,
     ) -> None:
@@ -72,7 +76,9 @@ class FrontBridge:
         self._tasks = tasks
         self._broker = broker
         self._tickets = tickets
-        self._answers = answers
+        self._deeds = deeds
+        self._authority = authority
+        self._trail = trail
         self._clock = clock
         self.calls = 0
 
@@ -83,11 +89,11 @@ class FrontBridge:
         route = self._routes.get(method)
         if route is None:
             raise MethodNotFound(method=method[:128])
-        if route.permission is not None and route.permission not in caller.permissions:
-            raise PermissionDenied(identity=caller.identity, permission=route.permission)
+        if caller.only is not None or (route.permission is not None and route.permission not in caller.permissions):
+            self._require(caller, route.entry, params)
         self.calls += 1
         try:
-            if options is None and route.handler is not None and not self._verify:
+            if options is None and route.handler is not None and not self._verify and not route.is_deed:
                 try:
                     decoded = route.quick(params)
                 except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -101,9 +107,7 @@ class FrontBridge:
 
     async def wait(self, caller: Caller, task_id: str, timeout_s: float) -> bytes:
         """See ``Bridge``."""
-        permission = self._methods["Task.wait"].permission
-        if permission is not None and permission not in caller.permissions:
-            raise PermissionDenied(identity=caller.identity, permission=permission)
+        self._require(caller, self._methods["Task.wait"], msgspec.json.encode({"taskId": task_id}))
         task = self._tasks.get(task_id)
         return task.fragment if task.end_is_told else await wait_for_end(task, timeout_s)
 
@@ -118,9 +122,7 @@ class FrontBridge:
         subscription_id: str | None = None,
     ) -> bytes:
         """See ``Bridge``."""
-        permission = self._methods["Event.subscribe"].permission
-        if permission is not None and permission not in caller.permissions:
-            raise PermissionDenied(identity=caller.identity, permission=permission)
+        self._require(caller, self._methods["Event.subscribe"], b"{}")
         return self._broker.subscribe(caller, sink, topics, after=after, snapshot=snapshot, subscription_id=subscription_id)
 
     def release(self, sink: Sink) -> None:
@@ -137,48 +139,58 @@ class FrontBridge:
 
     async def close(self) -> None:
         """Take no more work; end what is under way."""
-        await self._work.close()
+        await self._deeds.close()
         self._tickets.close()
 
     # --- the steps beyond the hot path ---
 
+    def _require(self, caller: Caller, entry: MethodEntry, params: bytes) -> None:
+        """What is not everybody's: refused calls are recorded."""
+        try:
+            self._authority.require(caller, entry, params)
+        except ApiError as refusal:
+            self.refused(caller, entry, params, refusal)
+            raise
+
+    def refused(self, caller: Caller, entry: MethodEntry, params: bytes, refusal: ApiError) -> None:
+        """Record a refused call."""
+        id = None if entry.object_param is None else named(params, entry, entry.object_param)
+        deed = Deed(
+            actor=Actor(caller.identity, caller.source, caller.address),
+            method=entry.name,
+            outcome="refused",
+            object=None if id is None or entry.object_type is None else (entry.object_type, id[:128]),
+            error=refusal.name,
+        )
+        self._trail.refusal(deed)
+
     def _call_with_options(self, caller: Caller, route: _Route, params: bytes, options: CallOptions) -> bytes | Awaitable[bytes]:
         check_time(options, self._clock)
-        entry = route.entry
         decoded = route.decode(params)
-        if route.handler is not None:
-            answer = route.handler(caller, decoded)
-        elif options.idempotency_key is not None and entry.kind != "query":
-            answer = self._once(caller, route, params, decoded, options)
-        else:
-            answer = self._run(caller, route, params, decoded, options)
+        answer = self._begin(caller, route, params, decoded, options)
         if isinstance(answer, bytes):
             return answer if route.verify is None else _verified(route, answer)
-        if route.handler is None and route.verify is None and options.wait is None:
+        if route.handler is None and route.verify is None and options.wait is None and not route.is_deed:
             return answer  # the port keeps the deadline
         return self._finish(route, answer, options)
 
-    def _run(self, caller: Caller, route: _Route, params: bytes, decoded: object, options: CallOptions) -> Awaitable[bytes]:
+    def _begin(self, caller: Caller, route: _Route, params: bytes, decoded: object, options: CallOptions) -> bytes | Awaitable[bytes]:
+        if route.handler is not None and not route.is_deed:
+            return route.handler(caller, decoded)
         object_id = None if route.attribute is None else getattr(decoded, route.attribute)
-        named = route.decode.named(params)
-        return self._work.call(caller, route.entry, named, object_id, options)
-
-    async def _once(self, caller: Caller, route: _Route, params: bytes, decoded: object, options: CallOptions) -> bytes:
-        async def run() -> bytes:
-            return await self._run(caller, route, params, decoded, options)
-
-        key = options.idempotency_key or ""
-        return await self._answers.once(caller.identity, key, route.entry.name, params, run)
+        named_params = route.decode.named(params)
+        if route.is_deed:
+            return self._deeds.call(caller, route.entry, route.handler, named_params, decoded, object_id, options)
+        return self._work.query(caller, route.entry, named_params, object_id, options)
 
     async def _finish(self, route: _Route, answer: Awaitable[bytes], options: CallOptions) -> bytes:
+        seconds = route.entry.timeout_s if options.timeout is None else options.timeout
+        is_bound = options.wait is None and (options.timeout is not None or (route.is_deed and route.handler is None))
         try:
-            if options.timeout is not None and options.wait is None:
-                async with asyncio.timeout(options.timeout + 1):
-                    result = await answer
-            else:
+            async with asyncio.timeout(seconds + _GRACE_S if is_bound else None):
                 result = await answer
         except TimeoutError:
-            raise DeadlineExceeded(seconds=options.timeout or route.entry.timeout_s) from None
+            raise DeadlineExceeded(seconds=seconds) from None
         except ApiError:
             raise
         except Exception as error:

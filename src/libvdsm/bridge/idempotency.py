@@ -1,4 +1,4 @@
-"""Answers by idempotency key: a repeated call is answered as the first was (DESIGN 2)."""
+"""Answers by idempotency key: a repeated call is answered as the first was, also after a restart (DESIGN 2)."""
 
 from __future__ import annotations
 
@@ -9,59 +9,167 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
+from msgspec import Raw, Struct, UnsetType
 
 from libvdsm.base.clock import Clock
-from libvdsm.interfaces.generated.errors import IdempotencyConflict
+from libvdsm.base.errors import ApiError
+from libvdsm.interfaces.generated.errors import ERRORS, AnswerNotKept, IdempotencyConflict, InternalError, restore
+from libvdsm.interfaces.store import Store
+
+#: Its kind in the store.
+KIND = "answer"
+_encode = msgspec.json.Encoder().encode
+_Key = tuple[str, str]  # identity and idempotency key
 
 
-@dataclass(slots=True)
-class _Answer:
-    digest: bytes
-    future: asyncio.Future[bytes]
+class _Failure(Struct, frozen=True):
+    name: str
+    params: dict[str, object]
+
+
+class _Kept(Struct, frozen=True, omit_defaults=True):
+    """An answer in the store."""
+
     at: float
+    digest: str
+    method: str
+    result: Raw | UnsetType = msgspec.UNSET
+    failure: _Failure | None = None
+    task: str | None = None  # an operation's: the answer is that task
+
+
+_decode = msgspec.json.Decoder(_Kept).decode
+
+
+@dataclass(slots=True, eq=False)
+class _Answer:
+    """What is known of one key: an answer to come, or one that is kept."""
+
+    digest: str
+    at: float  # by the monotonic clock, of this life
+    future: asyncio.Future[bytes] | None = None
+    kept: bytes = b""
 
 
 class Answers:
-    """The answers of the newest calls that had a key, by identity and key."""
+    """The answers of the newest calls that had a key. Those of the lives before are there from the start."""
 
-    def __init__(self, clock: Clock, *, most: int = 100_000, keep_s: float = 86_400) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        store: Store,
+        task: Callable[[str], bytes | None],
+        *,
+        most: int = 100_000,
+        keep_s: float = 86_400,
+    ) -> None:
+        """``task``: a task as it is now, encoded; None when it was forgotten."""
         self._clock = clock
-        self._answers: OrderedDict[tuple[str, str], _Answer] = OrderedDict()
+        self._store = store
+        self._task = task
+        self._answers: OrderedDict[_Key, _Answer] = OrderedDict()
         self._most = most
         self._keep_s = keep_s
+        self._load()
 
-    async def once(self, identity: str, key: str, method: str, params: bytes, run: Callable[[], Awaitable[bytes]]) -> bytes:
-        """The answer of ``run``, or of the call that had this key before.
+    async def once(self, identity: str, key: str, method: str, params: bytes, run: Callable[[str], Awaitable[bytes]]) -> bytes:
+        """The answer of ``run`` (which gets the digest), or of the call that had this key before.
 
-        A call that failed is remembered as well as one that did not. Raises ``IdempotencyConflict`` when the key was used
-        for another verb or other parameters. A caller that goes away does not stop the work.
+        A call that failed is remembered as well as one that did not, if ``run`` has it kept. Raises ``IdempotencyConflict``
+        when the key was used for another verb or other parameters, ``AnswerNotKept`` when there was an answer that may not be
+        kept. A caller that goes away does not stop the work.
         """
-        digest = _digest(method, params)
         self._trim()
+        digest = digest_of(method, params)
         known = self._answers.get((identity, key))
-        if known is None:
-            known = _Answer(digest, asyncio.ensure_future(run()), self._clock.monotonic())
-            known.future.add_done_callback(_retrieve)
-            self._answers[identity, key] = known
-        elif known.digest != digest:
+        if known is not None and known.digest != digest:
             raise IdempotencyConflict(key=key)
-        return await asyncio.shield(known.future)
+        if known is None:
+            known = self._expect(identity, key, digest)
+            known.future = asyncio.ensure_future(run(digest))
+            known.future.add_done_callback(lambda done: self._has_run(identity, key, done))
+        if known.future is not None:
+            return await asyncio.shield(known.future)
+        return self._replay(known.kept, method, key)
+
+    def expect(self, identity: str, key: str, digest: str, outcome: asyncio.Future[bytes]) -> None:
+        """A call of a life before, of which it is being found out what became of it."""
+        known = self._expect(identity, key, digest)
+        known.future = outcome
+        outcome.add_done_callback(lambda done: self._has_run(identity, key, done))
+
+    def keep(self, identity: str, key: str, digest: str, method: str, answer: bytes | ApiError | None, *, task: str | None = None) -> None:
+        """Record an answer in this turn's transaction; None if it may not be kept, ``task`` if it is one."""
+        known = self._answers.get((identity, key)) or self._expect(identity, key, digest)
+        failure = _Failure(answer.name, dict(answer.params)) if isinstance(answer, ApiError) else None
+        result = Raw(answer) if isinstance(answer, bytes) else msgspec.UNSET
+        kept = _Kept(at=self._clock.time(), digest=digest, method=method, result=result, failure=failure, task=task)
+        known.kept = _encode(kept)
+        self._store.put(KIND, _name(identity, key), known.kept)
+
+    def forget(self, identity: str, key: str) -> None:
+        """The call had no effect and will have none: a repeated one is run."""
+        if self._answers.pop((identity, key), None) is not None:
+            self._store.remove(KIND, _name(identity, key))
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def _expect(self, identity: str, key: str, digest: str) -> _Answer:
+        known = self._answers[identity, key] = _Answer(digest, self._clock.monotonic())
+        return known
+
+    def _has_run(self, identity: str, key: str, done: asyncio.Future[bytes]) -> None:
+        """What was kept answers from now on; what was not leaves no trace, so that a repeated call is run."""
+        if not done.cancelled():
+            done.exception()  # a failure that nobody awaits any more is not an accident
+        known = self._answers.get((identity, key))
+        if known is not None and known.future is done:
+            known.future = None
+            if not known.kept:
+                del self._answers[identity, key]
+
+    def _replay(self, data: bytes, method: str, key: str) -> bytes:
+        kept = _decode(data)
+        if kept.task is not None:
+            shown = self._task(kept.task)
+            if shown is not None:
+                return b'{"task":' + shown + b"}"
+            if isinstance(kept.result, UnsetType):
+                raise AnswerNotKept(method=method, key=key)
+        if kept.failure is not None:
+            raise _error(kept.failure)
+        if isinstance(kept.result, UnsetType):
+            raise AnswerNotKept(method=method, key=key)
+        return bytes(kept.result)
 
     def _trim(self) -> None:
+        """By number and by age; age is counted by the monotonic clock, so that a jump of the other forgets nothing."""
         oldest = self._clock.monotonic() - self._keep_s
         while self._answers:
-            first = next(iter(self._answers.values()))
-            if len(self._answers) < self._most and first.at >= oldest:
+            (identity, key), first = next(iter(self._answers.items()))
+            if first.future is not None or (len(self._answers) < self._most and first.at >= oldest):
                 return
-            self._answers.popitem(last=False)
+            self.forget(identity, key)
+
+    def _load(self) -> None:
+        now, wall = self._clock.monotonic(), self._clock.time()
+        found = [(_decode(data), name, data) for name, data in self._store.load(KIND).items()]
+        for kept, name, data in sorted(found, key=lambda one: one[0].at):
+            identity, _, key = name.partition("\n")
+            age = min(max(0.0, wall - kept.at), self._keep_s)
+            self._answers[identity, key] = _Answer(kept.digest, now - age, kept=data)
 
 
-def _retrieve(future: asyncio.Future[bytes]) -> None:
-    """A failure that nobody awaits any more is not an accident."""
-    if not future.cancelled():
-        future.exception()
-
-
-def _digest(method: str, params: bytes) -> bytes:
+def digest_of(method: str, params: bytes) -> str:
+    """What stands for a call: its verb and its parameters in canonical form."""
     canonical = msgspec.json.encode(msgspec.json.decode(params), order="sorted")
-    return hashlib.sha256(method.encode() + b"\0" + canonical).digest()
+    return hashlib.sha256(method.encode() + b"\0" + canonical).hexdigest()
+
+
+def _name(identity: str, key: str) -> str:
+    return f"{identity}\n{key}"
+
+
+def _error(failure: _Failure) -> ApiError:
+    return restore(failure.name, failure.params) if failure.name in ERRORS else InternalError(incident=failure.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Callable
@@ -47,6 +48,7 @@ class Reports:
         self._attached: set[str] = set()
         self._before_degraded: dict[str, tuple[str, str | None]] = {}
         self.on_tls: list[Callable[[ReportTls], None]] = []  # who serves with newer keys
+        self._told: dict[str, asyncio.Event] = {}
         self._handlers: dict[str, Callable[[str, Raw], None]] = {
             "report.snapshot": self._snapshot,
             "report.changed": self._changed,
@@ -65,11 +67,13 @@ class Reports:
         life = self._lives[name] = self._lives.get(name, 0) + 1
         self._restarts[name] = life - 1
         self._attached.add(name)
+        self._told_of(name).clear()
         self._tell(name, "starting", None)
 
     def lost(self, name: str, reason: str) -> None:
         """See ``WorkerReports``."""
         self._attached.discard(name)
+        self._told_of(name).clear()
         self._before_degraded.pop(name, None)
         self._tell(name, "unavailable", reason)
         life = self._lives.get(name, 0)
@@ -105,11 +109,19 @@ class Reports:
         del name
         self._tickets.offer(offer.ticket, offer.identity, stream, offer.expires)
 
+    async def ready(self, name: str) -> None:
+        """Wait until a worker is there that has told what there is."""
+        await self._told_of(name).wait()
+
+    def _told_of(self, name: str) -> asyncio.Event:
+        return self._told.setdefault(name, asyncio.Event())
+
     # --- each report ---
 
-    def _snapshot(self, _name: str, params: Raw) -> None:
+    def _snapshot(self, name: str, params: Raw) -> None:
         told = msgspec.json.decode(params, type=ReportSnapshot)
         self._inventory.snapshot(told.type, told.objects, told.cause)
+        self._told_of(name).set()
 
     def _changed(self, _name: str, params: Raw) -> None:
         told = msgspec.json.decode(params, type=ReportChanged)

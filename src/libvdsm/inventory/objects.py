@@ -18,11 +18,12 @@ _decode = msgspec.json.Decoder(dict[str, object]).decode
 class Item:
     """An object as it is now."""
 
-    __slots__ = ("fragment", "generation", "id", "name", "revision", "state", "stats")
+    __slots__ = ("fragment", "generation", "id", "name", "project", "revision", "state", "stats")
 
     def __init__(self, id: str) -> None:
         self.id = id
         self.name = ""
+        self.project = ""  # empty: it belongs to none
         self.state = ""
         self.generation = 0
         self.revision = 0
@@ -93,6 +94,7 @@ class Objects:
         item.revision = revision
         item.generation = generation or 0
         item.name = str(document.get("name", ""))
+        item.project = str(document.get("project", ""))
         item.state = str(document.get("state", ""))
 
     def remove(self, id: str, cause: Cause) -> bool:

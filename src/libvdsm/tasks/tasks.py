@@ -111,6 +111,20 @@ class Tasks:
             raise ObjectNotFound(type="task", id=id)
         return task
 
+    def find(self, id: str) -> Task | None:
+        """One task, if it is known."""
+        return self._tasks.get(id)
+
+    def shown(self, id: str) -> bytes | None:
+        """One task as callers see it, if it is known."""
+        task = self._tasks.get(id)
+        return None if task is None else task.fragment
+
+    def discard(self, task: Task) -> None:
+        """It never was: what was to be recorded of it could not be."""
+        self._tasks.pop(task.id, None)
+        self._ended.pop(task.id, None)
+
     def running(self) -> int:
         """How many have not ended."""
         return len(self._tasks) - len(self._ended)

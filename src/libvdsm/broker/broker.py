@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 import msgspec
 
+from libvdsm.base.errors import ApiError
+from libvdsm.broker.reading import TURN, Gap, Reading, place, token
 from libvdsm.broker.topics import matcher
 from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, NeedsConnection, ObjectNotFound
 from libvdsm.interfaces.generated.types import EventReadParams, EventSubscribeParams, EventUnsubscribeParams
 from libvdsm.interfaces.journal import Entry, Journal
 
+_log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
-
-#: Digits of the greatest sequence that fits a JSON integer.
-_MOST_DIGITS = 16
-#: Records that are looked at for one subscription before others have their turn.
-_TURN = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,6 @@ class Snapshots(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Gap:
-    reason: str
-    missed: int | None = None
-
-    def encode(self) -> bytes:
-        told: dict[str, object] = {"reason": self.reason}
-        if self.missed is not None:
-            told["missed"] = self.missed
-        return _encode(told)
-
-
 class Visibility:
     """Which records a caller may see: those of types whose getter it may call."""
 
@@ -66,7 +54,7 @@ class Visibility:
 
 
 class _Subscription:
-    __slots__ = ("cursor", "fits", "gap", "head", "id", "is_waiting", "pending", "sink", "types")
+    __slots__ = ("cursor", "fetched", "fits", "gap", "head", "id", "is_waiting", "pending", "sink", "types")
 
     def __init__(self, id: str, sink: Sink, fits: Callable[[str], bool], types: frozenset[str], cursor: int) -> None:
         self.id = id
@@ -74,9 +62,10 @@ class _Subscription:
         self.fits = fits
         self.types = types
         self.cursor = cursor
-        self.gap: _Gap | None = None
+        self.gap: Gap | None = None
+        self.fetched: deque[Entry] = deque()  # records from the disk that follow the cursor
         self.pending: deque[tuple[bytes, int]] = deque()  # a snapshot's events, each with the sequence to resume from
-        self.is_waiting = False  # for its sink to drain
+        self.is_waiting = False  # for its sink to drain, or for the disk
         self.head = b'{"subscriptionId":' + _encode(id) + b',"resume":"'
 
 
@@ -106,6 +95,7 @@ class Broker:
         self._newest: Entry | None = None
         self._newest_rest = b""
         self._readers: set[asyncio.Event] = set()
+        self._fetching: set[asyncio.Task[None]] = set()
         journal.listen(self._committed)
 
     # --- the verbs ---
@@ -130,7 +120,9 @@ class Broker:
         id = subscription_id if subscription_id is not None else _free_id(mine)
         if id in mine:
             raise AlreadyExists(type="subscription", id=id)
-        cursor, gap = self._place(after)
+        cursor, gap = place(self._journal, after)
+        if snapshot:
+            cursor = self._journal.next_sequence() - 1  # what is shown includes what is not committed yet
         made = _Subscription(id, sink, matcher(topics), self._visibility.types(caller), cursor)
         made.gap = gap
         if snapshot:
@@ -152,12 +144,14 @@ class Broker:
 
     def event_read(self, caller: Caller, params: EventReadParams) -> bytes | Awaitable[bytes]:
         """Events after a token, or after the present; waits for the first when asked to."""
-        fits, types = matcher(params.topics), self._visibility.types(caller)
-        cursor, gap = self._place(params.after)
-        cursor, found = self._collect(cursor, fits, types, params.limit)
-        if found or gap is not None or params.timeout == 0:
-            return self._page(cursor, found, gap)
-        return self._read_later(cursor, fits, types, params)
+        types = self._visibility.types(caller)
+        reading = Reading(self._journal, params.after, matcher(params.topics), types, params.limit)
+        if not reading.is_near:
+            return self._read_far(reading, params.timeout)
+        reading.collect_near()
+        if reading.has_news or params.timeout == 0:
+            return reading.page()
+        return self._read_later(reading, params.timeout)
 
     def release(self, sink: Sink) -> None:
         """The connection is gone: so are its subscriptions."""
@@ -167,65 +161,39 @@ class Broker:
         """How many there are."""
         return sum(map(len, self._by_sink.values()))
 
-    # --- tokens ---
-
-    def _token(self, sequence: int) -> bytes:
-        return f"{self._journal.epoch}-{sequence}".encode()
-
-    def _place(self, token: str | None) -> tuple[int, _Gap | None]:
-        """Where a token stands, and what can no longer be had of what follows it."""
-        journal = self._journal
-        if token is None:
-            return journal.last, None
-        epoch, _, text = token.rpartition("-")
-        if not epoch or not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:
-            raise InvalidParams(path="$.after", reason="not a resume token of this API")
-        sequence = int(text)
-        if epoch != journal.epoch or sequence > journal.last:
-            return journal.last, _Gap("epoch")
-        missed = journal.first - 1 - sequence
-        return (sequence, None) if missed <= 0 else (journal.first - 1, _Gap("trimmed", missed))
-
     # --- reading ---
 
-    def _collect(self, cursor: int, fits: Callable[[str], bool], types: Collection[str], limit: int) -> tuple[int, list[Entry]]:
-        found: list[Entry] = []
-        while len(found) < limit and cursor < self._journal.last:
-            for entry in self._journal.read(cursor, _TURN):
-                cursor = entry.sequence
-                if entry.type in types and fits(entry.topic):
-                    found.append(entry)
-                    if len(found) == limit:
-                        break
-        return cursor, found
+    async def _read_far(self, reading: Reading, timeout_s: float) -> bytes:
+        await reading.collect()
+        return reading.page() if reading.has_news or timeout_s == 0 else await self._read_later(reading, timeout_s)
 
-    def _page(self, cursor: int, found: Sequence[Entry], gap: _Gap | None) -> bytes:
-        body = b'{"items":[' + b",".join(entry.data for entry in found) + b'],"resume":"' + self._token(cursor) + b'"'
-        return body + (b"}" if gap is None else b',"gap":' + gap.encode() + b"}")
-
-    async def _read_later(self, cursor: int, fits: Callable[[str], bool], types: frozenset[str], params: EventReadParams) -> bytes:
+    async def _read_later(self, reading: Reading, timeout_s: float) -> bytes:
         news = asyncio.Event()
         self._readers.add(news)
-        found: list[Entry] = []
         try:
-            async with asyncio.timeout(params.timeout):
-                while not found:
+            async with asyncio.timeout(timeout_s):
+                while not reading.has_news:
                     await news.wait()
                     news.clear()
-                    cursor, found = self._collect(max(cursor, self._journal.first - 1), fits, types, params.limit)
+                    await reading.collect()
         except TimeoutError:
             pass
         finally:
             self._readers.discard(news)
-        return self._page(cursor, found, None)
+        return reading.page()
 
     # --- delivering ---
 
     def _fill_snapshot(self, made: _Subscription) -> None:
-        """All but the last of a snapshot resume from the beginning: half a snapshot is none."""
+        """All but the last of a snapshot resume from the beginning: half a snapshot is none.
+
+        A token tells only of what is committed, because other numbers may be given out again after a crash: who resumes
+        after the last hears of what was under way a second time.
+        """
         shown = [s.event for s in self._snapshots.shown(made.cursor) if s.type in made.types and made.fits(s.topic)]
         made.pending.extend((event, 0) for event in shown[:-1])
-        made.pending.extend((event, made.cursor) for event in shown[-1:])
+        committed = min(made.cursor, self._journal.last)
+        made.pending.extend((event, committed) for event in shown[-1:])
 
     def _committed(self) -> None:
         for reader in self._readers:
@@ -251,7 +219,7 @@ class Broker:
     def _deliver(self, subscription: _Subscription) -> bool:
         """One turn for one subscription; whether more waits that could be delivered now."""
         sink = subscription.sink
-        for _ in range(_TURN):
+        for _ in range(TURN):
             if sink.is_full():
                 self._wait_for_room(subscription)
                 return False
@@ -265,20 +233,57 @@ class Broker:
 
     def _deliver_records(self, subscription: _Subscription) -> bool:
         journal, sink = self._journal, subscription.sink
-        missed = journal.first - 1 - subscription.cursor
-        if missed > 0:
-            subscription.gap, subscription.cursor = _Gap("trimmed", missed), journal.first - 1
-        if subscription.gap is not None:
-            gap, subscription.gap = subscription.gap, None
-            sink.deliver(subscription.head + self._token(subscription.cursor) + b'","gap":' + gap.encode() + b"}")
-        for entry in journal.read(subscription.cursor, _TURN):
+        if not subscription.fetched:
+            self._skip_to(subscription, journal.first)
+        self._deliver_gap(subscription)
+        if not subscription.fetched and subscription.cursor + 1 < journal.held:
+            self._begin_to_fetch(subscription)
+            return False
+        fetched, subscription.fetched = subscription.fetched, deque()
+        entries = fetched or journal.read(subscription.cursor, TURN)
+        for number, entry in enumerate(entries, 1):
+            if entry.sequence != subscription.cursor + 1:
+                self._skip_to(subscription, entry.sequence)
+                self._deliver_gap(subscription)
             subscription.cursor = entry.sequence
             if entry.type in subscription.types and subscription.fits(entry.topic):
                 sink.deliver(subscription.head + self._rest(entry))
                 if sink.is_full():
+                    subscription.fetched = deque(islice(fetched, number, None))
                     self._wait_for_room(subscription)
                     return False
         return subscription.cursor < journal.last
+
+    def _skip_to(self, subscription: _Subscription, sequence: int) -> None:
+        """Go on with ``sequence``; what lies between can no longer be had."""
+        missed = sequence - 1 - subscription.cursor
+        if missed > 0:
+            subscription.gap, subscription.cursor = Gap("trimmed", missed), sequence - 1
+
+    def _deliver_gap(self, subscription: _Subscription) -> None:
+        if subscription.gap is not None:
+            gap, subscription.gap = subscription.gap, None
+            subscription.sink.deliver(subscription.head + self._token(subscription.cursor) + b'","gap":' + gap.encode() + b"}")
+
+    def _begin_to_fetch(self, subscription: _Subscription) -> None:
+        subscription.is_waiting = True
+        fetching = asyncio.ensure_future(self._fetch(subscription))
+        self._fetching.add(fetching)
+        fetching.add_done_callback(self._fetching.discard)
+
+    async def _fetch(self, subscription: _Subscription) -> None:
+        """Have the next records from the disk; others go on meanwhile, this one does not."""
+        try:
+            subscription.fetched.extend(await self._journal.fetch(subscription.cursor, TURN))
+        except ApiError as failure:
+            _log.warning("records after %d cannot be read: %s", subscription.cursor, failure)
+        if not subscription.fetched:
+            self._skip_to(subscription, self._journal.held)
+        subscription.is_waiting = False
+        self._wake()
+
+    def _token(self, sequence: int) -> bytes:
+        return token(self._journal, sequence)
 
     def _rest(self, entry: Entry) -> bytes:
         """What all deliveries of a record have in common, made once while it goes round."""

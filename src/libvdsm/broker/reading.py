@@ -1,0 +1,118 @@
+"""Places in the journal: resume tokens, gaps, and one reader's way through the records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from libvdsm.interfaces.generated.errors import InvalidParams
+from libvdsm.interfaces.journal import Entry, Journal
+
+_encode = msgspec.json.Encoder().encode
+
+#: Digits of the greatest sequence that fits a JSON integer.
+_MOST_DIGITS: Final = 16
+#: Records that are looked at for one reader before others have their turn.
+TURN: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Records that can no longer be had."""
+
+    reason: str
+    missed: int | None = None
+
+    def encode(self) -> bytes:
+        """The encoded ``EventGap``."""
+        told: dict[str, object] = {"reason": self.reason}
+        if self.missed is not None:
+            told["missed"] = self.missed
+        return _encode(told)
+
+
+def token(journal: Journal, sequence: int) -> bytes:
+    """The resume token after a record."""
+    return f"{journal.epoch}-{sequence}".encode()
+
+
+def place(journal: Journal, token: str | None) -> tuple[int, Gap | None]:
+    """Where a token stands, and what can no longer be had of what follows it."""
+    if token is None:
+        return journal.last, None
+    epoch, _, text = token.rpartition("-")
+    if not epoch or not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:
+        raise InvalidParams(path="$.after", reason="not a resume token of this API")
+    sequence = int(text)
+    if epoch != journal.epoch or sequence > journal.last:
+        return journal.last, Gap("epoch")
+    missed = journal.first - 1 - sequence
+    return (sequence, None) if missed <= 0 else (journal.first - 1, Gap("trimmed", missed))
+
+
+class Reading:
+    """One page of records: begins after a cursor, ends when it is full or a gap lies in the way."""
+
+    def __init__(self, journal: Journal, after: str | None, fits: Callable[[str], bool], types: Collection[str], limit: int) -> None:
+        self._journal = journal
+        self._fits = fits
+        self._types = types
+        self._limit = limit
+        self._is_cut = False
+        self._found: list[Entry] = []
+        self._cursor, self._gap = place(journal, after)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something to tell."""
+        return bool(self._found) or self._gap is not None
+
+    @property
+    def is_near(self) -> bool:
+        """Whether all that follows is in memory."""
+        return self._cursor + 1 >= self._journal.held
+
+    def collect_near(self) -> None:
+        """Read what follows; only while ``is_near``."""
+        while self._is_wanting:
+            self._take(self._journal.read(self._cursor, TURN))
+
+    async def collect(self) -> None:
+        """Read what follows, from the disk as well."""
+        while self._is_wanting:
+            self._take(self._journal.read(self._cursor, TURN) if self.is_near else await self._journal.fetch(self._cursor, TURN))
+
+    def page(self) -> bytes:
+        """The encoded ``EventList``."""
+        resume = token(self._journal, self._cursor)
+        body = b'{"items":[' + b",".join(entry.data for entry in self._found) + b'],"resume":"' + resume + b'"'
+        return body + (b"}" if self._gap is None else b',"gap":' + self._gap.encode() + b"}")
+
+    @property
+    def _is_wanting(self) -> bool:
+        return not self._is_cut and len(self._found) < self._limit and self._cursor < self._journal.last
+
+    def _take(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            self._skip_to(self._journal.last + 1)
+        for entry in entries:
+            if entry.sequence != self._cursor + 1:
+                self._skip_to(entry.sequence)
+                if self._is_cut:
+                    return
+            self._cursor = entry.sequence
+            if entry.type in self._types and self._fits(entry.topic):
+                self._found.append(entry)
+                if len(self._found) == self._limit:
+                    return
+
+    def _skip_to(self, sequence: int) -> None:
+        """Records are gone: a page begins with its gap, so one that has begun ends here."""
+        if self.has_news:
+            self._is_cut = True
+        else:
+            self._gap = Gap("trimmed", sequence - 1 - self._cursor)
+            self._cursor = sequence - 1

@@ -89,7 +89,7 @@ def test_the_whole_life_of_a_real_guest(driver: LibvirtDriver, disk: Path) -> No
     vm_id = define(driver, guest_config(disk.parent), "Web ä <1>")
     hearing.wait_for(vm_id, "defined added")
     domain = driver.domain(vm_id)
-    assert domain.config == plan.normalise(guest_config(disk.parent), vm_id)
+    assert plan.as_kept(domain.config) == plan.as_kept(plan.normalise(guest_config(disk.parent), vm_id))
     assert (domain.name, domain.state, domain.generation, domain.live_config) == ("Web ä <1>", VmState.STOPPED, 1, None)
 
     driver.start(vm_id, paused=True)
@@ -163,7 +163,8 @@ def test_a_new_definition_waits_for_the_next_start(driver: LibvirtDriver) -> Non
     changed = plan.normalise(VmConfig(memory=96 << 20, autostart=True, metadata={"a": "b"}), vm_id)
     driver.define(Definition(id=vm_id, name="renamed", config=changed, generation=2, operation_id="op", digest="d"))
     domain = driver.domain(vm_id)
-    assert (domain.name, domain.generation, domain.config) == ("renamed", 2, changed)
+    assert (domain.name, domain.generation, plan.as_kept(domain.config)) == ("renamed", 2, plan.as_kept(changed))
+    assert domain.config.autostart
     assert plan.restart_needed(domain.config, domain.live_config) == ["memory"]
     driver.destroy(vm_id)
     assert driver.domain(vm_id).state_reason == "destroyed"

@@ -14,15 +14,19 @@ from typing import Any
 import msgspec
 from msgspec import Raw, UnsetType
 
+from libvdsm.base import faultpoints
 from libvdsm.base.secret import decode_hook
 from libvdsm.interfaces.generated.errors import InvalidParams, MethodNotFound
-from libvdsm.interfaces.messages import ReportProgress, WorkCancel, WorkMeta
+from libvdsm.interfaces.messages import Checked, Recovered, ReportProgress, WorkCancel, WorkCheck, WorkMeta, WorkRecover
 from libvdsm.interfaces.method import MethodEntry
 from libvdsm.interfaces.work import Service, WorkContext
+from libvdsm.ipc import failures
 
 _encode = msgspec.json.Encoder().encode
 _decode_meta = msgspec.json.Decoder(WorkMeta).decode
 _decode_cancel = msgspec.json.Decoder(WorkCancel).decode
+_decode_recover = msgspec.json.Decoder(WorkRecover).decode
+_decode_check = msgspec.json.Decoder(WorkCheck).decode
 
 #: Tells the front: the name of a notification and its encoded parameters.
 Tell = Callable[[str, bytes], None]
@@ -105,20 +109,18 @@ class Dispatcher:
         entries = [entry for entry in methods.values() if entry.subsystem == subsystem]
         self._verbs = {entry.name: _Verb(entry, getattr(service, entry.attribute)) for entry in entries}
         self._internal: Mapping[str, Internal] = getattr(service, "internal", {})
+        self._service = service
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._running: dict[str, asyncio.Task[bytes]] = {}
+        self._asked: set[asyncio.Task[bytes]] = set()
         self._cancelled: set[str] = set()
 
     def handle(self, method: str, params: bytes | Raw, meta: bytes | Raw) -> bytes | Awaitable[bytes]:
         """The result's raw JSON, now or later; raises ``ApiError`` now or later."""
         verb = self._verbs.get(method)
         if verb is None:
-            if method == "work.cancel":
-                return self._cancel(_decode_cancel(params).operationId)
-            if method in self._internal:
-                return self._internal[method](bytes(params))
-            raise MethodNotFound(method=method)
+            return self._other(method, params, meta)
         try:
             decoded = verb.decode(params)
         except msgspec.ValidationError as failure:
@@ -126,9 +128,60 @@ class Dispatcher:
         told = _decode_meta(meta)
         return self._query(verb, decoded, told) if verb.is_query else self._start(verb, decoded, told)
 
+    def _other(self, method: str, params: bytes | Raw, meta: bytes | Raw) -> bytes | Awaitable[bytes]:
+        """What is no verb of the schema."""
+        if method == "work.cancel":
+            return self._cancel(_decode_cancel(params).operationId)
+        if method == "work.recover":
+            recover = _decode_recover(params)
+            return self._ask(self._recover(self._verb(recover.method), recover.params, _decode_meta(meta)))
+        if method == "work.check":
+            check = _decode_check(params)
+            return self._ask(self._check(self._verb(check.method), check.params, _decode_meta(meta)))
+        if method in self._internal:
+            return self._internal[method](bytes(params))
+        raise MethodNotFound(method=method)
+
+    def _ask(self, work: Coroutine[Any, Any, bytes]) -> Awaitable[bytes]:
+        """A question about a verb, in a task of its own."""
+        task = self._loop.create_task(work)
+        self._asked.add(task)
+        task.add_done_callback(self._asked.discard)
+        return task
+
+    def _verb(self, method: str) -> _Verb:
+        verb = self._verbs.get(method)
+        if verb is None:
+            raise MethodNotFound(method=method)
+        return verb
+
+    async def _recover(self, verb: _Verb, params: Raw, told: WorkMeta) -> bytes:
+        """What became of a verb. If it is still at work here (the front has waited too long for it), its end is awaited first."""
+        context = self._context(verb, told)
+        running = self._running.get(told.operationId)
+        if running is not None:
+            done, _ = await asyncio.wait((running,), timeout=told.timeout / 2)
+            if done and not running.cancelled() and running.exception() is None:
+                return _encode(Recovered(outcome="done", result=Raw(running.result())))
+            running.cancel()
+            await asyncio.wait((running,))
+        try:
+            decoded = verb.decode(params)
+        except msgspec.ValidationError as failure:  # what was hidden from the journal was needed
+            return _encode(Recovered(outcome="unknown", reason=f"its parameters cannot be read any more: {failure}"))
+        return _encode(await self._service.recover(context, decoded))
+
+    async def _check(self, verb: _Verb, params: Raw, told: WorkMeta) -> bytes:
+        try:
+            decoded = verb.decode(params)
+        except msgspec.ValidationError as failure:
+            refusal = InvalidParams(path="$", reason=str(failure))
+            return _encode(Checked(reasons=[Raw(failures.to_bytes(refusal, verb.name))]))
+        return _encode(await self._service.check(self._context(verb, told), decoded))
+
     async def stop(self) -> None:
         """Give up what runs: the front is gone, or goes."""
-        tasks = list(self._running.values())
+        tasks = [*self._running.values(), *self._asked]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -146,7 +199,7 @@ class Dispatcher:
         context = self._context(verb, told)
         context.progress = lambda value: self._tell("report.progress", _encode(ReportProgress(operationId=id, value=value)))
         context.is_cancelled = lambda: id in self._cancelled
-        task = self._running[id] = self._loop.create_task(_encoded(verb.call(context, params)), name=verb.name)
+        task = self._running[id] = self._loop.create_task(_carried_out(verb.name, verb.call(context, params)), name=verb.name)
         task.add_done_callback(lambda _task: self._ended(id))
         return task
 
@@ -172,6 +225,13 @@ class Dispatcher:
             return b'{"cancelled":false}'
         self._cancelled.add(id)
         return b'{"cancelled":true}'
+
+
+async def _carried_out(method: str, work: Awaitable[object]) -> bytes:
+    """A deed to its end: what it has done was told when it returns, and its answer not yet."""
+    result = await work
+    faultpoints.reach(method, "after_effect")
+    return _encode(result)
 
 
 async def _encoded(work: Awaitable[object]) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 
 from libvdsm.interfaces.generated.errors import ObjectNotFound, WrongState
 from libvdsm.interfaces.generated.types import VmState
-from libvdsm.subsystems.virt.plan import digest, normalise
+from libvdsm.subsystems.virt.plan import as_kept, digest, drift, normalise
 from tests.contract.virt.hypervisors import Hypervisor, having
 
 
@@ -19,7 +19,9 @@ def test_a_definition_is_read_back_as_it_was_written(hypervisor: Hypervisor) -> 
     wanted = normalise(hypervisor.config, id)
     assert (domain.id, domain.name, domain.state) == (id, "röckenwein & <co>", VmState.STOPPED)
     assert (domain.generation, domain.operation_id, domain.digest) == (7, "operation-7", digest("röckenwein & <co>", wanted))
-    assert domain.config == wanted
+    assert as_kept(domain.config) == as_kept(wanted)
+    assert drift(domain.name, domain.config, domain.digest) is None
+    assert not domain.is_foreign
     assert domain.live_config is None
     assert domain.started_at is None
 
@@ -93,7 +95,7 @@ def test_autostart_is_remembered_both_ways(hypervisor: Hypervisor) -> None:
 
 @pytest.mark.parametrize(
     "call",
-    ("domain", "undefine", "destroy", "reset", "suspend", "resume", "open_graphics"),
+    ("domain", "fence", "undefine", "destroy", "reset", "suspend", "resume", "open_graphics"),
 )
 def test_an_unknown_id_is_said_to_be_unknown(hypervisor: Hypervisor, call: str) -> None:
     unknown = str(uuid.uuid4())
@@ -113,3 +115,12 @@ def test_an_unknown_id_is_said_to_be_unknown_by_calls_that_take_more(hypervisor:
     for call in calls:
         with pytest.raises(ObjectNotFound):
             call()
+
+
+def test_a_fence_waits_for_nothing_where_nothing_is_at_work_and_changes_nothing(hypervisor: Hypervisor) -> None:
+    stopped, running = hypervisor.define(), hypervisor.started()
+    hypervisor.await_state(running, VmState.RUNNING)
+    for id in (stopped, running):
+        before = hypervisor.driver.domain(id)
+        hypervisor.driver.fence(id)
+        assert hypervisor.driver.domain(id) == before

@@ -112,6 +112,41 @@ def test_a_call_that_hung_goes_on_when_the_fault_is_over(hypervisor: Hypervisor)
     hypervisor.await_state(id, VmState.PAUSED)
 
 
+def test_a_fence_waits_for_what_a_client_that_has_gone_asked_for(hypervisor: Hypervisor) -> None:
+    """As the worker that was killed in the middle of a start: its request is carried out before the fence lets anybody pass."""
+    id, other = hypervisor.define(), hypervisor.define()
+    with SimulatorControl(world_of(hypervisor).socket_path) as control, ThreadPoolExecutor(1) as threads:
+        control.slow(0.3, id)
+        gone = SimulatorDriver(world_of(hypervisor).socket_path)
+        gone.open(Recorder())
+        call = threads.submit(gone.start, id, paused=False)
+        while not call.running():
+            time.sleep(0.001)
+        time.sleep(0.05)
+        gone.close()
+        assert hypervisor.driver.domain(id).state == VmState.STOPPED
+        hypervisor.driver.fence(other)
+        assert hypervisor.driver.domain(id).state == VmState.STOPPED
+        hypervisor.driver.fence(id)
+        assert hypervisor.driver.domain(id).state == VmState.RUNNING
+        assert isinstance(call.exception(5), HypervisorUnavailable)
+
+
+def test_a_fence_does_not_pass_a_machine_that_hangs(hypervisor: Hypervisor) -> None:
+    id = hypervisor.started()
+    with SimulatorControl(world_of(hypervisor).socket_path) as control:
+        control.hang(id)
+        driver = SimulatorDriver(world_of(hypervisor).socket_path, call_timeout_s=0.2)
+        driver.open(Recorder())
+        for call in (driver.suspend, driver.fence):
+            with pytest.raises(GuestUnresponsive):
+                call(id)
+        control.clear()
+        driver.fence(id)
+        assert driver.domain(id).state == VmState.PAUSED
+        driver.close()
+
+
 def test_a_replaced_road_leaves_the_calls_that_are_on_it_to_their_end(hypervisor: Hypervisor) -> None:
     slow, hung = hypervisor.started(), hypervisor.started()
     with SimulatorControl(world_of(hypervisor).socket_path) as control, ThreadPoolExecutor(2) as threads:

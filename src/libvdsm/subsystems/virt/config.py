@@ -13,6 +13,8 @@ class CallLimits:
 
     read_s: float = 10.0
     list_s: float = 30.0
+    fence_s: float = 35.0  # libvirt itself gives up after 30 s
+    path_s: float = 2.0  # a file that is not told of within this hangs
     define_s: float = 15.0
     start_s: float = 110.0
     ask_s: float = 10.0
@@ -33,6 +35,7 @@ class VirtConfig:
     stats_interval_s: float = 2.0
     look_interval_s: float = 1.0  # how often a state that is waited for is looked at, lest its event was lost
     ask_again_s: float = 5.0  # a guest that is still booting does not hear that it is to shut down
+    second_look_s: float = 0.5  # a request of a worker that was killed may still be on its way: what has no effect is looked at twice
     ticket_s: float = 30.0
     lanes: LaneLimits = field(default_factory=LaneLimits)
     calls: CallLimits = field(default_factory=CallLimits)

@@ -18,6 +18,7 @@ from libvdsm.interfaces.generated.types import (
 )
 from libvdsm.interfaces.work import Reporter, WorkContext
 from libvdsm.subsystems.virt import plan
+from libvdsm.subsystems.virt.deed import deed
 from libvdsm.subsystems.virt.driver import Domain
 from libvdsm.subsystems.virt.events import Observer
 from libvdsm.subsystems.virt.hypervisor import Hypervisor
@@ -42,12 +43,13 @@ class Consoles:
         domain = await self._look(context, params.vm_id)
         config = domain.live_config or domain.config
         if params.kind is ConsoleKind.GRAPHICS:
-            _require_screen(config)
-            stream = await self._hypervisor.open_graphics(domain.id, context.deadline)
+            require_screen(config)
+            stream = await deed(context, self._hypervisor.open_graphics(domain.id, context.deadline))
             protocol = ConsoleProtocol.VNC
         else:
-            device_id = _serial_id(config, params.device_id)
-            stream = await self._hypervisor.open_serial(domain.id, device_id, take_over=params.take_over, deadline=context.deadline)
+            device_id = serial_id(config, params.device_id)
+            opening = self._hypervisor.open_serial(domain.id, device_id, take_over=params.take_over, deadline=context.deadline)
+            stream = await deed(context, opening)
             protocol = ConsoleProtocol.SERIAL
         ticket = new_token()
         self._reporter.offer(ticket, context.identity, stream, self._ticket_s)
@@ -67,12 +69,14 @@ class Consoles:
         return domain
 
 
-def _require_screen(config: VmConfig) -> None:
+def require_screen(config: VmConfig) -> None:
+    """``Unsupported`` for a virtual machine that nobody can see."""
     if not config.graphics:
         raise Unsupported(feature="a graphical console", reason="the virtual machine has no graphics")
 
 
-def _serial_id(config: VmConfig, wanted: str | None) -> str:
+def serial_id(config: VmConfig, wanted: str | None) -> str:
+    """The serial port that is meant; ``ObjectNotFound`` or ``Unsupported`` if there is none."""
     ids = [serial.id for serial in config.serials if serial.id is not None]
     if wanted is not None and wanted not in ids:
         raise ObjectNotFound(type="device", id=wanted)

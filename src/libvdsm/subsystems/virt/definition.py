@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
-from libvdsm.base.ids import new_uuid
 from libvdsm.interfaces.generated.errors import AlreadyExists, GenerationConflict, ObjectNotFound
 from libvdsm.interfaces.generated.types import (
-    Change,
-    ChangeEffect,
     Nothing,
-    VmConfig,
     VmCreateParams,
     VmCreateResult,
     VmDeleteParams,
@@ -22,18 +18,13 @@ from libvdsm.interfaces.generated.types import (
     VmUpdateResult,
 )
 from libvdsm.interfaces.work import Reporter, WorkContext
-from libvdsm.subsystems.virt import plan
+from libvdsm.subsystems.virt import desire, plan
+from libvdsm.subsystems.virt.deed import deed
+from libvdsm.subsystems.virt.desire import DesiredVm
 from libvdsm.subsystems.virt.driver import Definition, Domain
 from libvdsm.subsystems.virt.events import Observer
 from libvdsm.subsystems.virt.hypervisor import Hypervisor
 from libvdsm.subsystems.virt.inventory import Inventory
-
-
-class DesiredVm(msgspec.Struct, frozen=True):
-    """The desired document of a virtual machine as it is recorded."""
-
-    name: str
-    config: VmConfig
 
 
 class Definitions:
@@ -48,13 +39,13 @@ class Definitions:
 
     async def create(self, context: WorkContext, params: VmCreateParams) -> VmCreateResult:
         """Define a virtual machine that is not there yet."""
-        vm_id = params.vm_id or new_uuid()
+        vm_id = params.vm_id or plan.new_vm_id(context.operation_id)
         self._hypervisor.require_ready()
-        config = plan.normalise(params.config, vm_id, architecture=self._hypervisor.architecture)
+        desired = desire.created(context, params, vm_id, self._hypervisor.architecture)
         async with self._alone(vm_id):
             found = await self._find(vm_id, context.deadline)
             if found is None:
-                await self._define(context, vm_id, DesiredVm(params.name, config), 1)
+                await self._define(context, vm_id, desired, 1)
             elif found.operation_id != context.operation_id:
                 raise AlreadyExists(type="vm", id=vm_id)
             return VmCreateResult(vm_id=vm_id, generation=1)
@@ -67,12 +58,12 @@ class Definitions:
             generation = max(domain.generation, context.generation)
             if context.expected_generation not in {None, generation}:
                 raise GenerationConflict(type="vm", id=vm_id, expected=context.expected_generation or 0, actual=generation)
-            before = _desired(context, domain)
-            after, changes = self._change(before, params)
-            if changes:
+            after = desire.updated(context, params, desire.recorded(context, domain), self._hypervisor.architecture)
+            plan.check_possible(after.changes)
+            if after.changes:
                 generation += 1
                 await self._define(context, vm_id, after, generation)
-            return VmUpdateResult(generation=generation, changes=changes)
+            return VmUpdateResult(generation=generation, changes=after.changes)
 
     async def delete(self, context: WorkContext, params: VmDeleteParams) -> Nothing:
         """Remove the definition; ``force`` pulls the plug first."""
@@ -86,21 +77,9 @@ class Definitions:
                     domain = await self._find(vm_id, context.deadline) or domain
                 else:
                     plan.needs_work("VM.delete", vm_id, domain.state)
-                await self._undefine(vm_id, context.deadline)
+                await deed(context, self._undefine(vm_id, context.deadline))
                 self._inventory.forget(vm_id, context.cause())
         return Nothing()
-
-    def _change(self, before: DesiredVm, params: VmUpdateParams) -> tuple[DesiredVm, list[Change]]:
-        config = before.config
-        if params.config is not None:
-            patched = plan.apply_patch(config, params.config)
-            config = plan.normalise(patched, params.vm_id, architecture=self._hypervisor.architecture)
-        changes = plan.diff(before.config, config)
-        plan.check_possible(changes)
-        name = before.name if params.name is None else params.name
-        if name != before.name:
-            changes.append(Change(path="name", effect=ChangeEffect.LIVE))
-        return DesiredVm(name, config), changes
 
     async def _define(self, context: WorkContext, vm_id: str, desired: DesiredVm, generation: int) -> None:
         """Make the definition so, record what was accepted, tell what is."""
@@ -113,7 +92,7 @@ class Definitions:
             digest=plan.digest(desired.name, desired.config),
         )
         with self._inventory.acting(vm_id, context.cause()):
-            await self._hypervisor.define(definition, context.deadline)
+            await deed(context, self._hypervisor.define(definition, context.deadline))
             self._reporter.desired("vm", vm_id, generation, msgspec.json.encode(desired))
             domain = await self._hypervisor.domain(vm_id, context.deadline)
             if domain.config.autostart != desired.config.autostart:
@@ -122,10 +101,8 @@ class Definitions:
             self._inventory.see(domain, context.cause())
 
     async def _undefine(self, vm_id: str, deadline: float) -> None:
-        try:
+        with suppress(ObjectNotFound):  # a transient domain is gone with its process
             await self._hypervisor.undefine(vm_id, deadline)
-        except ObjectNotFound:
-            return  # a transient domain is gone with its process
 
     async def _find(self, vm_id: str, deadline: float) -> Domain | None:
         try:
@@ -145,10 +122,3 @@ class Definitions:
             users.pop()
             if not users:
                 self._locks.pop(vm_id, None)
-
-
-def _desired(context: WorkContext, domain: Domain) -> DesiredVm:
-    """What was asked for, or where that is not recorded, what is."""
-    if context.desired is None:
-        return DesiredVm(domain.name, domain.config)
-    return msgspec.json.decode(context.desired, type=DesiredVm)

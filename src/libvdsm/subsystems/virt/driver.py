@@ -24,12 +24,13 @@ class Domain(Struct, frozen=True, kw_only=True):
     name: str  # the label (libvirt: <title>; its own <name> is derived from the id)
     state: VmState
     state_reason: str | None
-    config: VmConfig  # the persistent definition, normalised: every default and id filled in
+    config: VmConfig  # the persistent definition as far as the hypervisor keeps it (``plan.as_kept``): every default and id filled in
     live_config: VmConfig | None  # what the running process has; None while stopped
     generation: int  # of our metadata; 0 if it has none
     operation_id: str | None
     digest: str | None
     started_at: float | None  # seconds since 1970, where it can be known
+    is_foreign: bool = False  # defined by other means: ``define`` refuses it
 
 
 class Definition(Struct, frozen=True, kw_only=True):
@@ -92,6 +93,17 @@ class Driver(Protocol):
 
     def domain(self, id: str) -> Domain:
         """One domain; raises ``ObjectNotFound``."""
+        ...
+
+    def fence(self, id: str) -> None:
+        """Return when no call that was made before, by whomever, is still at work on a domain; changes nothing.
+
+        ``GuestUnresponsive`` if one does not end; ``ObjectNotFound`` if there is no such domain.
+        """
+        ...
+
+    def unusable_file(self, path: str) -> str | None:
+        """Why the hypervisor could not use this file or device, in words; None if nothing is seen against it. Needs no connection."""
         ...
 
     def define(self, definition: Definition) -> None:

@@ -6,15 +6,17 @@ once with the reason.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from libvdsm.interfaces.generated.errors import HypervisorUnavailable
+from libvdsm.interfaces.generated.errors import DeadlineExceeded, HypervisorUnavailable
 from libvdsm.interfaces.generated.types import HostCapabilities, ShutdownWay, VmStats
 from libvdsm.subsystems.virt.config import CallLimits
 from libvdsm.subsystems.virt.driver import Definition, Domain, Driver, Road
 from libvdsm.subsystems.virt.lanes import Lanes, Timers
+from libvdsm.subsystems.virt.paths import Paths
 
 T = TypeVar("T")
 
@@ -33,12 +35,19 @@ class Hypervisor:
         self._unavailable: str | None = "not connected yet"
         self._capabilities: HostCapabilities | None = None
         self._capabilities_at = 0.0
+        self._paths = Paths(driver.unusable_file, timers)
+        self._gate = asyncio.Event()
         self.architecture = "x86_64"
 
     @property
     def is_ready(self) -> bool:
         """Whether calls are let through."""
         return self._unavailable is None
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why no calls are let through; None while they are."""
+        return self._unavailable
 
     def now(self) -> float:
         """The time that deadlines are told in."""
@@ -48,16 +57,31 @@ class Hypervisor:
         """From now on calls go to the driver, and what was known of it before counts no more."""
         self._unavailable = None
         self._capabilities = None
+        self._gate.set()
 
     def close_gate(self, reason: str) -> None:
         """From now on calls fail with the reason, and so do those under way."""
         self._unavailable = reason
+        self._gate.clear()
         self._lanes.reset(reason)
 
     def require_ready(self) -> None:
         """Raise ``HypervisorUnavailable`` while it cannot be reached."""
         if self._unavailable is not None:
             raise HypervisorUnavailable(reason=self._unavailable)
+
+    def is_hung(self, id: str) -> bool:
+        """Whether a call for this virtual machine has not come back in its time."""
+        return self._lanes.is_stuck(id)
+
+    async def ready(self, deadline: float) -> None:
+        """Wait until calls are let through; ``DeadlineExceeded`` when they are not in time."""
+        seconds = max(0.0, deadline - self.now())
+        try:
+            async with asyncio.timeout(seconds):
+                await self._gate.wait()
+        except TimeoutError:
+            raise DeadlineExceeded(seconds=round(seconds, 3)) from None
 
     async def capabilities(self, deadline: float) -> HostCapabilities:
         """See ``Driver``; what was read a moment ago is answered again."""
@@ -81,6 +105,15 @@ class Hypervisor:
     async def stats(self, deadline: float) -> Sequence[VmStats]:
         """See ``Driver``."""
         return await self._call("monitor", self._driver.stats, "the statistics of all domains", self._limits.stats_s, deadline)
+
+    async def fence(self, id: str, deadline: float) -> None:
+        """See ``Driver``."""
+        label = "making sure that nothing is at work on it"
+        await self._call("command", lambda: self._driver.fence(id), label, self._limits.fence_s, deadline, id)
+
+    async def unusable_file(self, path: str, deadline: float) -> str | None:
+        """See ``Driver``. Goes by no road: a path may hang, which is then what is told of it."""
+        return await self._paths.ask(path, min(deadline, self.now() + self._limits.path_s))
 
     async def define(self, definition: Definition, deadline: float) -> None:
         """See ``Driver``."""

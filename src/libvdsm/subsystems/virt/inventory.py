@@ -170,7 +170,7 @@ def _observed(known: Known) -> Observed:
         name=domain.name,
         state=domain.state,
         state_reason=known.state_reason,
-        problem=known.problem,
+        problem=known.problem or plan.drift(domain.name, domain.config, domain.digest),
         started_at=timestamp(known.started_at) if known.started_at is not None else None,
         config=domain.config,
         restart_needed=plan.restart_needed(domain.config, domain.live_config),

@@ -29,6 +29,7 @@ from libvdsm.interfaces.generated.types import (
 )
 from libvdsm.interfaces.work import WorkContext
 from libvdsm.subsystems.virt import plan
+from libvdsm.subsystems.virt.deed import deed
 from libvdsm.subsystems.virt.driver import Domain, DomainEvent
 from libvdsm.subsystems.virt.events import Observer
 from libvdsm.subsystems.virt.hypervisor import Hypervisor
@@ -53,7 +54,7 @@ class Lifecycle:
         """Start a stopped virtual machine."""
         if await self._needs_work(context, params.vm_id):
             with self._inventory.acting(params.vm_id, context.cause()):
-                await self._hypervisor.start(params.vm_id, paused=params.paused, deadline=context.deadline)
+                await deed(context, self._hypervisor.start(params.vm_id, paused=params.paused, deadline=context.deadline))
                 await self._tell(context, params.vm_id)
         context.progress(_DONE)
         return Nothing()
@@ -74,7 +75,7 @@ class Lifecycle:
         """Press the reset button."""
         await self._needs_work(context, params.vm_id)
         with self._inventory.acting(params.vm_id, context.cause()):
-            await self._hypervisor.reset(params.vm_id, context.deadline)
+            await deed(context, self._hypervisor.reset(params.vm_id, context.deadline))
             await self._tell(context, params.vm_id)
         return Nothing()
 
@@ -82,7 +83,7 @@ class Lifecycle:
         """Stop the virtual processors."""
         if await self._needs_work(context, params.vm_id):
             with self._inventory.acting(params.vm_id, context.cause()):
-                await self._hypervisor.suspend(params.vm_id, context.deadline)
+                await deed(context, self._hypervisor.suspend(params.vm_id, context.deadline))
                 await self._tell(context, params.vm_id)
         return Nothing()
 
@@ -90,7 +91,7 @@ class Lifecycle:
         """Let the virtual processors go on."""
         if await self._needs_work(context, params.vm_id):
             with self._inventory.acting(params.vm_id, context.cause()):
-                await self._hypervisor.resume(params.vm_id, context.deadline)
+                await deed(context, self._hypervisor.resume(params.vm_id, context.deadline))
                 await self._tell(context, params.vm_id)
         return Nothing()
 
@@ -118,7 +119,7 @@ class Lifecycle:
                 asking, params.vm_id, self._hypervisor.ask_reboot, lambda asking, id, until: self._has_rebooted(asking, id, until, events)
             )
             if way is None and params.force:
-                await self._hypervisor.reset(params.vm_id, context.deadline)
+                await deed(context, self._hypervisor.reset(params.vm_id, context.deadline))
                 way = ShutdownResultWay.FORCE
             await self._tell(context, params.vm_id)
         if way is None:
@@ -141,7 +142,7 @@ class Lifecycle:
             return
 
     async def _destroy(self, context: WorkContext, vm_id: str) -> None:
-        await self._hypervisor.destroy(vm_id, context.deadline)
+        await deed(context, self._hypervisor.destroy(vm_id, context.deadline))
         await self._tell(context, vm_id)
 
     async def _try_ways(
@@ -154,7 +155,7 @@ class Lifecycle:
         for index, way in enumerate(asking.ways):
             until = asking.share(self._hypervisor.now(), index)
             try:
-                await ask(vm_id, way, asking.context.deadline)
+                await deed(asking.context, ask(vm_id, way, asking.context.deadline))
             except (GuestUnresponsive, Unsupported) as error:
                 asking.failures.append(f"{way.value}: {error.params['reason']}")
                 continue

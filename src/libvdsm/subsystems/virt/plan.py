@@ -6,22 +6,21 @@ Pure: values in, values out. No clock, no hypervisor, no loop.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from libvdsm.interfaces.generated.errors import InvalidParams, Unsupported, WrongState
+from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.generated.types import (
     Change,
     ChangeEffect,
     CpuConfig,
-    CpuMode,
-    DiskBus,
     DiskConfig,
     DiskDevice,
-    Firmware,
     KernelBoot,
     NicConfig,
     SerialConfig,
@@ -29,35 +28,18 @@ from libvdsm.interfaces.generated.types import (
     VmConfigPatch,
     VmState,
 )
+from libvdsm.subsystems.virt.contradictions import contradictions, topology
 from libvdsm.subsystems.virt.effects import change_effects
 
 Device = TypeVar("Device", DiskConfig, NicConfig, SerialConfig)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerbStates:
-    """Where a verb works, and where there is nothing left to do for it."""
-
-    works: frozenset[VmState]
-    done: frozenset[VmState] = frozenset()
-
-
+#: Digests of before had none, and stood for what was asked alone: nothing can be compared with them.
+_DIGEST_PREFIX: Final = "2:"
+#: The part of a machine type that says which version of it: pc-q35-7.2 is q35 of 7.2.
+_VERSION: Final = re.compile(r"^pc-(?=q35|i440fx)|-\d+(\.\d+)*$")
 _ACTIVE: Final = frozenset({VmState.RUNNING, VmState.PAUSED, VmState.STOPPING, VmState.CRASHED})
-_INACTIVE: Final = frozenset({VmState.STOPPED, VmState.HIBERNATED})
-
-#: Which states allow which verb.
-VERB_STATES: Final[Mapping[str, VerbStates]] = {
-    "Console.open": VerbStates(works=_ACTIVE),
-    "VM.delete": VerbStates(works=_INACTIVE),
-    "VM.pause": VerbStates(works=frozenset({VmState.RUNNING, VmState.STOPPING}), done=frozenset({VmState.PAUSED})),
-    "VM.reboot": VerbStates(works=frozenset({VmState.RUNNING})),
-    "VM.reset": VerbStates(works=frozenset({VmState.RUNNING, VmState.PAUSED, VmState.STOPPING, VmState.CRASHED})),
-    "VM.resume": VerbStates(works=frozenset({VmState.PAUSED}), done=frozenset({VmState.RUNNING, VmState.STOPPING})),
-    "VM.screenshot": VerbStates(works=_ACTIVE),
-    "VM.shutdown": VerbStates(works=frozenset({VmState.RUNNING, VmState.STOPPING}), done=_INACTIVE),
-    "VM.start": VerbStates(works=_INACTIVE),
-    "VM.stop": VerbStates(works=_ACTIVE, done=_INACTIVE),
-}
+#: Names the ids of virtual machines after the operations that make them.
+_OPERATIONS: Final = uuid.UUID("0f6a1f5e-6a52-5c0f-9d0c-6f2f0a3f5b11")
 
 
 def is_active(state: VmState) -> bool:
@@ -65,20 +47,62 @@ def is_active(state: VmState) -> bool:
     return state in _ACTIVE
 
 
+def wrong_state(verb: str, vm_id: str, state: VmState) -> WrongState | None:
+    """What ``verb`` has against ``state``, by the schema; None if it works there or has nothing left to do."""
+    entry = METHODS[verb]
+    if not entry.works_in or state.value in entry.works_in or state.value in entry.done_in:
+        return None
+    needs = ", ".join(known.value for known in VmState if known.value in entry.works_in + entry.done_in)
+    return WrongState(type="vm", id=vm_id, state=state.value, needs=needs)
+
+
+def is_done(verb: str, state: VmState) -> bool:
+    """Whether ``verb`` has nothing left to do in ``state``."""
+    return state.value in METHODS[verb].done_in
+
+
 def needs_work(verb: str, vm_id: str, state: VmState) -> bool:
     """Whether ``verb`` has anything to do in ``state``; ``WrongState`` if it cannot work there."""
-    states = VERB_STATES[verb]
-    if state in states.works:
-        return True
-    if state in states.done:
-        return False
-    needs = ", ".join(known.value for known in VmState if known in states.works | states.done)
-    raise WrongState(type="vm", id=vm_id, state=state.value, needs=needs)
+    failure = wrong_state(verb, vm_id, state)
+    if failure is not None:
+        raise failure
+    return not is_done(verb, state)
+
+
+def new_vm_id(operation_id: str) -> str:
+    """The id that the host gives to a virtual machine: the same whenever the same operation asks for it."""
+    return str(uuid.uuid5(_OPERATIONS, operation_id))
+
+
+# -- what the hypervisor keeps
 
 
 def digest(name: str, config: VmConfig) -> str:
-    """What stands for a desired document in the hypervisor's metadata."""
-    return hashlib.sha256(msgspec.json.encode([name, config], order="deterministic")).hexdigest()
+    """What stands for a definition in the hypervisor's metadata: the same for what was asked and for what is read back."""
+    kept = hashlib.sha256(msgspec.json.encode([name, as_kept(config)], order="deterministic")).hexdigest()
+    return _DIGEST_PREFIX + kept
+
+
+def as_kept(config: VmConfig) -> VmConfig:
+    """The configuration as far as every hypervisor keeps it in a definition.
+
+    libvirt names the version that a machine type stands for and puts the disks in an order of its own; it has no place for the
+    user's words, and keeps autostart elsewhere.
+    """
+    return msgspec.structs.replace(
+        config,
+        machine=_VERSION.sub("", config.machine).replace("i440fx", "pc"),
+        disks=sorted(config.disks, key=lambda disk: disk.id or ""),
+        metadata={},
+        autostart=False,
+    )
+
+
+def drift(name: str, config: VmConfig, recorded: str | None) -> str | None:
+    """What is to be told of a definition that is no more as ``recorded`` in its own metadata; None while it is."""
+    if recorded is None or not recorded.startswith(_DIGEST_PREFIX) or recorded == digest(name, config):
+        return None
+    return "its definition was changed by other means"
 
 
 # -- normal form
@@ -90,32 +114,19 @@ def normalise(config: VmConfig, vm_id: str, *, architecture: str = "x86_64") -> 
     ``vm_id`` seeds the addresses of network cards; ``architecture`` is the host's. Idempotent.
     Raises ``InvalidParams`` with the path of what contradicts itself, below ``$.config``.
     """
-    _check_firmware(config)
-    _check_graphics(config)
-    disks = tuple(_normal_disk(disk, f"$.config.disks[{index}]") for index, disk in enumerate(config.disks))
-    _check_unique("$.config.disks", "bootOrder", [disk.boot_order for disk in disks])
-    taken = _explicit_ids(config)
+    for failure in contradictions(config):
+        raise failure
+    given = [*(disk.id for disk in config.disks), *(nic.id for nic in config.nics), *(serial.id for serial in config.serials)]
+    taken = {id for id in given if id is not None}
     return msgspec.structs.replace(
         config,
         cpu=_normal_cpu(config.cpu, config.vcpus),
         architecture=config.architecture or architecture,
         kernel=_normal_kernel(config.kernel),
-        disks=_with_ids(disks, "ua-disk", taken),
+        disks=_with_ids(map(_normal_disk, config.disks), "ua-disk", taken),
         nics=_with_macs(_with_ids(config.nics, "ua-nic", taken), vm_id),
         serials=_with_ids(config.serials, "ua-serial", taken),
     )
-
-
-def _check_firmware(config: VmConfig) -> None:
-    if config.firmware.secure_boot and config.firmware.kind is not Firmware.UEFI:
-        raise InvalidParams(path="$.config.firmware.secureBoot", reason="secure boot needs the firmware uefi")
-
-
-def _check_graphics(config: VmConfig) -> None:
-    protocols = [graphics.protocol for graphics in config.graphics]
-    for index, protocol in enumerate(protocols):
-        if protocol in protocols[:index]:
-            raise InvalidParams(path=f"$.config.graphics[{index}]", reason=f"a second screen by {protocol.value} is not possible")
 
 
 def _normal_kernel(kernel: KernelBoot | None) -> KernelBoot | None:
@@ -126,50 +137,15 @@ def _normal_kernel(kernel: KernelBoot | None) -> KernelBoot | None:
 
 
 def _normal_cpu(cpu: CpuConfig, vcpus: int) -> CpuConfig:
-    if cpu.mode is CpuMode.CUSTOM and cpu.model is None:
-        raise InvalidParams(path="$.config.cpu.model", reason="mode custom needs a model")
-    if cpu.mode is not CpuMode.CUSTOM and cpu.model is not None:
-        raise InvalidParams(path="$.config.cpu.model", reason=f"mode {cpu.mode.value} takes no model")
-    if cpu.sockets is None and cpu.cores is None and cpu.threads is None:
+    found = topology(cpu, vcpus)
+    if found is None:
         return cpu
-    cores, threads = cpu.cores or 1, cpu.threads or 1
-    sockets = cpu.sockets or max(1, vcpus // (cores * threads))
-    if cpu.sockets is not None and cpu.cores is None:
-        cores = max(1, vcpus // (sockets * threads))
-    if sockets * cores * threads != vcpus:
-        raise InvalidParams(path="$.config.cpu", reason=f"{sockets} sockets × {cores} cores × {threads} threads is not {vcpus} vcpus")
+    sockets, cores, threads = found
     return msgspec.structs.replace(cpu, sockets=sockets, cores=cores, threads=threads)
 
 
-def _normal_disk(disk: DiskConfig, path: str) -> DiskConfig:
-    if disk.device is DiskDevice.CDROM:
-        if disk.bus is DiskBus.VIRTIO:
-            raise InvalidParams(path=f"{path}.bus", reason="a CD drive needs the bus sata or scsi")
-        return msgspec.structs.replace(disk, read_only=True)
-    if disk.source is None:
-        raise InvalidParams(path=f"{path}.source", reason="only a CD drive can be empty")
-    if disk.read_only and disk.bus is DiskBus.SATA:
-        raise InvalidParams(path=f"{path}.readOnly", reason="a sata disk cannot be read-only")
-    return disk
-
-
-def _check_unique(path: str, member: str, values: Sequence[object]) -> None:
-    for index, value in enumerate(values):
-        if value is not None and value in values[:index]:
-            raise InvalidParams(path=f"{path}[{index}].{member}", reason=f"{value} is used twice")
-
-
-def _explicit_ids(config: VmConfig) -> set[str]:
-    """The device ids that were given; they are unique over all kinds of devices."""
-    taken: set[str] = set()
-    ids = {"disks": [d.id for d in config.disks], "nics": [n.id for n in config.nics], "serials": [s.id for s in config.serials]}
-    for kind, given in ids.items():
-        for index, id in enumerate(given):
-            if id in taken:
-                raise InvalidParams(path=f"$.config.{kind}[{index}].id", reason=f"{id} is used twice")
-            if id is not None:
-                taken.add(id)
-    return taken
+def _normal_disk(disk: DiskConfig) -> DiskConfig:
+    return msgspec.structs.replace(disk, read_only=True) if disk.device is DiskDevice.CDROM else disk
 
 
 def _with_ids(devices: Iterable[Device], prefix: str, taken: set[str]) -> list[Device]:
@@ -189,7 +165,6 @@ def _with_ids(devices: Iterable[Device], prefix: str, taken: set[str]) -> list[D
 
 def _with_macs(nics: Iterable[NicConfig], vm_id: str) -> list[NicConfig]:
     nics = list(nics)
-    _check_unique("$.config.nics", "mac", [nic.mac for nic in nics])
     taken = {nic.mac for nic in nics}
     result = []
     for index, nic in enumerate(nics):
@@ -248,9 +223,15 @@ def diff(old: VmConfig, new: VmConfig) -> list[Change]:
 
 def check_possible(changes: Iterable[Change]) -> None:
     """``Unsupported`` for a change that needs a new virtual machine."""
+    for failure in impossible(changes):
+        raise failure
+
+
+def impossible(changes: Iterable[Change]) -> Iterator[Unsupported]:
+    """All the changes that need a new virtual machine."""
     for change in changes:
         if change.effect is ChangeEffect.RECREATE:
-            raise Unsupported(feature=f"changing {change.path}", reason="it can be chosen only for a new virtual machine")
+            yield Unsupported(feature=f"changing {change.path}", reason="it can be chosen only for a new virtual machine")
 
 
 def restart_needed(config: VmConfig, live_config: VmConfig | None) -> list[str]:

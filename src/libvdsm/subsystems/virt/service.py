@@ -9,9 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from libvdsm.base.clock import Clock
 from libvdsm.interfaces.generated import types
+from libvdsm.interfaces.messages import Checked, Recovered
 from libvdsm.interfaces.work import Reporter, WorkContext
+from libvdsm.subsystems.virt.check import Checks
 from libvdsm.subsystems.virt.config import VirtConfig
 from libvdsm.subsystems.virt.connection import Connection
 from libvdsm.subsystems.virt.console import Consoles
@@ -22,6 +26,7 @@ from libvdsm.subsystems.virt.hypervisor import Hypervisor
 from libvdsm.subsystems.virt.inventory import Inventory
 from libvdsm.subsystems.virt.lanes import Lanes, Watchers
 from libvdsm.subsystems.virt.lifecycle import Lifecycle
+from libvdsm.subsystems.virt.recovery import Recoveries
 from libvdsm.subsystems.virt.statistics import Statistics
 
 
@@ -58,6 +63,8 @@ class Virt:
             ask_again_s=config.ask_again_s,
         )
         self._consoles = Consoles(self._hypervisor, self._inventory, self._observer, reporter, clock, ticket_s=config.ticket_s)
+        self._checks = Checks(self._hypervisor, self._inventory)
+        self._recoveries = Recoveries(self._hypervisor, self._inventory, reporter, second_look_s=config.second_look_s)
         self._statistics = Statistics(self._hypervisor, self._inventory, self._observer, reporter, interval_s=config.stats_interval_s)
 
     async def start(self) -> None:
@@ -70,6 +77,14 @@ class Virt:
         await self._statistics.stop()
         await self._connection.stop()
         self._lanes.close()
+
+    async def recover(self, context: WorkContext, params: Struct) -> Recovered:
+        """See ``Service``."""
+        return await self._recoveries.recover(context, params)
+
+    async def check(self, context: WorkContext, params: Struct) -> Checked:
+        """See ``Service``."""
+        return await self._checks.check(context, params)
 
     async def host_get_capabilities(self, context: WorkContext, params: types.HostGetCapabilitiesParams) -> types.HostCapabilities:  # noqa: ARG002 - it has none
         """See ``VirtService``."""

@@ -11,6 +11,7 @@ from libvdsm.interfaces.generated.errors import InvalidParams, Unsupported, Wron
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.generated.types import Change, ChangeEffect, VmConfig, VmConfigPatch, VmState
 from libvdsm.subsystems.virt import plan
+from libvdsm.subsystems.virt.contradictions import contradictions
 
 VM = "6f1fca2e-28e8-4bf0-b8de-0b3a4a2b9e3d"
 FILE = {"kind": "file", "path": "/images/a", "format": "raw"}
@@ -111,15 +112,69 @@ def test_what_needs_a_new_machine_is_refused() -> None:
         plan.check_possible(plan.diff(before, patched(before, architecture="aarch64")))
 
 
-@pytest.mark.parametrize("verb", sorted(plan.VERB_STATES))
+STATEFUL = sorted(name for name, entry in METHODS.items() if entry.subsystem == "virt" and entry.works_in)
+
+
+def test_every_power_verb_tells_its_states() -> None:
+    power = {"VM.delete", "VM.pause", "VM.reboot", "VM.reset", "VM.resume", "VM.shutdown", "VM.start", "VM.stop"}
+    assert power | {"Console.open", "VM.screenshot"} <= set(STATEFUL)
+
+
+@pytest.mark.parametrize("verb", STATEFUL)
 @pytest.mark.parametrize("state", tuple(VmState))
 def test_every_verb_has_an_answer_for_every_state(verb: str, state: VmState) -> None:
-    states = plan.VERB_STATES[verb]
-    assert verb in METHODS
-    assert not states.works & states.done
-    if state in states.works | states.done:
-        assert plan.needs_work(verb, VM, state) is (state in states.works)
+    entry = METHODS[verb]
+    assert not set(entry.works_in) & set(entry.done_in)
+    if state.value in entry.works_in + entry.done_in:
+        assert plan.needs_work(verb, VM, state) is (state.value in entry.works_in)
         return
     with pytest.raises(WrongState) as raised:
         plan.needs_work(verb, VM, state)
-    assert {VmState(word) for word in str(raised.value.params["needs"]).split(", ")} == states.works | states.done
+    assert set(str(raised.value.params["needs"]).split(", ")) == set(entry.works_in + entry.done_in)
+
+
+def test_all_contradictions_are_told_and_the_first_is_raised() -> None:
+    asked = config(
+        vcpus=3, cpu={"sockets": 2, "model": "qemu64"}, firmware={"secureBoot": True}, disks=[{}, {"source": FILE, "bootOrder": 1}] * 2
+    )
+    found = [failure.path for failure in contradictions(asked)]
+    assert found == [
+        "$.config.firmware.secureBoot",
+        "$.config.cpu.model",
+        "$.config.cpu",
+        "$.config.disks[0].source",
+        "$.config.disks[2].source",
+        "$.config.disks[3].bootOrder",
+    ]
+    with pytest.raises(InvalidParams) as raised:
+        plan.normalise(asked, VM)
+    assert raised.value.path == found[0]
+
+
+@pytest.mark.parametrize(
+    ("members", "kept"),
+    (
+        ({"machine": "pc-q35-7.2"}, {"machine": "q35"}),
+        ({"machine": "pc-i440fx-7.2"}, {"machine": "pc"}),
+        ({"metadata": {"a": "b"}, "autostart": True}, {}),
+    ),
+)
+def test_a_digest_stands_for_what_every_hypervisor_keeps(members: dict[str, Any], kept: dict[str, Any]) -> None:
+    """So what is read back has the digest of what was asked, and anything else does not."""
+    asked, back = plan.normalise(config(**members), VM), plan.normalise(config(**kept), VM)
+    recorded = plan.digest("web", asked)
+    assert plan.drift("web", back, recorded) is None
+    assert plan.drift("web", plan.normalise(config(vcpus=2), VM), recorded) is not None
+    assert plan.drift("other", back, recorded) is not None
+    assert plan.drift("other", back, "0f0f") is None, "a digest of before says nothing"
+    assert plan.drift("other", back, None) is None
+
+
+def test_disks_that_came_back_in_another_order_are_no_drift() -> None:
+    asked = plan.normalise(config(disks=[{"source": FILE}, {"source": FILE, "bus": "scsi"}]), VM)
+    back = msgspec.structs.replace(asked, disks=list(reversed(asked.disks)))
+    assert plan.digest("web", asked) == plan.digest("web", back)
+
+
+def test_an_operation_always_gives_the_same_id() -> None:
+    assert plan.new_vm_id("one") == plan.new_vm_id("one") != plan.new_vm_id("two")

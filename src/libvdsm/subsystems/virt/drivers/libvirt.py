@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
+import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -32,6 +34,7 @@ _log = logging.getLogger(__name__)
 _flag = api.flag
 
 _KEEPALIVE: Final = (1, 3)  # seconds, times: a silent libvirtd is given up after 3 to 4 seconds
+_TITLE: Final = _flag("VIR_DOMAIN_METADATA_TITLE")
 _AGENT_TIMEOUT_S: Final = 5
 _KVM_PATIENCE_S: Final = 6.0
 _INACTIVE: Final = "stopped, hibernated"
@@ -297,7 +300,7 @@ class LibvirtDriver:
         seen = libvirt_state.state_of(number, reason, has_saved_state=_has_saved_state(handle))
         live = None
         if handle.isActive():
-            live = libvirt_xml.from_xml(handle.XMLDesc(0), autostart=wanted.config.autostart).config
+            live = libvirt_xml.from_xml(handle.XMLDesc(0), autostart=wanted.config.autostart, like=wanted.config).config
         return Domain(
             id=wanted.id,
             name=wanted.title or wanted.libvirt_name,
@@ -309,9 +312,23 @@ class LibvirtDriver:
             operation_id=wanted.operation_id,
             digest=wanted.digest,
             started_at=started_at(self._run_folder, wanted.libvirt_name) if live is not None else None,
+            is_foreign=not wanted.is_ours,
         )
 
     # defining
+
+    def fence(self, id: str) -> None:
+        """See ``Driver``. What changes a domain needs its job; so does this, which writes the title that is there."""
+        with self._domain(id, "command") as handle, translated("virDomainSetMetadata", id):
+            handle.setMetadata(_TITLE, _title(handle), None, None, 0)
+
+    def unusable_file(self, path: str) -> str | None:
+        """See ``Driver``. Of another host nothing is known. The file is not opened: some devices act when they are."""
+        if urlsplit(self._uri).netloc or self._kind != "QEMU":
+            return None
+        if stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116 - one call, which may hang
+            return "it is a directory"
+        return None if os.access(path, os.R_OK) else "it cannot be read"
 
     def define(self, definition: Definition) -> None:
         """See ``Driver``. ``Unsupported`` for a definition that is not ours: what we cannot tell of it would be lost."""
@@ -491,6 +508,15 @@ def _present(connection: api.Connect, id: str) -> libvirt_xml.Parsed | None:
         return None
     except libvirt_xml.XmlError as error:
         raise AlreadyExists(type="vm", id=id) from error
+
+
+def _title(handle: api.Domain) -> str | None:
+    try:
+        return handle.metadata(_TITLE, None, 0)
+    except api.Error as error:
+        if api.of_error(error).get_error_code() == _flag("VIR_ERR_NO_DOMAIN_METADATA"):
+            return None
+        raise
 
 
 def _autostart(handle: api.Domain) -> bool:

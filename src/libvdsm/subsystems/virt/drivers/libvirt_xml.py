@@ -1,14 +1,13 @@
 """A virtual machine's configuration as libvirt's XML and back.
 
-We write all XML ourselves; nothing of a request's text becomes markup. What libvirt does not echo (the order of
-disks, the alias of a machine type, a CPU mode that it expands) is kept beside our metadata, and believed only as
-long as it fits what libvirt says. The reader takes no DTD, hence no entities. What a foreign definition has and
-the schema cannot tell is left out.
+We write all XML ourselves; nothing of a request's text becomes markup. Our metadata hold generation, operation and digest;
+what libvirt does not echo (``plan.as_kept``) is in the desired documents alone. Metadata of before also hold the machine's alias,
+the CPU's mode, the order of disks and the user's words: they are read, believed as long as they fit what libvirt says, and
+never written again. The reader takes no DTD, hence no entities. What a foreign definition has and the schema cannot tell is left out.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -120,16 +119,10 @@ def with_virt_type(xml: str, virt_type: str) -> str:
 
 
 def _write_metadata(parent: ET.Element, definition: Definition) -> None:
-    config = definition.config
     ours = ET.SubElement(parent, "vdsm:vm", {"xmlns:vdsm": NAMESPACE})
     ours.set("generation", str(definition.generation))
     ours.set("operationId", definition.operation_id)
     ours.set("digest", definition.digest)
-    ours.set("machine", config.machine)
-    ours.set("cpu", config.cpu.mode.value)
-    ours.set("disks", " ".join(disk.id or "" for disk in config.disks))
-    if config.metadata:
-        _leaf(ours, "vdsm:words", json.dumps(config.metadata, sort_keys=True))  # as ASCII: XML cannot hold every character
 
 
 def _write_os(root: ET.Element, config: VmConfig) -> None:
@@ -280,14 +273,16 @@ def parse(xml: str) -> ET.Element:
         raise XmlError(str(error)) from error
 
 
-def from_xml(xml: str, *, autostart: bool = False) -> Parsed:
-    """What a domain's XML says; ``XmlError`` if it is none."""
+def from_xml(xml: str, *, autostart: bool = False, like: VmConfig | None = None) -> Parsed:
+    """What a domain's XML says; ``XmlError`` if it is none. Of a running domain, ``like`` is its definition."""
     root = parse(xml)
     id, name = root.findtext("uuid"), root.findtext("name")
     if root.tag != "domain" or id is None or name is None:
         raise XmlError("it is not the definition of a domain")
     ours = root.find(f"metadata/{{{NAMESPACE}}}vm")
     hints = dict(ours.attrib) if ours is not None else {}
+    if like is not None and "cpu" not in hints and root.find("cpu/vendor") is not None:  # libvirt has named it, not we
+        hints["cpu"] = like.cpu.mode.value
     disks, disk_targets = _read_disks(root, hints.get("disks", "").split())
     nics, nic_targets = _read_nics(root)
     try:

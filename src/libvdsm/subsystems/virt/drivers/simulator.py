@@ -153,6 +153,14 @@ class SimulatorDriver:
 
     # what one may ask for
 
+    def fence(self, id: str) -> None:
+        """See ``Driver``."""
+        self._call("command", "fence", {"id": id})
+
+    def unusable_file(self, path: str) -> str | None:  # noqa: ARG002 - there are no files
+        """See ``Driver``."""
+        return None
+
     def define(self, definition: Definition) -> None:
         """See ``Driver``."""
         self._call("command", "define", {"id": definition.id, "definition": msgspec.to_builtins(definition)})

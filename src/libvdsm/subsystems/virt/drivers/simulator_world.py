@@ -16,7 +16,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,7 @@ class Server:
         self._serials: dict[tuple[str, str], SerialSession] = {}
         self._screens: dict[asyncio.StreamWriter, Machine] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way: dict[str | None, set[asyncio.Task[None]]] = {}  # what suffers a fault, by machine
         self._timer: asyncio.TimerHandle | None = None
         self._calls: dict[str, Call] = self._table()
 
@@ -84,6 +85,7 @@ class Server:
             "capabilities": lambda _params: capabilities(),
             "domains": lambda _params: world.domains(),
             "domain": lambda params: world.domain(params["id"]),
+            "fence": lambda params: world.machine(params["id"]).id,
             "define": lambda params: world.define(params["definition"]),
             "set_autostart": lambda params: world.set_autostart(params["id"], autostart=params["autostart"]),
             "undefine": lambda params: world.undefine(params["id"]),
@@ -133,16 +135,33 @@ class Server:
             elif request.call in {"open_serial", "open_graphics"}:
                 await self._stream(request, reader, writer)
                 return
+            elif request.call == "fence":
+                self._later(self._fence(request, writer))
             elif self._faults.is_in_the_way(request.call, request.params):
-                self._later(self._suffer(request, writer))
+                self._note(request.params.get("id"), self._later(self._suffer(request, writer)))
             else:
                 writer.write(self._answer(request, self._carry_out))
             await writer.drain()
 
-    def _later(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _later(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _note(self, id: str | None, task: asyncio.Task[None]) -> None:
+        """A call for a machine takes its time; it goes on although its client may leave."""
+        under_way = self._under_way.setdefault(id, set())
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+
+    async def _fence(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        """Answer when the calls for this machine that are under way have ended."""
+        under_way = self._under_way.get(request.params.get("id"))
+        if under_way:
+            await asyncio.wait(tuple(under_way))
+        if not writer.is_closing():
+            writer.write(self._answer(request, self._carry_out))
 
     async def _suffer(self, request: Request, writer: asyncio.StreamWriter) -> None:
         try:

@@ -16,6 +16,8 @@ from libvdsm.subsystems.virt import plan
 from libvdsm.subsystems.virt.driver import Definition
 from libvdsm.subsystems.virt.drivers import libvirt_xml
 
+EXPANDED = '<cpu mode="custom" match="exact"><model>Skylake-Client</model><vendor>Intel</vendor></cpu>'
+EMPTY = {"device": "cdrom", "bus": "sata"}
 VM = "6f1fca2e-28e8-4bf0-b8de-0b3a4a2b9e3d"
 
 ANY = st.text(st.characters(codec="utf-8"))
@@ -82,17 +84,35 @@ def test_a_normal_configuration_is_read_as_it_was_written(members: dict[str, Any
         return  # it contradicts itself
     xml = libvirt_xml.to_xml(definition(config, name), virt_type="qemu")
     parsed = libvirt_xml.from_xml(xml, autostart=config.autostart)
-    assert parsed.config == config
+    assert plan.as_kept(parsed.config) == plan.as_kept(config)
+    assert (parsed.config.machine, parsed.config.autostart) == (config.machine, config.autostart)
     assert (parsed.id, parsed.title, parsed.virt_type, parsed.is_ours) == (VM, name, "qemu", True)
     assert (parsed.generation, parsed.operation_id, parsed.digest) == (7, "op-1", "0f0f")
     assert parsed.libvirt_name == f"vdsm-{VM}"
 
 
-def test_disks_come_back_in_their_order_although_libvirt_groups_them_by_bus() -> None:
+def test_the_metadata_hold_no_documents() -> None:
+    config = plan.normalise(msgspec.convert({"memory": 64 << 20, "metadata": {"owner": "me"}, "disks": [EMPTY]}, VmConfig), VM)
+    root = libvirt_xml.parse(libvirt_xml.to_xml(definition(config), virt_type="qemu"))
+    (ours,) = root.findall("metadata/")
+    assert ours.attrib == {"generation": "7", "operationId": "op-1", "digest": "0f0f"}
+    assert list(ours) == []
+    assert "owner" not in ET.tostring(root, encoding="unicode")
+
+
+def of_before(config: VmConfig, *, words: str = "") -> str:
+    """A definition as it was written when the metadata also held what libvirt does not echo."""
+    disks = " ".join(disk.id or "" for disk in config.disks)
+    hints = f'machine="{config.machine}" cpu="{config.cpu.mode.value}" disks="{disks}"'
+    xml = libvirt_xml.to_xml(definition(config), virt_type="kvm")
+    return xml.replace('generation="7"', f'generation="7" {hints}').replace('digest="0f0f" />', f'digest="0f0f">{words}</vdsm:vm>')
+
+
+def test_disks_of_before_come_back_in_their_order_although_libvirt_groups_them_by_bus() -> None:
     buses = ("virtio", "scsi", "virtio")
     disks = [{"source": {"kind": "file", "path": f"/{place}", "format": "raw"}, "bus": bus} for place, bus in enumerate(buses)]
     config = plan.normalise(msgspec.convert({"memory": 64 << 20, "disks": disks}, VmConfig), VM)
-    root = libvirt_xml.parse(libvirt_xml.to_xml(definition(config), virt_type="qemu"))
+    root = libvirt_xml.parse(of_before(config))
     devices = root.find("devices")
     assert devices is not None
     scsi = devices.findall("disk")[1]
@@ -101,14 +121,23 @@ def test_disks_come_back_in_their_order_although_libvirt_groups_them_by_bus() ->
     assert libvirt_xml.from_xml(ET.tostring(root, encoding="unicode")).config == config
 
 
-def test_what_libvirt_expands_is_read_as_it_was_asked_for() -> None:
-    config = plan.normalise(msgspec.convert({"memory": 64 << 20, "cpu": {"mode": "hostModel"}}, VmConfig), VM)
-    xml = libvirt_xml.to_xml(definition(config), virt_type="kvm").replace('machine="q35">hvm', 'machine="pc-q35-7.2">hvm')
-    xml = xml.replace('<cpu mode="host-model" />', '<cpu mode="custom"><model>Skylake-Client</model></cpu>')
+def test_what_libvirt_expands_is_read_as_it_was_asked_for_where_the_metadata_of_before_tell() -> None:
+    config = plan.normalise(msgspec.convert({"memory": 64 << 20, "cpu": {"mode": "hostModel"}, "metadata": {"a": "b"}}, VmConfig), VM)
+    xml = of_before(config, words='<vdsm:words>{"a": "b"}</vdsm:words>').replace('machine="q35">hvm', 'machine="pc-q35-7.2">hvm')
+    xml = xml.replace('<cpu mode="host-model" />', EXPANDED)
     parsed = libvirt_xml.from_xml(xml).config
-    assert (parsed.machine, parsed.cpu.mode) == ("q35", CpuMode.HOST_MODEL)
+    assert (parsed.machine, parsed.cpu.mode, parsed.metadata) == ("q35", CpuMode.HOST_MODEL, {"a": "b"})
     other = libvirt_xml.from_xml(xml.replace("pc-q35-7.2", "pc-i440fx-7.2")).config
     assert other.machine == "pc-i440fx-7.2", "a hint that does not fit is not believed"
+
+
+def test_a_running_processor_that_libvirt_has_expanded_is_like_its_definition() -> None:
+    config = plan.normalise(msgspec.convert({"memory": 64 << 20, "cpu": {"mode": "hostModel"}}, VmConfig), VM)
+    xml = libvirt_xml.to_xml(definition(config), virt_type="kvm")
+    live = xml.replace('<cpu mode="host-model" />', EXPANDED)
+    assert libvirt_xml.from_xml(live, like=config).config == config
+    named = live.replace("<vendor>Intel</vendor>", "")
+    assert libvirt_xml.from_xml(named, like=config).config.cpu.mode is CpuMode.CUSTOM, "such a one was named by us before"
 
 
 @pytest.mark.parametrize("text", ("\x01", "\ufffe", "\ud800"))

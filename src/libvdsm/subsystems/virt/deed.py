@@ -1,0 +1,18 @@
+"""The moment at which a verb has done what it promises: where tests may stop the process (``base.faultpoints``)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from libvdsm.base import faultpoints
+from libvdsm.interfaces.work import WorkContext
+
+T = TypeVar("T")
+
+
+async def deed(context: WorkContext, call: Awaitable[T]) -> T:
+    """Await the driver's call that does what the verb is for. Nothing of it has been looked at or told when this returns."""
+    result = await call
+    faultpoints.reach(context.method, "after_call")
+    return result

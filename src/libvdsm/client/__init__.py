@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from libvdsm.client.runtime.errors import ProtocolError as ProtocolError
     from libvdsm.client.runtime.errors import StreamRefusedError as StreamRefusedError
     from libvdsm.client.runtime.errors import TransportError as TransportError
+    from libvdsm.client.runtime.errors import UntrustedError as UntrustedError
     from libvdsm.client.runtime.values import UNSET as UNSET
 
 _MODULES: Final = {
@@ -43,6 +44,7 @@ _ERRORS: Final = frozenset(
         "ProtocolError",
         "StreamRefusedError",
         "TransportError",
+        "UntrustedError",
     }
 )
 

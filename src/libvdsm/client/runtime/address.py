@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from libvdsm.client.runtime.errors import AddressError
+from libvdsm.client.runtime.tls import Tls
 
 #: The port of the daemon if the URL names none.
 PORT: Final = 54321
@@ -14,13 +15,14 @@ PORT: Final = 54321
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """A unix socket (``path``) or a TCP port, and whether calls go by HTTP."""
+    """A unix socket (``path``) or a TCP port, whether calls go by HTTP, and whether by TLS."""
 
     url: str
     path: str | None = None
     host: str = "localhost"
     port: int = PORT
     http: bool = False
+    tls: Tls | None = None  # None: in plain
 
     @property
     def authority(self) -> str:
@@ -31,7 +33,7 @@ class Address:
 
 
 def parse(url: str) -> Address:
-    """Read ``unix:///path``, ``tcp://host:port``, ``http://host:port`` or ``http+unix:///path``."""
+    """Read ``unix:///path``, ``tls://host:port``, ``https://host:port``, ``tcp://...``, ``http://...`` or ``http+unix:///path``."""
     parts = urlsplit(url)
     match parts.scheme:
         case "unix" | "http+unix":
@@ -39,15 +41,23 @@ def parse(url: str) -> Address:
                 message = f"{url}: write the path of the socket after three slashes, as in unix:///run/libvdsm/vdsmd.sock"
                 raise AddressError(message)
             return Address(url=url, path=unquote(parts.path), http=parts.scheme != "unix")
-        case "tcp" | "http":
+        case "tcp" | "http" | "tls" | "https":
             host, port = _host(url)
-            return Address(url=url, host=host, port=port, http=parts.scheme == "http")
-        case "tls" | "https":
-            message = f"{url}: this version has no TLS; use unix://, tcp:// or http://"
-            raise AddressError(message)
+            is_tls = parts.scheme in ("tls", "https")
+            return Address(url=url, host=host, port=port, http=parts.scheme.startswith("http"), tls=Tls() if is_tls else None)
         case _:
-            message = f"{url}: the scheme is none of unix, tcp, http and http+unix"
+            message = f"{url}: the scheme is none of unix, tls, https, tcp, http and http+unix"
             raise AddressError(message)
+
+
+def secured(address: Address, tls: Tls | None) -> Address:
+    """``address`` with what is shown and trusted there; raises ``AddressError`` if it is not reached by TLS."""
+    if tls is None:
+        return address
+    if address.tls is None:
+        message = f"{address.url}: certificates are for tls:// and https://"
+        raise AddressError(message)
+    return replace(address, tls=tls)
 
 
 def _host(url: str) -> tuple[str, int]:

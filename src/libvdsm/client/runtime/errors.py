@@ -44,6 +44,10 @@ class NotSentError(TransportError):
     """Nothing of the call was sent: it was certainly not run."""
 
 
+class UntrustedError(NotSentError):
+    """The server did not prove that it is the one that was named; trying again will not help."""
+
+
 class ConnectionLostError(TransportError):
     """The connection ended before the answer: the call may have been run."""
 

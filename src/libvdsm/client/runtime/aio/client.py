@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from libvdsm.client.runtime import core, policy
-from libvdsm.client.runtime.address import parse
+from libvdsm.client.runtime.address import parse, secured
 from libvdsm.client.runtime.aio.connection import Connection, HttpConnection, StreamConnection, dial, open_stream
 from libvdsm.client.runtime.aio.events import EventStream
-from libvdsm.client.runtime.errors import ConnectionLostError, NoAnswerError, NotSentError
+from libvdsm.client.runtime.errors import ApiError, ConnectionLostError, NoAnswerError, NotSentError, UntrustedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from libvdsm.client.generated.types import Task, TaskProgress
     from libvdsm.client.runtime.json import Json
+    from libvdsm.client.runtime.tls import Tls
 
 T = TypeVar("T")
 
@@ -27,9 +29,9 @@ T = TypeVar("T")
 class BaseClient:
     """What every client can do; the interfaces of the API are added by the generated part."""
 
-    def __init__(self, url: str, *, connect_timeout: float = 10.0) -> None:
-        """``connect_timeout``: seconds to get or regain a connection."""
-        self.address = parse(url)
+    def __init__(self, url: str, *, connect_timeout: float = 10.0, tls: Tls | None = None) -> None:
+        """``connect_timeout``: seconds to get or regain a connection; ``tls``: what is shown and trusted, for ``tls`` and ``https``."""
+        self.address = secured(parse(url), tls)
         self.connect_timeout = connect_timeout
         self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
@@ -47,7 +49,8 @@ class BaseClient:
     async def open(self) -> None:
         """Connect, and make sure that a daemon answers; raises ``TransportError`` if not."""
         await self._connected(first=True)
-        await self.call("Host.ping", timeout=self.connect_timeout)
+        with suppress(ApiError):  # a refusal is an answer
+            await self.call("Host.ping", timeout=self.connect_timeout)
 
     async def close(self) -> None:
         """End the connection; calls that wait fail with ``ConnectionLostError``. Idempotent."""
@@ -163,6 +166,8 @@ class BaseClient:
             except TimeoutError as error:
                 message = f"cannot connect to {self.address.url} within {self.connect_timeout:g} s"
                 raise NotSentError(message) from error
+            except UntrustedError:
+                raise
             except NotSentError:
                 if not patient or time.monotonic() >= deadline:
                     raise

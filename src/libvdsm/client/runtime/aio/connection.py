@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from libvdsm.client.runtime import http
 from libvdsm.client.runtime.core import Answer, Core, Notification, decode, encode_request, failure, typed
-from libvdsm.client.runtime.errors import ClientError, ConnectionLostError, NoAnswerError, NotSentError
+from libvdsm.client.runtime.errors import ClientError, ConnectionLostError, NoAnswerError, NotSentError, UntrustedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,10 +39,18 @@ class Connection(Protocol):
 
 async def dial(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A fresh connection to the daemon."""
+    tls = address.tls
+    context = None if tls is None else tls.context()
     try:
         if address.path is not None:
             return await asyncio.open_unix_connection(address.path, limit=http.MAX_HEAD)
-        return await asyncio.open_connection(address.host, address.port, limit=http.MAX_HEAD)
+        if tls is None:
+            return await asyncio.open_connection(address.host, address.port, limit=http.MAX_HEAD)
+        name = tls.server_name or address.host
+        return await asyncio.open_connection(address.host, address.port, limit=http.MAX_HEAD, ssl=context, server_hostname=name)
+    except ssl.SSLCertVerificationError as error:
+        message = f"{address.url} is not to be trusted: {error.verify_message}"
+        raise UntrustedError(message) from error
     except OSError as error:
         message = f"cannot connect to {address.url}: {error}"
         raise NotSentError(message) from error

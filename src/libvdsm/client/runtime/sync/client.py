@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from libvdsm.client.runtime import core, policy
-from libvdsm.client.runtime.address import parse
-from libvdsm.client.runtime.errors import ConnectionLostError, NoAnswerError, NotSentError
+from libvdsm.client.runtime.address import parse, secured
+from libvdsm.client.runtime.errors import ApiError, ConnectionLostError, NoAnswerError, NotSentError, UntrustedError
 from libvdsm.client.runtime.sync.connection import Connection, HttpConnection, StreamConnection, dial, open_stream
 from libvdsm.client.runtime.sync.events import EventStream
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from libvdsm.client.generated.types import Task, TaskProgress
     from libvdsm.client.runtime.json import Json
+    from libvdsm.client.runtime.tls import Tls
 
 T = TypeVar("T")
 
@@ -28,9 +30,9 @@ T = TypeVar("T")
 class BaseClient:
     """What every client can do; the interfaces of the API are added by the generated part."""
 
-    def __init__(self, url: str, *, connect_timeout: float = 10.0) -> None:
-        """``connect_timeout``: seconds to get or regain a connection."""
-        self.address = parse(url)
+    def __init__(self, url: str, *, connect_timeout: float = 10.0, tls: Tls | None = None) -> None:
+        """``connect_timeout``: seconds to get or regain a connection; ``tls``: what is shown and trusted, for ``tls`` and ``https``."""
+        self.address = secured(parse(url), tls)
         self.connect_timeout = connect_timeout
         self._connection: Connection | None = None
         self._connecting = threading.Lock()
@@ -48,7 +50,8 @@ class BaseClient:
     def open(self) -> None:
         """Connect, and make sure that a daemon answers; raises ``TransportError`` if not."""
         self._connected(first=True)
-        self.call("Host.ping", timeout=self.connect_timeout)
+        with suppress(ApiError):  # a refusal is an answer
+            self.call("Host.ping", timeout=self.connect_timeout)
 
     def close(self) -> None:
         """End the connection; calls that wait fail with ``ConnectionLostError``. Idempotent."""
@@ -160,6 +163,8 @@ class BaseClient:
             try:
                 sock = dial(self.address, max(0.001, deadline - time.monotonic()))
                 return StreamConnection(sock, self._notified, self._lost)
+            except UntrustedError:
+                raise
             except NotSentError:
                 if not patient or time.monotonic() >= deadline:
                     raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from libvdsm.client.runtime import http
 from libvdsm.client.runtime.core import Answer, Core, Notification, decode, encode_request, failure, typed
-from libvdsm.client.runtime.errors import ClientError, ConnectionLostError, NoAnswerError, NotSentError
+from libvdsm.client.runtime.errors import ClientError, ConnectionLostError, NoAnswerError, NotSentError, UntrustedError
+from libvdsm.client.runtime.sync.tls import TlsSocket, tunnelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from libvdsm.client.runtime.json import Json
 
 _CHUNK = 256 * 1024
+Link: TypeAlias = socket.socket | TlsSocket
 _Waiter: TypeAlias = "Future[Answer[Any]]"
 
 
@@ -39,11 +42,15 @@ class Connection(Protocol):
         ...
 
 
-def dial(address: Address, timeout_s: float) -> socket.socket:
+def dial(address: Address, timeout_s: float) -> Link:
     """A fresh connection to the daemon."""
+    context = None if address.tls is None else address.tls.context()
     try:
         if address.path is None:
-            return socket.create_connection((address.host, address.port), timeout_s)
+            plain = socket.create_connection((address.host, address.port), timeout_s)
+            if context is None or address.tls is None:
+                return plain
+            return TlsSocket(plain, context, address.tls.server_name or address.host)
         found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             found.settimeout(timeout_s)
@@ -51,6 +58,9 @@ def dial(address: Address, timeout_s: float) -> socket.socket:
         except BaseException:
             found.close()
             raise
+    except ssl.SSLCertVerificationError as error:
+        message = f"{address.url} is not to be trusted: {error.verify_message}"
+        raise UntrustedError(message) from error
     except OSError as error:
         message = f"cannot connect to {address.url}: {error}"
         raise NotSentError(message) from error
@@ -60,7 +70,7 @@ def dial(address: Address, timeout_s: float) -> socket.socket:
 class StreamConnection:
     """JSON-RPC over a stream: many calls at a time, and events."""
 
-    def __init__(self, sock: socket.socket, on_notification: Callable[[Notification], None], on_lost: Callable[[], None]) -> None:
+    def __init__(self, sock: Link, on_notification: Callable[[Notification], None], on_lost: Callable[[], None]) -> None:
         sock.settimeout(None)
         self._socket = sock
         self._on_notification = on_notification
@@ -148,7 +158,7 @@ class HttpConnection:
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._idle: list[socket.socket] = []
+        self._idle: list[Link] = []
         self._open = True
 
     @property
@@ -198,7 +208,7 @@ class HttpConnection:
         return body
 
 
-def read_head(sock: socket.socket) -> http.Head:
+def read_head(sock: Link) -> http.Head:
     """The head of an answer; not one byte behind it is taken."""
     found = bytearray()
     while not found.endswith(http.END_OF_HEAD):
@@ -214,7 +224,7 @@ def read_head(sock: socket.socket) -> http.Head:
     return http.parse_head(bytes(found))
 
 
-def read_body(sock: socket.socket, head: http.Head) -> bytes:
+def read_body(sock: Link, head: http.Head) -> bytes:
     """What follows the head."""
     left = head.length
     parts: list[bytes] = []
@@ -245,10 +255,10 @@ def open_stream(address: Address, path: str, limit_s: float) -> socket.socket:
     except BaseException:
         sock.close()
         raise
-    return sock
+    return tunnelled(sock) if isinstance(sock, TlsSocket) else sock
 
 
-def _switched(sock: socket.socket) -> None:
+def _switched(sock: Link) -> None:
     head = read_head(sock)
     if head.status != http.SWITCHING:
         raise http.refusal(head, b"" if head.length is None else read_body(sock, head))

@@ -23,8 +23,8 @@ def answers(caller: Caller) -> bool:
     return True
 
 
-@pytest.mark.parametrize("number", (signal.SIGKILL, signal.SIGSEGV))
-def test_a_killed_virt_worker_is_back_within_a_second(daemon: VdsmdProcess, caller: Caller, number: signal.Signals) -> None:
+@pytest.mark.parametrize("number", (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT))
+def test_f05_a_killed_virt_worker_is_back_within_a_second(daemon: VdsmdProcess, caller: Caller, number: signal.Signals) -> None:
     before, host, virt = caller.states(), daemon.worker("host"), daemon.worker("virt")
     with pulse(daemon):
         began = time.monotonic()
@@ -41,7 +41,7 @@ def test_a_killed_virt_worker_is_back_within_a_second(daemon: VdsmdProcess, call
     assert not [event for id in before for event in caller.heard(id) if event["change"] == "removed"]
 
 
-def test_a_killed_host_worker_leaves_virt_alone_and_its_figures_go_on(daemon: VdsmdProcess, caller: Caller) -> None:
+def test_f05_a_killed_host_worker_leaves_virt_alone_and_its_figures_go_on(daemon: VdsmdProcess, caller: Caller) -> None:
     host, virt = daemon.worker("host"), daemon.worker("virt")
     with pulse(daemon):
         os.kill(host, signal.SIGKILL)
@@ -53,14 +53,14 @@ def test_a_killed_host_worker_leaves_virt_alone_and_its_figures_go_on(daemon: Vd
     assert daemon.worker("virt") == virt
 
 
-def test_a_call_to_a_dead_worker_fails_at_once(daemon: VdsmdProcess, caller: Caller) -> None:
+def test_f05_a_call_to_a_dead_worker_fails_at_once(daemon: VdsmdProcess, caller: Caller) -> None:
     os.kill(daemon.worker("virt"), signal.SIGKILL)
     began = time.monotonic()
     caller.await_(lambda: answers(caller), "virt answers again")
     assert time.monotonic() - began < 2
 
 
-def test_an_operation_under_way_when_its_worker_dies_ends_once(daemon: VdsmdProcess, caller: Caller) -> None:
+def test_f05_an_operation_under_way_when_its_worker_dies_ends_once(daemon: VdsmdProcess, caller: Caller) -> None:
     running = caller.of_state("running")[0]
     caller.call("VM.update", {"vmId": running, "config": {"metadata": {"simulator.shutdown": "ignore"}}})
     task = caller.call("VM.shutdown", {"vmId": running, "guestTimeout": 60})["task"]
@@ -71,7 +71,7 @@ def test_an_operation_under_way_when_its_worker_dies_ends_once(daemon: VdsmdProc
     assert caller.call("Task.get", {"taskId": task["id"]}) == ended
 
 
-def test_all_die_at_once(daemon: VdsmdProcess, caller: Caller) -> None:
+def test_f05_all_die_at_once(daemon: VdsmdProcess, caller: Caller) -> None:
     before = caller.states()
     with pulse(daemon):
         for name in ("virt", "host", "simulator"):

@@ -76,7 +76,7 @@ def daemon(vdsmd: StartVdsmd) -> VdsmdProcess:
 
 
 @pytest.mark.parametrize("number", (signal.SIGKILL, signal.SIGSEGV))
-def test_a_killed_worker_is_back_within_a_second_and_others_are_undisturbed(daemon: VdsmdProcess, number: signal.Signals) -> None:
+def test_f05_a_killed_worker_is_back_within_a_second_and_others_are_undisturbed(daemon: VdsmdProcess, number: signal.Signals) -> None:
     before = ready(daemon)
     os.kill(before["workers"]["virt"], number)
     assert call(daemon, "Host.ping")["result"] == {"pong": True}
@@ -99,7 +99,7 @@ def test_a_killed_worker_is_back_within_a_second_and_others_are_undisturbed(daem
     assert parts(daemon)["virt"]["restarts"] == 1
 
 
-def test_many_restarts_leave_no_zombie_and_no_descriptor(daemon: VdsmdProcess) -> None:
+def test_f41_many_restarts_leave_no_zombie_and_no_descriptor(daemon: VdsmdProcess) -> None:
     os.kill(ready(daemon)["workers"]["host"], signal.SIGKILL)
     until(lambda: parts(daemon)["host"]["state"] == "ready", 5)
     counts = [descriptors(pid) for pid in (daemon.pid, daemon.front)]
@@ -112,7 +112,7 @@ def test_many_restarts_leave_no_zombie_and_no_descriptor(daemon: VdsmdProcess) -
     until(lambda: [descriptors(pid) for pid in (daemon.pid, daemon.front)] <= counts, 5)
 
 
-def test_a_worker_that_dies_again_and_again_is_held_down_and_said_so(daemon: VdsmdProcess) -> None:
+def test_f05_a_worker_that_dies_again_and_again_is_held_down_and_said_so(daemon: VdsmdProcess) -> None:
     def is_held() -> bool:
         pid = ready(daemon)["workers"].get("virt")
         if pid is not None:
@@ -127,7 +127,7 @@ def test_a_worker_that_dies_again_and_again_is_held_down_and_said_so(daemon: Vds
     assert call(daemon, "Host.getStats")["result"]
 
 
-def test_the_front_is_replaced_and_the_sockets_stay_open(daemon: VdsmdProcess) -> None:
+def test_f05_the_front_is_replaced_and_the_sockets_stay_open(daemon: VdsmdProcess) -> None:
     before = ready(daemon)
     os.kill(daemon.front, signal.SIGKILL)
     assert call(daemon, "Host.ping")["result"] == {"pong": True}  # waits in the socket's queue
@@ -141,7 +141,7 @@ def test_the_front_is_replaced_and_the_sockets_stay_open(daemon: VdsmdProcess) -
     assert zombies(daemon) == []
 
 
-def test_a_stopped_worker_is_degraded_after_a_while_and_well_again_when_it_goes_on(daemon: VdsmdProcess) -> None:
+def test_f06_a_stopped_worker_is_degraded_after_a_while_and_well_again_when_it_goes_on(daemon: VdsmdProcess) -> None:
     pid = ready(daemon)["workers"]["virt"]
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -156,7 +156,7 @@ def test_a_stopped_worker_is_degraded_after_a_while_and_well_again_when_it_goes_
     assert ready(daemon)["workers"]["virt"] == pid
 
 
-def test_the_world_is_replaced_too(daemon: VdsmdProcess) -> None:
+def test_f05_the_world_is_replaced_too(daemon: VdsmdProcess) -> None:
     before = ready(daemon)["workers"]
     os.kill(before["simulator"], signal.SIGKILL)
     until(lambda: ready(daemon)["workers"]["simulator"] != before["simulator"], 5)
@@ -164,7 +164,7 @@ def test_the_world_is_replaced_too(daemon: VdsmdProcess) -> None:
     assert ready(daemon)["workers"]["host"] == before["host"]
 
 
-def test_it_stops_cleanly_under_traffic(vdsmd: StartVdsmd) -> None:
+def test_f40_it_stops_cleanly_under_traffic(vdsmd: StartVdsmd) -> None:
     daemon = vdsmd(hypervisor="simulator:20")
     until(lambda: is_well(daemon), 10)
     ids = [each["id"] for each in call(daemon, "VM.list")["result"]["items"]]
@@ -193,7 +193,7 @@ def test_it_stops_cleanly_under_traffic(vdsmd: StartVdsmd) -> None:
     assert "Traceback" not in daemon.log
 
 
-def test_nothing_outlives_a_killed_supervisor_and_the_next_one_starts(tmp_path: Path) -> None:
+def test_f05_nothing_outlives_a_killed_supervisor_and_the_next_one_starts(tmp_path: Path) -> None:
     first = start_vdsmd(tmp_path / "d")
     first.kill()
     first.stop()  # fails if anything is left

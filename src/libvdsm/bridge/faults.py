@@ -82,19 +82,21 @@ def _parts(kind: Kind) -> tuple[Kind, tuple[Kind, ...]]:
 
 def _choice(kind: Kind, value: object, path: str) -> Iterator[InvalidParams]:
     """Of an optional value, or of one of several tagged structures."""
-    cases = [case for case in get_args(kind) if case not in (NoneType, UnsetType)]
-    if value is None and NoneType in get_args(kind):
-        return
-    if len(cases) == 1:
-        yield from _walk(cases[0], value, path)
-        return
-    if isinstance(value, dict):
-        for case in cases:
-            config = case.__struct_config__ if issubclass(case, Struct) else None
-            if config is not None and value.get(config.tag_field) == config.tag:
-                yield from _members(case, value, path)
-                return
+    for case in get_args(kind):
+        if case not in (NoneType, UnsetType) and _could_be(case, value):
+            yield from _walk(case, value, path)
+            return
     yield from _alone(kind, value, path)
+
+
+def _could_be(kind: Kind, value: object) -> bool:
+    """Whether ``value`` has the form of ``kind``, so that its faults are inside."""
+    base, _ = _parts(kind)
+    origin: Kind = get_origin(base)
+    if isinstance(base, type) and issubclass(base, Struct) and isinstance(value, dict):
+        config = base.__struct_config__
+        return config.tag is None or value.get(config.tag_field) == config.tag
+    return (origin is list and isinstance(value, list)) or (origin is dict and isinstance(value, dict))
 
 
 def _members(type: type[Struct], value: Mapping[str, object], path: str) -> Iterator[InvalidParams]:

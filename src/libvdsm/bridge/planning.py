@@ -8,7 +8,7 @@ nobody is asked about it. Nothing is changed, recorded or begun.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -17,7 +17,9 @@ from msgspec import UNSET, Raw
 
 from libvdsm.base.errors import ApiError
 from libvdsm.base.ids import new_uuid
+from libvdsm.bridge.deeds import is_deed
 from libvdsm.bridge.faults import find_faults
+from libvdsm.bridge.limits import Accounts
 from libvdsm.bridge.validation import ParamsDecoder
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.errors import GenerationConflict, LimitExceeded, MethodNotFound, ObjectNotFound, SubsystemUnavailable
@@ -106,7 +108,7 @@ class Planner:
         documents: Documents,
         ports: Mapping[str, WorkerPort],
         authorise: Authorise,
-        gates: Iterable[Gate] = (),
+        gates: Sequence[Gate] = (),
         checks: Mapping[str, Check] | None = None,
     ) -> None:
         """``checks``: by the full names of verbs of the front."""
@@ -116,7 +118,7 @@ class Planner:
         self._documents = documents
         self._ports = ports
         self._authorise = authorise
-        self._gates = tuple(gates)
+        self._gates = gates
         self._checks = checks or {}
         self._getters = {entry.object_type: entry for name, entry in methods.items() if name.endswith(".get")}
 
@@ -139,7 +141,7 @@ class Planner:
         seen = await self._see(asked, refusal, reasons)
         if seen is not None and asked.expected is not None and seen.generation not in (None, asked.expected):
             reasons.add(_conflict(asked, seen))
-        if asked.entry.kind != "query":
+        if is_deed(asked.entry):
             reasons.add(*(error for gate in self._gates for error in gate(asked.caller, asked.entry)))
         reasons.add(self._out_of_reach(asked.entry))
         may_be_told = refusal is None and (seen is not None or asked.entry.object_param is None)
@@ -270,12 +272,17 @@ def store_gate(store: Store, makes_room: Callable[[MethodEntry], bool]) -> Gate:
     return look
 
 
-def task_gate(tasks: Tasks, most: int) -> Gate:
-    """Operations need room among the tasks that are under way."""
+def task_gate(tasks: Tasks, accounts: Accounts, most: int) -> Gate:
+    """Operations need room among the tasks that are under way, all of them and those of one identity."""
 
-    def look(_caller: Caller, entry: MethodEntry) -> Iterator[ApiError]:
-        if entry.kind == "operation" and tasks.running() >= most:
+    def look(caller: Caller, entry: MethodEntry) -> Iterator[ApiError]:
+        if entry.kind != "operation":
+            return
+        if tasks.running() >= most:
             yield LimitExceeded(limit="tasks under way", maximum=most)
+        own = accounts.of(caller).tasks
+        if not own.has_room():
+            yield own.refusal
 
     return look
 

@@ -222,6 +222,12 @@ class Front:
         while self.scheduled:
             self.scheduled.pop(0)()
 
+    @staticmethod
+    async def turns(count: int = 12) -> None:
+        """Let the loop go on until whatever was begun waits for something outside."""
+        for _ in range(count):
+            await asyncio.sleep(0)
+
     def now(self, method: str, params: dict[str, object] | None = None, caller: Caller | None = None) -> dict[str, object]:
         """The answer of a call that is answered at once."""
         answer = self.bridge.call(caller or self.admin, method, json.dumps(params or {}).encode())

@@ -19,6 +19,11 @@ def set_hook(hook: Callable[[str, str], None]) -> None:
     _hooks[:] = [hook]
 
 
+def clear_hook() -> None:
+    """Nothing happens any more."""
+    _hooks.clear()
+
+
 def reach(verb: str, point: str) -> None:
     """The road of ``verb`` passes ``point``."""
     for hook in _hooks:

@@ -16,13 +16,22 @@ import msgspec
 
 from libvdsm import schema
 from libvdsm.access.access import Access
+from libvdsm.access.service import AccessService
+from libvdsm.audit.trail import AuditTrail
 from libvdsm.base.clock import Clock, SystemClock, timestamp
 from libvdsm.base.tls import TlsError, TlsKeys, server_context
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint
 from libvdsm.bindings.jsonrpc.http import JsonRpcHttpEndpoint
-from libvdsm.bridge.bridge import FrontBridge, Handler
+from libvdsm.bridge.authority import Authority
+from libvdsm.bridge.bridge import FrontBridge
+from libvdsm.bridge.deeds import Deeds, Handler
+from libvdsm.bridge.fairness import FairQueue, QueueLimits
 from libvdsm.bridge.idempotency import Answers
+from libvdsm.bridge.intents import Intents
+from libvdsm.bridge.limits import Accounts, IdentityLimits
 from libvdsm.bridge.own import OwnService
+from libvdsm.bridge.places import ObjectPlaces
+from libvdsm.bridge.recovery import Recovery
 from libvdsm.bridge.reports import Reports
 from libvdsm.bridge.snapshots import ObjectSnapshots
 from libvdsm.bridge.tickets import Tickets
@@ -38,6 +47,8 @@ from libvdsm.interfaces.generated.errors import Unsupported
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.messages import ReportTls
 from libvdsm.interfaces.method import MethodEntry
+from libvdsm.interfaces.store import Store
+from libvdsm.interfaces.worker_port import WorkerPort
 from libvdsm.inventory.inventory import Inventory
 from libvdsm.inventory.service import InventoryService
 from libvdsm.journal.memory import MemoryDocuments, MemoryJournal
@@ -62,19 +73,22 @@ class FrontCore:
     bridge: FrontBridge
     access: Access
     reports: Reports
-    work: Work
+    deeds: Deeds
+    trail: AuditTrail
     tickets: Tickets
     ports: Mapping[str, IpcPort]
     local: tuple[LocalPort, ...]  # with --in-process, instead of the ports
 
     async def start(self) -> None:
-        """Begin what runs in the front itself."""
+        """Begin what runs in the front itself, and to find out what became of what the life before did not finish."""
+        self.deeds.recover()
         for port in self.local:
             await port.start()
 
     async def close(self) -> None:
-        """Take no more work, give what runs a final state, let the workers go."""
-        await self.work.close()
+        """Take no more work, let the workers go; what runs is found out by the next life."""
+        await self.deeds.close()
+        self.trail.close()
         for port in self.local:
             await port.stop()
         for ipc in self.ports.values():
@@ -97,7 +111,7 @@ class Description:
         return cls(head.digest, head.version, _COMPILED.joinpath("openrpc.json").read_bytes().rstrip())
 
 
-def build_front(config: Config, administrators: frozenset[int], description: Description) -> FrontCore:
+def build_front(config: Config, administrators: frozenset[int], description: Description, store: Store) -> FrontCore:
     """The front's rooms; called in the thread of the running loop."""
     loop = asyncio.get_running_loop()
     clock = SystemClock()
@@ -105,7 +119,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
     documents = MemoryDocuments()
     recorder = Recorder(journal, clock)
     inventory = Inventory(recorder=recorder, documents=documents, clock=clock, host=_own_host_members(clock, description))
-    tasks = Tasks(recorder=recorder, clock=clock)
+    tasks = Tasks(recorder=recorder, clock=clock, store=store)
     tickets = Tickets(clock, later=loop.call_later)
     broker = Broker(
         journal=journal,
@@ -113,11 +127,30 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         snapshots=ObjectSnapshots(inventory=inventory, tasks=tasks, journal=journal, clock=clock),
         schedule=loop.call_soon,
     )
-    access = Access(methods=METHODS, administrators=administrators, allow_anonymous=config.insecure)
+    places = ObjectPlaces(inventory, tasks)
+    access = Access(administrators=administrators, allow_anonymous=config.insecure, store=store, clock=clock, later=loop.call_later)
     reports = Reports(inventory=inventory, tasks=tasks, tickets=tickets, later=loop.call_later)
     ports, local = _ports(config, reports)
-    work = Work(ports={**ports, **{port.name: port for port in local}}, inventory=inventory, documents=documents, tasks=tasks)
-    services = (OwnService(description.openrpc), InventoryService(inventory), TaskService(tasks), broker, access)
+    reached: dict[str, WorkerPort] = {**ports, **{port.name: port for port in local}}
+    work = Work(ports=reached, inventory=inventory, documents=documents)
+    trail = AuditTrail(store, clock, later=loop.call_later)
+    authority = Authority(places)
+    accounts = Accounts(IdentityLimits(), clock.monotonic)
+    deeds = Deeds(
+        store=store,
+        intents=Intents(store),
+        work=work,
+        tasks=tasks,
+        answers=Answers(clock, store, tasks.shown),
+        recovery=Recovery(methods=METHODS, ports=reached, ready=reports.ready, meta=work.meta),
+        authority=authority,
+        trail=trail,
+        queue=FairQueue(QueueLimits(), now=loop.time, later=loop.call_later),
+        accounts=accounts,
+        clock=clock,
+    )
+    access_service = AccessService(access, store=store, clock=clock, places=places)
+    services = (OwnService(description.openrpc), InventoryService(inventory), TaskService(tasks), broker, access_service)
     bridge = FrontBridge(
         methods=METHODS,
         handlers=_handlers(services),
@@ -125,18 +158,20 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         tasks=tasks,
         broker=broker,
         tickets=tickets,
-        answers=Answers(clock),
+        deeds=deeds,
+        authority=authority,
+        trail=trail,
         clock=clock,
         verify_results=config.verify_results,
     )
-    return FrontCore(bridge=bridge, access=access, reports=reports, work=work, tickets=tickets, ports=ports, local=local)
+    return FrontCore(bridge=bridge, access=access, reports=reports, deeds=deeds, trail=trail, tickets=tickets, ports=ports, local=local)
 
 
 def build_listeners(core: FrontCore, config: Config, sockets: Iterable[socket.socket], tls: ssl.SSLContext | None = None) -> list[Listener]:
     """What accepts callers on the sockets that the supervisor bound; TCP with ``tls``, and with newer keys as they are reported."""
     stream = JsonRpcEndpoint(core.bridge)
     endpoints = Endpoints(stream=stream, http={"/rpc": JsonRpcHttpEndpoint(stream)})
-    policy = ListenerPolicy(anonymous=config.insecure, tls=config.serves_tls, hosts=config.http.hosts, origins=config.http.origins)
+    policy = ListenerPolicy(anonymous=config.insecure, tls=tls is not None, hosts=config.http.hosts, origins=config.http.origins)
     authenticator = _Authenticator(core.access, needs_certificate=config.tls.client_certificates == "required" and not config.insecure)
     listeners = [
         Listener(each, bridge=core.bridge, authenticator=authenticator, endpoints=endpoints, policy=policy, tls=tls) for each in sockets

@@ -13,6 +13,7 @@ import ssl
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
+from pathlib import Path
 from types import ModuleType
 
 import uvloop
@@ -25,6 +26,7 @@ from libvdsm.daemon.connectors import Connectors
 from libvdsm.daemon.control import ControlEnd, Notice, Received
 from libvdsm.daemon.heartbeat import Heartbeat
 from libvdsm.daemon.tls import read_context
+from libvdsm.journal.store import SqliteStore
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +74,9 @@ async def _serve(
     Heartbeat(ends.heartbeat)
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    core = build_front(config, administrators, description)
+    store = SqliteStore.open(Path())
+    store.start()
+    core = build_front(config, administrators, description, store)
     listeners = build_listeners(core, config, ends.listeners, tls)
     supervisor = _Supervisor(core, control, stop)
     loop.add_reader(control.fileno(), supervisor.hear)
@@ -89,6 +93,7 @@ async def _serve(
             await connectors.stop()
             await asyncio.gather(*(listener.stop(ANSWER_S) for listener in listeners))
             await core.close()
+            await store.close()
     supervisor.close()
     _log.info("has stopped")
     return 0

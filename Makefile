@@ -19,7 +19,7 @@ export DEBIAN_FRONTEND := noninteractive
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve check unit test test-all bench generate generate-check docs dist clean
+.PHONY: help demo serve check unit test test-all crash-matrix crash-cycles bench generate generate-check docs dist clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,11 +45,19 @@ unit: setup ## tests that need no root, hypervisor or network; about a minute
 test: check ## check, then every test that fits in 20 minutes, with a real guest
 	$(BIN)/pytest
 
-test-all: test ## test, then the other Pythons that are here, then the benchmark
+test-all: test ## test, every crash, 2,000 kills, the other Pythons that are here, then the benchmark
+	$(MAKE) --no-print-directory crash-matrix
+	$(MAKE) --no-print-directory crash-cycles CRASH_CYCLES=2000
 	for python in python3.12 python3.13; do \
 	  if command -v $$python >/dev/null; then $(MAKE) --no-print-directory unit VENV=.venv-$$python STAMPS=.make/$$python PYTHON=$$python || exit 1; fi; \
 	done
 	$(MAKE) --no-print-directory bench
+
+crash-matrix: setup ## every mutating verb × fault point × victim of kill -9, with the count and the seconds
+	CRASH_MATRIX=all $(BIN)/pytest -q tests/crash/test_matrix.py tests/crash/test_recovery.py
+
+crash-cycles: setup ## kill -9 at random instants under traffic, CRASH_CYCLES times (50)
+	CRASH_CYCLES=$(or $(CRASH_CYCLES),50) $(BIN)/pytest -q tests/crash/test_cycles.py
 
 bench: setup ## server CPU per request beside the echo floor: a table, and bench.json
 	$(BIN)/python benchmarks/bench.py

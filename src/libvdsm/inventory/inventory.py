@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
 from msgspec import Raw
@@ -18,6 +19,8 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, object]).decode
 
 _DAEMON = Cause(kind="daemon")
+#: The project of what nobody has put into one.
+DEFAULT_PROJECT: Final = "default"
 #: States in which a virtual machine has a process, and so statistics.
 ACTIVE_STATES = frozenset({"running", "paused", "stopping", "crashed"})
 
@@ -130,11 +133,12 @@ class Inventory:
             "name": seen.pop("name"),
             "generation": observed.generation,
             "revision": 0,
+            "project": DEFAULT_PROJECT,
             "desired": "derived",
         } | seen
         if wanted is not None:
             recorded = _decode(wanted.document)
-            document |= {"name": recorded["name"], "config": recorded["config"]}
+            document |= {"name": recorded["name"], "config": recorded["config"], "project": recorded.get("project", DEFAULT_PROJECT)}
             document |= {"generation": max(wanted.generation, observed.generation), "desired": "recorded"}
         return document
 

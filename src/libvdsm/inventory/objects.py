@@ -44,6 +44,9 @@ class Objects:
         self._topic = topic
         self._items: dict[str, Item] = {}
         self._ids: list[str] = []
+        #: Who is told the type and id of every object that is new, before it is recorded; and of every one that is gone, after.
+        self.on_added: list[Callable[[str, str], None]] = []
+        self.on_removed: list[Callable[[str, str], None]] = []
 
     def __len__(self) -> int:
         return len(self._items)
@@ -68,7 +71,8 @@ class Objects:
     def put(self, id: str, document: Mapping[str, object], cause: Cause) -> bool:
         """Make ``document`` the present one and record the difference; whether there was any.
 
-        The member ``revision`` is set here: no caller knows it.
+        The member ``revision`` is set here: no caller knows it. An object that goes to another project is removed from the one
+        and added to the other, so that whoever sees but one of them hears what it is to him.
         """
         item = self._items.get(id)
         old = item.document() if item is not None else None
@@ -77,22 +81,43 @@ class Objects:
             new["revision"] = old["revision"]
             if new == old:
                 return False
-        revision = new["revision"] = self._recorder.next_revision()
-        generation = cast("int | None", new.get("generation"))
-        if item is None or old is None:
+        is_new = item is None
+        if item is None:
             item = self._items[id] = Item(id)
             insort(self._ids, id)
-        self._fill(item, new, revision, generation)
-        patch = new if old is None else merge_patch(old, new)
-        change = "added" if old is None else "changed"
-        self._recorder.record(type=self.type, id=id, topic=self._topic(id), change=change, patch=patch, cause=cause, generation=generation)
+            self._tell_added(id)
+        elif item.project != str(new.get("project", "")):
+            self._record(item, "removed", None, cause)
+            is_new = True
+        revision = new["revision"] = self._recorder.next_revision()
+        self._fill(item, new, revision)
+        if is_new or old is None:
+            self._record(item, "added", new, cause, cast("int | None", new.get("generation")))
+        else:
+            self._record(item, "changed", merge_patch(old, new), cause, cast("int | None", new.get("generation")))
         return True
 
+    def _record(self, item: Item, change: str, patch: Mapping[str, object] | None, cause: Cause, generation: int | None = None) -> None:
+        self._recorder.record(
+            type=self.type,
+            id=item.id,
+            topic=self._topic(item.id),
+            change=change,
+            patch=patch,
+            cause=cause,
+            generation=generation,
+            project=item.project,
+        )
+
+    def _tell_added(self, id: str) -> None:
+        for tell in self.on_added:
+            tell(self.type, id)
+
     @staticmethod
-    def _fill(item: Item, document: Mapping[str, object], revision: int, generation: int | None) -> None:
+    def _fill(item: Item, document: Mapping[str, object], revision: int) -> None:
         item.fragment = _encode(document)
         item.revision = revision
-        item.generation = generation or 0
+        item.generation = cast("int | None", document.get("generation")) or 0
         item.name = str(document.get("name", ""))
         item.project = str(document.get("project", ""))
         item.state = str(document.get("state", ""))
@@ -103,5 +128,7 @@ class Objects:
         if item is None:
             return False
         del self._ids[bisect_left(self._ids, id)]
-        self._recorder.record(type=self.type, id=id, topic=self._topic(id), change="removed", patch=None, cause=cause)
+        self._record(item, "removed", None, cause)
+        for tell in self.on_removed:
+            tell(self.type, id)
         return True

@@ -40,13 +40,27 @@ class Recorder:
         return self._journal.next_sequence()
 
     def record(
-        self, *, type: str, id: str, topic: str, change: str, patch: Document | None, cause: Cause, generation: int | None = None
+        self,
+        *,
+        type: str,
+        id: str,
+        topic: str,
+        change: str,
+        patch: Document | None,
+        cause: Cause,
+        generation: int | None = None,
+        project: str = "",
     ) -> None:
-        """Append one record. ``patch`` is the document when ``change`` is added, None when removed."""
+        """Append one record. ``patch`` is the document when ``change`` is added, None when removed.
+
+        ``project``: that of the object, empty if it belongs to none; it decides who hears of the record.
+        """
         sequence = self._journal.next_sequence()
         subject: dict[str, object] = {"type": type, "id": id, "revision": sequence}
         if generation is not None:
             subject["generation"] = generation
+        if project:
+            subject["project"] = project
         event: dict[str, object] = {
             "epoch": self._journal.epoch,
             "sequence": sequence,
@@ -58,17 +72,22 @@ class Recorder:
         if patch is not None:
             event["patch"] = patch
         event["cause"] = cause
-        self._journal.append(Entry(sequence, topic, type, id, _encode(event)))
+        self._journal.append(Entry(sequence, topic, type, id, _encode(event), project))
 
 
-def snapshot_event(*, epoch: str, sequence: int, time: str, topic: str, type: str, id: str, revision: int, document: bytes) -> bytes:
+def snapshot_event(
+    *, epoch: str, sequence: int, time: str, topic: str, type: str, id: str, revision: int, document: bytes, project: str = ""
+) -> bytes:
     """The encoded ``Event`` that shows an object as it is, for a subscription that begins with a snapshot."""
+    subject: dict[str, object] = {"type": type, "id": id, "revision": revision}
+    if project:
+        subject["project"] = project
     event: dict[str, object] = {
         "epoch": epoch,
         "sequence": sequence,
         "time": time,
         "topic": topic,
-        "object": {"type": type, "id": id, "revision": revision},
+        "object": subject,
         "change": "added",
         "patch": Raw(document),
         "cause": {"kind": "daemon", "detail": "snapshot"},

@@ -255,7 +255,7 @@ class Tasks:
         if self._store is not None:
             self._store.remove(KIND, task.id)
         self._ended.pop(task.id, None)
-        self._recorder.record(type="task", id=task.id, topic=f"task.{task.id}", change="removed", patch=None, cause=cause)
+        self._record(task, "removed", None, cause)
 
     def _publish(self, task: Task) -> None:
         """Encode the task as it is now, and record the difference."""
@@ -264,7 +264,11 @@ class Tasks:
         task.fragment = _encode(_document(task))
         new = _decode(task.fragment)
         change, patch = ("added", new) if old is None else ("changed", merge_patch(old, new))
-        self._recorder.record(type="task", id=task.id, topic=f"task.{task.id}", change=change, patch=patch, cause=task.cause())
+        self._record(task, change, patch, task.cause())
+
+    def _record(self, task: Task, change: str, patch: Mapping[str, object] | None, cause: Cause) -> None:
+        topic = f"task.{task.id}"
+        self._recorder.record(type="task", id=task.id, topic=topic, change=change, patch=patch, cause=cause, project=task.project)
 
 
 def _restored(kept: _Kept) -> Task:

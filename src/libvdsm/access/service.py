@@ -95,9 +95,9 @@ class AccessService:
     def access_grant(self, caller: Caller, params: AccessGrantParams) -> bytes:
         """Give a role; answers the grant that is there already, if there is one."""
         access = self._access
-        role = self._role(params.role)
-        self._must_give(caller, params.scope, frozenset(role.permissions) | {MANAGE})
-        until = None if params.expires_at is None else self._future(params.expires_at)
+        role = self.role(params.role)
+        self.must_give(caller, params.scope, frozenset(role.permissions) | {MANAGE})
+        until = None if params.expires_at is None else self.future(params.expires_at)
         grant = Grant(
             id=new_uuid(),
             identity=params.identity,
@@ -126,9 +126,9 @@ class AccessService:
         """Take a grant away."""
         access = self._access
         grant = access.grants.get(params.grant_id)
-        if grant is None or not self._sees(caller, grant):
+        if grant is None or not self.sees(caller, grant):
             raise ObjectNotFound(type="grant", id=params.grant_id)
-        if MANAGE not in self._given(caller, grant.scope):
+        if MANAGE not in self.given(caller, grant.scope):
             raise PermissionDenied(identity=caller.identity, permission=MANAGE)
         access.grants.suspend(grant.id)
         access.changed((grant.identity,))
@@ -141,7 +141,7 @@ class AccessService:
         found = (
             (number, grant)
             for number, grant in self._access.grants
-            if number > after and _fits(grant, params.filter) and self._sees(caller, grant, READ)
+            if number > after and _fits(grant, params.filter) and self.sees(caller, grant, READ)
         )
         page = list(islice(found, params.limit + 1))
         shown = page[: params.limit]
@@ -172,7 +172,7 @@ class AccessService:
         if before is not None and before.built_in:
             raise AlreadyExists(type="role", id=params.name)
         role = Role(name=params.name, summary=params.summary, permissions=sorted(set(params.permissions)), built_in=False)
-        self._must_give(caller, EverywhereScope(), frozenset(role.permissions) | {MANAGE})
+        self.must_give(caller, EverywhereScope(), frozenset(role.permissions) | {MANAGE})
         if role == before:
             return _encode(role)
         access.roles.define(role)
@@ -232,13 +232,13 @@ class AccessService:
         access = self._access
         identity = caller.identity if params.identity is None else params.identity
         if params.role is not None:
-            self._role(params.role)
+            self.role(params.role)
         limit = Limit(params.role, params.scope)
         made_by = access.token_of(caller)
         if identity != caller.identity:
-            self._must_give(caller, params.scope or EverywhereScope(), self._most(limit) | {MANAGE})
+            self.must_give(caller, params.scope or EverywhereScope(), self.most(limit) | {MANAGE})
         elif isinstance(params.scope, ObjectScope):
-            self._place_of(caller, params.scope)
+            self.place_of(caller, params.scope)
         until = self._clock.time() + params.expires_in
         if made_by is not None:
             until = min(until, access.tokens.until(made_by.token.id))
@@ -263,7 +263,7 @@ class AccessService:
     def identity_list_tokens(self, caller: Caller, params: IdentityListTokensParams) -> bytes:
         """A page in the order of making: one's own, or with ``access.read`` all."""
         after = _place(params.after)
-        found = (kept for kept in self._access.tokens if kept.number > after and self._sees_token(caller, kept))
+        found = (kept for kept in self._access.tokens if kept.number > after and self.sees_token(caller, kept))
         page = list(islice(found, params.limit + 1))
         shown = page[: params.limit]
         following = str(shown[-1].number) if len(page) > params.limit else None
@@ -273,7 +273,7 @@ class AccessService:
         """End a token, and those that were made by it."""
         access = self._access
         kept = access.tokens.get(params.token_id)
-        if kept is None or not self._sees_token(caller, kept):
+        if kept is None or not self.sees_token(caller, kept):
             raise ObjectNotFound(type="token", id=params.token_id)
         if kept.token.identity != caller.identity:
             self._must_manage(caller, EverywhereScope())
@@ -289,28 +289,30 @@ class AccessService:
         self._when_recorded(forget)
         return b"{}"
 
-    # --- within ---
+    # --- guards: of the verbs, and of the checks of plans ---
 
-    def _role(self, name: str) -> Role:
+    def role(self, name: str) -> Role:
+        """The role; raises ``ObjectNotFound``."""
         role = self._access.roles.get(name)
         if role is None:
             raise ObjectNotFound(type="role", id=name)
         return role
 
-    def _most(self, limit: Limit) -> Permissions:
-        return ALL if limit.role is None else frozenset(self._role(limit.role).permissions)
+    def most(self, limit: Limit) -> Permissions:
+        """All that a token with this limit could ever do."""
+        return ALL if limit.role is None else frozenset(self.role(limit.role).permissions)
 
     def _must_manage(self, caller: Caller, scope: AccessScope) -> None:
-        self._must_give(caller, scope, frozenset((MANAGE,)))
+        self.must_give(caller, scope, frozenset((MANAGE,)))
 
-    def _must_give(self, caller: Caller, scope: AccessScope, permissions: Permissions) -> None:
+    def must_give(self, caller: Caller, scope: AccessScope, permissions: Permissions) -> None:
         """Raise unless the caller has all of these in all of the scope."""
-        project = self._place_of(caller, scope).project if isinstance(scope, ObjectScope) else None
+        project = self.place_of(caller, scope).project if isinstance(scope, ObjectScope) else None
         lacking = needed(scope, permissions) - gives(caller.rights, scope, project)
         if lacking:
             raise PermissionDenied(identity=caller.identity, permission=MANAGE if MANAGE in lacking else min(lacking))
 
-    def _place_of(self, caller: Caller, scope: ObjectScope) -> Place:
+    def place_of(self, caller: Caller, scope: ObjectScope) -> Place:
         """Where an object is; raises ``ObjectNotFound`` for one that is not there or not the caller's to see."""
         entry = OBJECTS.get(scope.type)
         place = None if entry is None or not entry.has_project else self._places.find(scope.type, scope.id)
@@ -318,18 +320,19 @@ class AccessService:
             raise ObjectNotFound(type=scope.type, id=scope.id)
         return place
 
-    def _sees(self, caller: Caller, grant: Grant, *permissions: str) -> bool:
+    def sees(self, caller: Caller, grant: Grant, *permissions: str) -> bool:
         """Whether a grant is shown to somebody: by ``access.read`` (or ``access.manage``) in all of its scope."""
-        given = self._given(caller, grant.scope)
+        given = self.given(caller, grant.scope)
         return any(permission in given for permission in permissions or (READ, MANAGE))
 
-    def _given(self, caller: Caller, scope: AccessScope) -> Permissions:
+    def given(self, caller: Caller, scope: AccessScope) -> Permissions:
         """What the caller has in all of a scope, wherever its object is and whether or not he sees that."""
         place = self._places.find(scope.type, scope.id) if isinstance(scope, ObjectScope) else None
         return gives(caller.rights, scope, None if place is None else place.project)
 
     @staticmethod
-    def _sees_token(caller: Caller, kept: Kept) -> bool:
+    def sees_token(caller: Caller, kept: Kept) -> bool:
+        """Whether a token is shown to somebody."""
         if caller.identity == kept.token.identity:
             return True
         return READ in caller.rights.everywhere or MANAGE in caller.rights.everywhere
@@ -350,7 +353,8 @@ class AccessService:
             raise PermissionDenied(identity=caller.identity, permission=READ)
         return Question(params.identity, entry, None, project)
 
-    def _future(self, at: str) -> float:
+    def future(self, at: str) -> float:
+        """A time to come, in seconds since 1970; raises ``InvalidParams``."""
         try:
             until = seconds_of(at)
         except ValueError as error:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from itertools import islice
 
+from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.caller import Caller
-from libvdsm.interfaces.generated.errors import InvalidParams, NotACancellableTask
+from libvdsm.interfaces.generated.errors import InvalidParams, NotACancellableTask, WrongState
 from libvdsm.interfaces.generated.types import (
     TaskCancelParams,
     TaskDeleteParams,
@@ -65,6 +66,20 @@ class TaskService:
         """Forget it."""
         self._tasks.delete(self._tasks.get(params.task_id))
         return b"{}"
+
+    # --- checks of plans ---
+
+    def check_task_cancel(self, _caller: Caller, params: TaskCancelParams) -> Iterator[ApiError]:
+        """What speaks against ``Task.cancel`` now."""
+        task = self._tasks.find(params.task_id)
+        if task is not None and not task.has_ended and task.cancel is None:
+            yield NotACancellableTask(id=task.id, method=task.method)
+
+    def check_task_delete(self, _caller: Caller, params: TaskDeleteParams) -> Iterator[ApiError]:
+        """What speaks against ``Task.delete`` now."""
+        task = self._tasks.find(params.task_id)
+        if task is not None and not task.has_ended:
+            yield WrongState(type="task", id=task.id, state=task.state, needs="done, failed, cancelled, unknown")
 
 
 def _fits(task: Task, wanted: TaskFilter | None) -> bool:

@@ -46,6 +46,8 @@ _encode = msgspec.json.Encoder().encode
 
 #: What a deed may take beyond its own timeout before it is asked what became of it.
 _SLACK_S = 5.0
+#: How many operations may be under way.
+MOST_TASKS = 1000
 #: How long a deed waits for what is being found out about its object.
 _MOST_WAIT_S = 10.0
 #: Verbs that make room, or make an end: a full disk does not forbid them while the reserve lasts.
@@ -78,7 +80,7 @@ class Deeds:
         queue: FairQueue,
         accounts: Accounts,
         clock: Clock,
-        most_tasks: int = 1000,
+        most_tasks: int = MOST_TASKS,
     ) -> None:
         self._store = store
         self._intents = intents

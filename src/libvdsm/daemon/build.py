@@ -16,6 +16,7 @@ import msgspec
 
 from libvdsm import schema
 from libvdsm.access.access import Access
+from libvdsm.access.checks import AccessChecks
 from libvdsm.access.service import AccessService
 from libvdsm.audit.trail import AuditTrail
 from libvdsm.base.clock import Clock, SystemClock, timestamp
@@ -24,13 +25,14 @@ from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint
 from libvdsm.bindings.jsonrpc.http import JsonRpcHttpEndpoint
 from libvdsm.bridge.authority import Authority
 from libvdsm.bridge.bridge import FrontBridge
-from libvdsm.bridge.deeds import Deeds, Handler
+from libvdsm.bridge.deeds import MOST_TASKS, Deeds, Handler, makes_room
 from libvdsm.bridge.fairness import FairQueue, QueueLimits
 from libvdsm.bridge.idempotency import Answers
 from libvdsm.bridge.intents import Intents
 from libvdsm.bridge.limits import Accounts, IdentityLimits
 from libvdsm.bridge.own import OwnService
 from libvdsm.bridge.places import ObjectPlaces
+from libvdsm.bridge.planning import Check, Planner, store_gate, task_gate
 from libvdsm.bridge.recovery import Recovery
 from libvdsm.bridge.reports import Reports
 from libvdsm.bridge.snapshots import ObjectSnapshots
@@ -150,10 +152,26 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         clock=clock,
     )
     access_service = AccessService(access, store=store, clock=clock, places=places)
-    services = (OwnService(description.openrpc), InventoryService(inventory), TaskService(tasks), broker, access_service)
+    services: tuple[object, ...] = (
+        OwnService(description.openrpc),
+        InventoryService(inventory),
+        TaskService(tasks),
+        broker,
+        access_service,
+    )
+    planner = Planner(
+        methods=METHODS,
+        inventory=inventory,
+        tasks=tasks,
+        documents=documents,
+        ports=reached,
+        authorise=authority.require,
+        gates=(store_gate(store, makes_room), task_gate(tasks, accounts, MOST_TASKS)),
+        checks=_checks((*services, AccessChecks(access, access_service))),
+    )
     bridge = FrontBridge(
         methods=METHODS,
-        handlers=_handlers(services),
+        handlers=_handlers((*services, planner)),
         work=work,
         tasks=tasks,
         broker=broker,
@@ -229,6 +247,16 @@ def _handlers(services: Iterable[object]) -> dict[str, Handler]:
     }
     front = (name for name, entry in METHODS.items() if entry.subsystem == "front")
     return {name: _unfinished(name) for name in front} | found
+
+
+def _checks(services: Iterable[object]) -> dict[str, Check]:
+    """Who of ``services`` knows what speaks against a verb of the front: whoever has a check of its name."""
+    return {
+        name: getattr(service, f"check_{entry.attribute}")
+        for name, entry in METHODS.items()
+        for service in services
+        if entry.subsystem == "front" and hasattr(service, f"check_{entry.attribute}")
+    }
 
 
 def _unfinished(name: str) -> Handler:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import click
 
     from libvdsm.cli.description import Description
+    from libvdsm.cli.target import Target
 
 #: Seconds that completion may take to ask the daemon for names.
 COMPLETION_S = 1.5
@@ -25,19 +26,19 @@ COMPLETION_S = 1.5
 
 @dataclass(frozen=True)
 class App:
-    """The description and how sessions are opened: by URL and, for completion, with a bound on every wait in seconds."""
+    """The description and how sessions are opened: to which daemon and, for completion, with a bound on every wait in seconds."""
 
     description: Description
-    opener: Callable[[str, float | None], session.Session]
+    opener: Callable[[Target, float | None], session.Session]
 
     def open(self, ctx: click.Context) -> session.Session:
         """Open a session to the daemon that the command line names."""
-        return self.opener(settings(ctx, self.description).url, None)
+        return self.opener(settings(ctx, self.description).target, None)
 
     def complete_names(self, ctx: click.Context, object_type: str, incomplete: str) -> list[CompletionItem]:
         """Offer names and ids of objects; nothing if the daemon cannot be asked."""
         try:
-            with self.opener(settings(ctx, self.description).url, COMPLETION_S) as opened:
+            with self.opener(settings(ctx, self.description).target, COMPLETION_S) as opened:
                 found = session.names(opened, object_type, incomplete)
         except Failure:
             return []

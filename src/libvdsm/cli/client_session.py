@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from libvdsm.cli.failures import ApiFailure, ConnectionFailure, Exit, Failure, Refused
-from libvdsm.client.runtime.errors import AddressError, ApiError, ClientError, NoAnswerError, NotSentError, ProtocolError
+from libvdsm.client.runtime.errors import AddressError, ApiError, ClientError, NoAnswerError, NotSentError, ProtocolError, UntrustedError
 from libvdsm.client.runtime.sync.client import BaseClient
+from libvdsm.client.runtime.tls import Tls
 
 if TYPE_CHECKING:
     import socket
@@ -21,10 +22,14 @@ _POLL_S: Final = 30
 _CHUNK: Final = 65536
 
 
-def connect(url: str, limit_s: float | None = None) -> Session:
-    """Open a session; ``limit_s`` bounds every wait, in seconds. Raises ``Failure``."""
+def connect(
+    url: str, limit_s: float | None = None, *, ca: str | None = None, certificate: str | None = None, key: str | None = None
+) -> Session:
+    """Open a session; ``limit_s`` bounds every wait, in seconds; the files are for TLS. Raises ``Failure``."""
     with _failures():
-        client = BaseClient(url) if limit_s is None else BaseClient(url, connect_timeout=limit_s)
+        is_tls = url.startswith(("tls://", "https://"))
+        tls = Tls(ca=ca, certificate=certificate, key=key) if is_tls else None
+        client = BaseClient(url, tls=tls) if limit_s is None else BaseClient(url, connect_timeout=limit_s, tls=tls)
         try:
             client.open()
         except BaseException:
@@ -60,7 +65,7 @@ class ClientSession:
 
     def _read(self, topics: list[str], after: str | None, *, snapshot: bool) -> Iterator[Mapping[str, Any]]:
         if snapshot:
-            raise Failure("a snapshot needs a connection that stays open", remedy="Use a unix:// or tcp:// URL.", code=Exit.USAGE)
+            raise Failure("a snapshot needs a connection that stays open", remedy="Use a unix://, tls:// or tcp:// URL.", code=Exit.USAGE)
         while True:
             params: dict[str, Any] = {"topics": topics, "timeout": 0 if after is None else _POLL_S}
             answer = self.call("Event.read", params if after is None else params | {"after": after})
@@ -126,7 +131,9 @@ def _failures() -> Iterator[None]:
         document = {"code": error.code, "message": error.message, "data": dict(error.data)}
         raise Refused(ApiFailure.of(document)) from error
     except AddressError as error:
-        raise Failure(str(error), remedy="Correct --url or VDSM_URL.", code=Exit.USAGE) from error
+        raise Failure(str(error), remedy="Correct --url, --cert, --key or --ca.", code=Exit.USAGE) from error
+    except UntrustedError as error:
+        raise ConnectionFailure(str(error), remedy="Is --ca the CA of that host, and the address one of its names?") from error
     except NotSentError as error:
         raise ConnectionFailure(str(error), remedy="Is vdsmd running there? Say where with --url or VDSM_URL.") from error
     except NoAnswerError as error:

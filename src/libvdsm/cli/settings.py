@@ -5,22 +5,19 @@ They may stand before the command or after it; after it they win. The environmen
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from libvdsm.cli import formats, options, output
+from libvdsm.cli.target import DEFAULT_URL, URL_VARIABLE, VARIABLES, Target, find_target
 from libvdsm.cli.words import kebab
 
 if TYPE_CHECKING:
     from libvdsm.cli.description import Description
 
-DEFAULT_URL: Final = "unix:///run/libvdsm/vdsmd.sock"
-URL_VARIABLE: Final = "VDSM_URL"
-
-_URL: Final = "common_url"
+_TARGET: Final = "common_"
 _FORM: Final = "common_output"
 
 
@@ -34,7 +31,7 @@ class CommonOption(options.SchemaOption):
 class Settings:
     """The common options as they hold for one command."""
 
-    url: str
+    target: Target
     form: str | None  # None: none was asked for
     call_options: dict[str, Any]
 
@@ -43,10 +40,16 @@ def common_options(description: Description, taken: frozenset[str] = frozenset()
     """Return the common options, without those whose word the command needs for itself."""
     found: list[click.Option] = [
         CommonOption(
-            [_URL, "--url"],
+            [_TARGET + "url", "--url"],
             metavar="URL",
-            help=f"The daemon: unix:///PATH, tcp://, http:// or https://HOST:PORT. [{URL_VARIABLE}; {DEFAULT_URL}]",
+            help=f"The daemon: unix:///PATH, or tls://, https://, tcp:// or http://HOST:PORT. [{URL_VARIABLE}; {DEFAULT_URL}]",
         ),
+        CommonOption([_TARGET + "host", "--host"], metavar="HOST:PORT", help="The daemon at a TCP address, by TLS. [VDSM_HOST]"),
+        CommonOption(
+            [_TARGET + "cert", "--cert"], metavar="FILE", help="By TLS: your certificate; its key and ca.crt may lie beside it. [VDSM_CERT]"
+        ),
+        CommonOption([_TARGET + "key", "--key"], metavar="FILE", help="By TLS: the key of your certificate. [VDSM_KEY]"),
+        CommonOption([_TARGET + "ca", "--ca"], metavar="FILE", help="By TLS: the CA by which the daemon is known. [VDSM_CA; the system's]"),
         CommonOption(
             [_FORM, "-o", "--output"], type=click.Choice(formats.FORMATS), help="How to print results. [table on a terminal, else json]"
         ),
@@ -74,7 +77,7 @@ def settings(ctx: click.Context, description: Description) -> Settings:
         merged = {key: value for key, value in here.params.items() if value is not None} | merged
         here = here.parent
     return Settings(
-        url=merged.get(_URL) or os.environ.get(URL_VARIABLE) or DEFAULT_URL,
+        target=find_target({word: merged.get(_TARGET + word) for word in VARIABLES}),
         form=merged.get(_FORM),
         call_options=options.assemble(call_leaves(description), merged),
     )

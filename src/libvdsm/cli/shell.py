@@ -10,13 +10,15 @@ from libvdsm.cli import completion, special, verbs
 from libvdsm.cli.app import App
 from libvdsm.cli.description import load
 from libvdsm.cli.failures import Exit, Failure, exit_table
-from libvdsm.cli.settings import URL_VARIABLE, common_options
+from libvdsm.cli.settings import common_options
+from libvdsm.cli.target import FILE_VARIABLE, VARIABLES
 from libvdsm.cli.words import kebab
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from libvdsm.cli.session import Session
+    from libvdsm.cli.target import Target
 
 
 class Noun(click.Group):
@@ -102,7 +104,9 @@ class Root(click.Group):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """Write the environment and the exit codes."""
-        formatter.write(f"\nEnvironment:\n  {URL_VARIABLE}  the daemon, where --url is not given\n\nExit codes:\n{exit_table()}\n")
+        known = "".join(f"  {variable:13} as --{word}, where it is not given\n" for word, variable in VARIABLES.items())
+        file = f"  {FILE_VARIABLE:13} a TOML file with these words, read last [~/.config/libvdsm/vdsmsh.toml]\n"
+        formatter.write(f"\nEnvironment:\n{known}{file}\nExit codes:\n{exit_table()}\n")
 
 
 def _write_commands(formatter: click.HelpFormatter, title: str, summaries: dict[str, str]) -> None:
@@ -122,7 +126,7 @@ def _version_option(app: App) -> click.Option:
     return click.Option(["--version"], is_flag=True, expose_value=False, is_eager=True, callback=show, help="Show the version and exit.")
 
 
-def run(arguments: Sequence[str], opener: Any = None) -> int:  # noqa: ANN401 - Callable[[str, float | None], Session]
+def run(arguments: Sequence[str], opener: Any = None) -> int:  # noqa: ANN401 - Callable[[Target, float | None], Session]
     """Run a command line; the result is the exit code."""
     completion.register()
     root = Root(App(load(), opener or _open))
@@ -143,7 +147,7 @@ def run(arguments: Sequence[str], opener: Any = None) -> int:  # noqa: ANN401 - 
     return found if isinstance(found, int) else Exit.DONE
 
 
-def _open(url: str, limit_s: float | None) -> Session:
+def _open(target: Target, limit_s: float | None) -> Session:
     from libvdsm.cli.client_session import connect
 
-    return connect(url, limit_s)
+    return connect(target.url, limit_s, ca=target.ca, certificate=target.cert, key=target.key)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from libvdsm.cli import completion, console, options, verbs, watch
+from libvdsm.cli import completion, console, options, pki, verbs, watch
 from libvdsm.cli.failures import Exit, Failure
 from libvdsm.cli.locate import explaining
 from libvdsm.cli.session import resolve
@@ -242,4 +242,5 @@ TOP: Final[dict[str, Callable[[App], click.Command]]] = {
     "call": raw_call,
     "completion": completion_script,
     "events": events,
+    "pki": pki.pki,
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from libvdsm.cli import shell
 from libvdsm.cli.failures import ApiFailure, Failure, Refused
+from libvdsm.cli.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -58,6 +59,7 @@ class FakeSession:
     asked: list[dict[str, Any]] = field(default_factory=list)
     stream: Stream | None = None
     url: str = ""
+    target: Target = field(default_factory=Target)
     closed: bool = False
 
     def call(self, method: str, params: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> Any:
@@ -126,6 +128,7 @@ class Shell:
         out, err = self._capture()
         return Ran(int(code), out, err)
 
-    def _open(self, url: str, _limit_s: float | None) -> FakeSession:
-        self.session.url = url
+    def _open(self, target: Target, _limit_s: float | None) -> FakeSession:
+        self.session.url = target.url
+        self.session.target = target
         return self.session

@@ -119,3 +119,51 @@ def _checksum(octets: bytes, sums: tuple[int, int], *, is_little: bool) -> tuple
         first = (first + even + second) & _MASK
         second = (second + odd + first) & _MASK
     return first, second
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a frame says of the database."""
+
+    number: int  # counted from 1
+    octets: bytes
+    pages_at_commit: int  # the size of the database if it commits; else 0
+
+
+def salvage(octets: bytes) -> list[Page]:
+    """All pages of sound frames up to the last commit, also behind frames that are unsound.
+
+    A checksum continues the one before. Behind an unsound frame it is taken up again from what that frame tells or from what
+    it holds, whichever the next frame agrees with, so one flipped bit costs one page.
+    """
+    if len(octets) < HEADER_OCTETS:
+        return []
+    magic, _, page_octets, _, salt_1, salt_2, *_ = _HEADER.unpack_from(octets)
+    size = FRAME_HEADER_OCTETS + page_octets
+    is_little = magic != _MAGIC_BIG
+    candidates = {_checksum(octets[: HEADER_OCTETS - 8], (0, 0), is_little=is_little), _HEADER.unpack_from(octets)[6:]}
+    pages: list[Page] = []
+    end = 0
+    for start in range(HEADER_OCTETS, len(octets) - size + 1, size):
+        number, commits, *salts, sum_1, sum_2 = _FRAME.unpack_from(octets, start)
+        if tuple(salts) != (salt_1, salt_2) and not _later_frames(octets[start + size :], size, (salt_1, salt_2)):
+            break
+        frame, told = octets[start : start + size], (sum_1, sum_2)
+        computed = {_frame_sum(frame, sums, is_little=is_little) for sums in candidates}
+        if told in computed:
+            pages.append(Page(number, frame[FRAME_HEADER_OCTETS:], commits))
+            end = len(pages) if commits else end
+            candidates = {told}
+        else:
+            candidates = {told, *computed}
+    return pages[:end]
+
+
+def _frame_sum(frame: bytes, sums: tuple[int, int], *, is_little: bool) -> tuple[int, int]:
+    return _checksum(frame[FRAME_HEADER_OCTETS:], _checksum(frame[:8], sums, is_little=is_little), is_little=is_little)
+
+
+def _later_frames(octets: bytes, size: int, salts: tuple[int, int]) -> bool:
+    """Whether the log goes on behind a frame that seems to be of another one."""
+    places = range(0, len(octets) - size + 1, size)
+    return any(_FRAME.unpack_from(octets, start)[2:4] == salts for start in places)

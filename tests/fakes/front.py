@@ -27,7 +27,8 @@ from libvdsm.bridge.reports import Reports
 from libvdsm.bridge.snapshots import ObjectSnapshots
 from libvdsm.bridge.tickets import Tickets
 from libvdsm.bridge.work import Work
-from libvdsm.broker.broker import Broker, Visibility
+from libvdsm.broker.broker import Broker
+from libvdsm.broker.visibility import Visibility
 from libvdsm.interfaces.audit import Deed
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.errors import Unsupported
@@ -149,15 +150,17 @@ class Front:
         self.port = FakePort()
         self.scheduled: list[Callable[[], None]] = []
         self.later: list[tuple[float, Callable[[], None]]] = []
+        self.places = ObjectPlaces(self.inventory, self.tasks)
         self.broker = Broker(
             journal=self.journal,
-            visibility=Visibility({"vm": "vm.read", "task": "task.read", "host": "host.read"}),
+            visibility=Visibility(self.places),
             snapshots=ObjectSnapshots(inventory=self.inventory, tasks=self.tasks, journal=self.journal, clock=self.clock),
             schedule=self.scheduled.append,
         )
         self.tickets = Tickets(self.clock, later=lambda s, f: self.later.append((s, f)))
-        self.places = ObjectPlaces(self.inventory, self.tasks)
         self.access = Access(administrators=[0], allow_anonymous=False, store=self.store, clock=self.clock)
+        self.inventory.on_new("vm", self.access.object_added)
+        self.inventory.vms.on_removed.append(self.access.object_removed)
         self.work = Work(ports={"virt": self.port}, inventory=self.inventory, documents=self.documents)
         self.trail = RecordedTrail()
         self.authority = Authority(self.places)

@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 #: How long a change of the host's clock may go unnoticed by what expires.
 LOOK_S: Final = 10.0
+#: How long the grants for an object outlive it, so that its end is still heard of.
+GONE_S: Final = 60.0
 #: Identities whose rights are remembered; they are computed anew when forgotten.
 _REMEMBERED: Final = 10_000
 #: What only the kernel or the daemon itself can vouch for: nobody is called so by a certificate.
@@ -67,6 +69,7 @@ class Access:
         self._attempts = Attempts(self._clock)
         self._callers: dict[str, WeakSet[Caller]] = {}
         self._tokens_of: WeakKeyDictionary[Caller, str] = WeakKeyDictionary()  # the ids of those by which callers are known
+        self._gone: dict[tuple[str, str], float] = {}  # objects for which there are grants, and since when they are gone
         self._rights: dict[str, tuple[tuple[str, ...], Rights]] = {}
         if later is not None:
             later(LOOK_S, self._look_again)
@@ -168,12 +171,13 @@ class Access:
                 caller.revoke(reason)
 
     def object_removed(self, type: str, id: str) -> None:
-        """An object is gone: so are the grants for it, lest they be for another one that gets its id."""
-        gone = self.grants.about(type, id)
-        for grant in gone:
-            self.grants.suspend(grant.id)
-            self.grants.forget(grant.id)
-        self.changed({grant.identity for grant in gone})
+        """An object is gone: so are the grants for it, as soon as those who have them have heard of it."""
+        if self.grants.about(type, id):
+            self._gone[type, id] = self._clock.monotonic()
+
+    def object_added(self, type: str, id: str) -> None:
+        """An object is new, not merely new to us: what was granted for one of that id before was not meant for it."""
+        self._forget_about(type, id)
 
     def look(self) -> None:
         """End what has expired."""
@@ -182,6 +186,9 @@ class Access:
             self.grants.suspend(grant.id)
             self.grants.forget(grant.id)
         self.changed({grant.identity for grant in gone})
+        now = self._clock.monotonic()
+        for type, id in [object for object, since in self._gone.items() if now - since >= GONE_S]:
+            self._forget_about(type, id)
         for id in self.tokens.expired():
             self.tokens.suspend(id)
             self.end_token(id, "its token has expired")
@@ -196,6 +203,14 @@ class Access:
             self._later(max(wait, 0.0) + 0.001, self.look)
 
     # --- within ---
+
+    def _forget_about(self, type: str, id: str) -> None:
+        self._gone.pop((type, id), None)
+        gone = self.grants.about(type, id)
+        for grant in gone:
+            self.grants.suspend(grant.id)
+            self.grants.forget(grant.id)
+        self.changed({grant.identity for grant in gone})
 
     def _redeem(self, token: str, address: str) -> Kept:
         if self._attempts.too_many(address):

@@ -23,7 +23,7 @@ class ObjectSnapshots:
 
     def shown(self, sequence: int) -> Iterator[Shown]:
         """See ``Snapshots``."""
-        for type, id, topic, revision, document in self._objects():
+        for type, id, project, topic, revision, document in self._objects():
             event = snapshot_event(
                 epoch=self._journal.epoch,
                 sequence=sequence,
@@ -33,12 +33,13 @@ class ObjectSnapshots:
                 id=id,
                 revision=revision,
                 document=document,
+                project=project,
             )
-            yield Shown(topic, type, event)
+            yield Shown(topic, type, id, project, event)
 
-    def _objects(self) -> Iterator[tuple[str, str, str, int, bytes]]:
+    def _objects(self) -> Iterator[tuple[str, str, str, str, int, bytes]]:
         for known in (self._inventory.hosts, self._inventory.vms):
             for item in known:
-                yield known.type, item.id, known.topic(item.id), item.revision, item.fragment
+                yield known.type, item.id, item.project, known.topic(item.id), item.revision, item.fragment
         for task in self._tasks:
-            yield "task", task.id, f"task.{task.id}", task.revision, task.fragment
+            yield "task", task.id, task.project, f"task.{task.id}", task.revision, task.fragment

@@ -15,6 +15,7 @@ import msgspec
 from libvdsm.base.errors import ApiError
 from libvdsm.broker.reading import TURN, Gap, Reading, place, token
 from libvdsm.broker.topics import matcher
+from libvdsm.broker.visibility import Visibility
 from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, NeedsConnection, ObjectNotFound
 from libvdsm.interfaces.generated.types import EventReadParams, EventSubscribeParams, EventUnsubscribeParams
@@ -26,10 +27,12 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An object for a snapshot: its topic, its type, and the encoded ``Event`` that shows it."""
+    """An object for a snapshot: its topic, what makes it visible, and the encoded ``Event`` that shows it."""
 
     topic: str
     type: str
+    id: str
+    project: str  # empty: it belongs to none
     event: bytes
 
 
@@ -41,32 +44,33 @@ class Snapshots(Protocol):
         ...
 
 
-class Visibility:
-    """Which records a caller may see: those of types whose getter it may call."""
-
-    def __init__(self, permissions: dict[str, str]) -> None:
-        """``permissions``: the getter's permission by object type."""
-        self._permissions = permissions
-
-    def types(self, caller: Caller) -> frozenset[str]:
-        """The object types that ``caller`` may see."""
-        return frozenset(type for type, permission in self._permissions.items() if permission in caller.permissions)
-
-
 class _Subscription:
-    __slots__ = ("cursor", "fetched", "fits", "gap", "head", "id", "is_waiting", "pending", "sink", "types")
+    __slots__ = ("caller", "cursor", "fetched", "fits", "gap", "head", "id", "is_waiting", "pending", "renew", "sink", "view")
 
-    def __init__(self, id: str, sink: Sink, fits: Callable[[str], bool], types: frozenset[str], cursor: int) -> None:
+    def __init__(self, id: str, caller: Caller, sink: Sink, fits: Callable[[str], bool], visibility: Visibility, cursor: int) -> None:
         self.id = id
+        self.caller = caller
         self.sink = sink
         self.fits = fits
-        self.types = types
+        self.view = visibility.view(caller)
         self.cursor = cursor
         self.gap: Gap | None = None
         self.fetched: deque[Entry] = deque()  # records from the disk that follow the cursor
-        self.pending: deque[tuple[bytes, int]] = deque()  # a snapshot's events, each with the sequence to resume from
+        self.pending: deque[tuple[Shown, int]] = deque()  # a snapshot's objects, each with the sequence to resume from
         self.is_waiting = False  # for its sink to drain, or for the disk
         self.head = b'{"subscriptionId":' + _encode(id) + b',"resume":"'
+
+        def renew() -> None:
+            """The caller's rights have changed: so has what he sees."""
+            self.view = visibility.view(caller)
+
+        self.renew = renew
+        caller.on_change.append(renew)
+
+    def end(self) -> None:
+        """Nobody listens any more."""
+        if self.renew in self.caller.on_change:
+            self.caller.on_change.remove(self.renew)
 
 
 class Broker:
@@ -120,10 +124,11 @@ class Broker:
         id = subscription_id if subscription_id is not None else _free_id(mine)
         if id in mine:
             raise AlreadyExists(type="subscription", id=id)
+        fits = matcher(topics)
         cursor, gap = place(self._journal, after)
         if snapshot:
             cursor = self._journal.next_sequence() - 1  # what is shown includes what is not committed yet
-        made = _Subscription(id, sink, matcher(topics), self._visibility.types(caller), cursor)
+        made = _Subscription(id, caller, sink, fits, self._visibility, cursor)
         made.gap = gap
         if snapshot:
             self._fill_snapshot(made)
@@ -136,16 +141,18 @@ class Broker:
         if caller.sink is None:
             raise NeedsConnection(method="Event.unsubscribe")
         mine = self._by_sink.get(caller.sink, {})
-        if mine.pop(params.subscription_id, None) is None:
+        ended = mine.pop(params.subscription_id, None)
+        if ended is None:
             raise ObjectNotFound(type="subscription", id=params.subscription_id)
+        ended.end()
         if not mine:
             self._by_sink.pop(caller.sink, None)
         return b"{}"
 
     def event_read(self, caller: Caller, params: EventReadParams) -> bytes | Awaitable[bytes]:
         """Events after a token, or after the present; waits for the first when asked to."""
-        types = self._visibility.types(caller)
-        reading = Reading(self._journal, params.after, matcher(params.topics), types, params.limit)
+        fits, view = matcher(params.topics), self._visibility.view
+        reading = Reading(self._journal, params.after, lambda entry: view(caller).sees(entry) and fits(entry.topic), params.limit)
         if not reading.is_near:
             return self._read_far(reading, params.timeout)
         reading.collect_near()
@@ -155,7 +162,8 @@ class Broker:
 
     def release(self, sink: Sink) -> None:
         """The connection is gone: so are its subscriptions."""
-        self._by_sink.pop(sink, None)
+        for ended in self._by_sink.pop(sink, {}).values():
+            ended.end()
 
     def subscriptions(self) -> int:
         """How many there are."""
@@ -190,10 +198,11 @@ class Broker:
         A token tells only of what is committed, because other numbers may be given out again after a crash: who resumes
         after the last hears of what was under way a second time.
         """
-        shown = [s.event for s in self._snapshots.shown(made.cursor) if s.type in made.types and made.fits(s.topic)]
-        made.pending.extend((event, 0) for event in shown[:-1])
+        sees = made.view.sees_object
+        shown = [s for s in self._snapshots.shown(made.cursor) if sees(s.type, s.id, s.project) and made.fits(s.topic)]
+        made.pending.extend((each, 0) for each in shown[:-1])
         committed = min(made.cursor, self._journal.last)
-        made.pending.extend((event, committed) for event in shown[-1:])
+        made.pending.extend((each, committed) for each in shown[-1:])
 
     def _committed(self) -> None:
         for reader in self._readers:
@@ -225,8 +234,9 @@ class Broker:
                 return False
             if not subscription.pending:
                 break
-            event, resume = subscription.pending.popleft()
-            sink.deliver(subscription.head + self._token(resume) + b'","event":' + event + b"}")
+            shown, resume = subscription.pending.popleft()
+            if subscription.view.sees_object(shown.type, shown.id, shown.project):
+                sink.deliver(subscription.head + self._token(resume) + b'","event":' + shown.event + b"}")
         if subscription.pending:
             return True
         return self._deliver_records(subscription)
@@ -246,7 +256,7 @@ class Broker:
                 self._skip_to(subscription, entry.sequence)
                 self._deliver_gap(subscription)
             subscription.cursor = entry.sequence
-            if entry.type in subscription.types and subscription.fits(entry.topic):
+            if (entry.type in subscription.view.whole or subscription.view.sees(entry)) and subscription.fits(entry.topic):
                 sink.deliver(subscription.head + self._rest(entry))
                 if sink.is_full():
                     subscription.fetched = deque(islice(fetched, number, None))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,10 +56,10 @@ def place(journal: Journal, token: str | None) -> tuple[int, Gap | None]:
 class Reading:
     """One page of records: begins after a cursor, ends when it is full or a gap lies in the way."""
 
-    def __init__(self, journal: Journal, after: str | None, fits: Callable[[str], bool], types: Collection[str], limit: int) -> None:
+    def __init__(self, journal: Journal, after: str | None, shows: Callable[[Entry], bool], limit: int) -> None:
+        """``shows``: whether a record is wanted, and the reader may see it now."""
         self._journal = journal
-        self._fits = fits
-        self._types = types
+        self._shows = shows
         self._limit = limit
         self._is_cut = False
         self._found: list[Entry] = []
@@ -104,7 +104,7 @@ class Reading:
                 if self._is_cut:
                     return
             self._cursor = entry.sequence
-            if entry.type in self._types and self._fits(entry.topic):
+            if self._shows(entry):
                 self._found.append(entry)
                 if len(self._found) == self._limit:
                     return

@@ -38,7 +38,8 @@ from libvdsm.bridge.reports import Reports
 from libvdsm.bridge.snapshots import ObjectSnapshots
 from libvdsm.bridge.tickets import Tickets
 from libvdsm.bridge.work import Work
-from libvdsm.broker.broker import Broker, Visibility
+from libvdsm.broker.broker import Broker
+from libvdsm.broker.visibility import Visibility
 from libvdsm.daemon.config import Config
 from libvdsm.daemon.ports import IpcPort, LocalPort
 from libvdsm.daemon.subsystems import SUBSYSTEMS, build_subsystem
@@ -48,7 +49,6 @@ from libvdsm.interfaces.endpoint import Endpoints, PeerCertificate
 from libvdsm.interfaces.generated.errors import Unsupported
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.messages import ReportTls
-from libvdsm.interfaces.method import MethodEntry
 from libvdsm.interfaces.store import Store
 from libvdsm.interfaces.worker_port import WorkerPort
 from libvdsm.inventory.inventory import Inventory
@@ -123,14 +123,16 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
     inventory = Inventory(recorder=recorder, documents=documents, clock=clock, host=_own_host_members(clock, description))
     tasks = Tasks(recorder=recorder, clock=clock, store=store)
     tickets = Tickets(clock, later=loop.call_later)
+    places = ObjectPlaces(inventory, tasks)
     broker = Broker(
         journal=journal,
-        visibility=Visibility(_getters(METHODS)),
+        visibility=Visibility(places),
         snapshots=ObjectSnapshots(inventory=inventory, tasks=tasks, journal=journal, clock=clock),
         schedule=loop.call_soon,
     )
-    places = ObjectPlaces(inventory, tasks)
     access = Access(administrators=administrators, allow_anonymous=config.insecure, store=store, clock=clock, later=loop.call_later)
+    inventory.on_new("vm", access.object_added)
+    inventory.vms.on_removed.append(access.object_removed)
     reports = Reports(inventory=inventory, tasks=tasks, tickets=tickets, later=loop.call_later)
     ports, local = _ports(config, reports)
     reached: dict[str, WorkerPort] = {**ports, **{port.name: port for port in local}}
@@ -264,12 +266,6 @@ def _unfinished(name: str) -> Handler:
         raise Unsupported(feature=name, reason="it is being built")
 
     return refuse
-
-
-def _getters(methods: Mapping[str, MethodEntry]) -> dict[str, str]:
-    """The permission to read, by object type: that of its getter."""
-    names = {"vm": "VM.get", "task": "Task.get", "host": "Host.getInfo"}
-    return {type: permission for type, name in names.items() if (permission := methods[name].permission) is not None}
 
 
 class _CompiledHead(msgspec.Struct):

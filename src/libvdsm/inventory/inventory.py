@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -102,6 +102,15 @@ class Inventory:
                 document |= {"state": "unknown", "stateReason": reason}
                 self.vms.put(item.id, document, _DAEMON)
                 item.stats = _not_refreshed(item.stats, error, reason)
+
+    def on_new(self, type: str, tell: Callable[[str, str], None]) -> None:
+        """Have ``tell`` hear of objects that come to be; not of those that are merely found after a start."""
+
+        def hear(type: str, id: str) -> None:
+            if self.is_seen(type):
+                tell(type, id)
+
+        self._objects(type).on_added.append(hear)
 
     def is_seen(self, type: str) -> bool:
         """Whether all objects of a type (or a sample: ``host.stats``) were reported at least once."""

@@ -44,7 +44,7 @@ class Objects:
         self._topic = topic
         self._items: dict[str, Item] = {}
         self._ids: list[str] = []
-        #: Who is told the type and id of every object that is new, before it is recorded; and of every one that is gone, after.
+        #: Who is told the type and id of every object that is new to us, before it is recorded; and of every one that is gone, after.
         self.on_added: list[Callable[[str, str], None]] = []
         self.on_removed: list[Callable[[str, str], None]] = []
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libvdsm.broker.topics import matcher
-from libvdsm.interfaces.caller import Caller
+from libvdsm.interfaces.caller import Caller, Rights
 from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, NeedsConnection, ObjectNotFound
 from libvdsm.journal.memory import MemoryJournal
 from tests.fakes.front import RESYNC, VM_1, VM_2, FakeSink, Front
@@ -169,7 +169,7 @@ def test_subscriber_sees_only_what_it_may_read(front: Front) -> None:
     """Events are filtered by the getter's permission."""
     sink = FakeSink()
     caller = connected(front, sink)
-    caller.permissions = frozenset({"event.read", "host.read"})
+    caller.entitle((), Rights(frozenset({"event.read", "host.read"})))
     front.now("Event.subscribe", {"snapshot": True}, caller)
     front.observe(VM_1)
     front.run_scheduled()

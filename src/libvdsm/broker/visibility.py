@@ -1,0 +1,99 @@
+"""Who sees which records: those of objects that he could read, by the same rule as their getters (DESIGN 7).
+
+Callers who see the same are one class. What a class sees is decided once for each record, however many subscriptions it has;
+for those who may read a type everywhere nothing is asked but the type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Final
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from libvdsm.interfaces.caller import Caller, Rights
+from libvdsm.interfaces.generated.methods import METHODS
+from libvdsm.interfaces.generated.permissions import OBJECTS
+from libvdsm.interfaces.journal import Entry
+from libvdsm.interfaces.permission import ObjectEntry
+from libvdsm.interfaces.place import Places
+
+#: Records about which a class remembers whether it sees them.
+_REMEMBERED: Final = 512
+#: What following events at all needs.
+_FOLLOW: Final = METHODS["Event.subscribe"].permission
+
+
+class View:
+    """What one class of callers sees."""
+
+    __slots__ = ("__weakref__", "_answers", "_identity", "_objects", "_partly", "_places", "_rights", "whole")
+
+    def __init__(self, objects: Mapping[str, ObjectEntry], places: Places, rights: Rights, identity: str) -> None:
+        self._objects = objects
+        self._places = places
+        self._rights = rights
+        self._identity = identity
+        self._answers: dict[int, bool] = {}
+        follows = _FOLLOW is None or rights.anywhere(_FOLLOW)
+        #: Types of which it sees everything.
+        self.whole = frozenset(type for type, entry in objects.items() if follows and entry.permission in rights.everywhere)
+        self._partly = frozenset(type for type, entry in objects.items() if follows and entry.has_project) - self.whole
+
+    def sees(self, entry: Entry) -> bool:
+        """Whether it sees a record."""
+        if entry.type in self.whole:
+            return True
+        if entry.type not in self._partly:
+            return False
+        known = self._answers.get(entry.sequence)
+        if known is None:
+            if len(self._answers) >= _REMEMBERED:
+                self._answers.clear()
+            known = self._answers[entry.sequence] = self.sees_object(entry.type, entry.id, entry.project)
+        return known
+
+    def sees_object(self, type: str, id: str, project: str) -> bool:
+        """Whether it sees an object, or saw it while it was in ``project``."""
+        if type in self.whole:
+            return True
+        if type not in self._partly:
+            return False
+        permission, where = self._objects[type].permission, project or None
+        if self._rights.allows(permission, type=type, id=id, project=where):
+            return True
+        place = self._places.find(type, id)
+        if place is None:
+            return False
+        if place.owner is not None and place.owner == self._identity:
+            return True
+        return place.subject is not None and self._rights.allows(permission, type=place.subject[0], id=place.subject[1], project=where)
+
+
+class Visibility:
+    """The views of all callers."""
+
+    def __init__(self, places: Places, objects: Mapping[str, ObjectEntry] = OBJECTS) -> None:
+        self._places = places
+        self._objects = objects
+        self._permissions = frozenset(entry.permission for entry in objects.values())
+        self._classes: WeakValueDictionary[Hashable, View] = WeakValueDictionary()
+        self._views: WeakKeyDictionary[Caller, tuple[Rights, str, View]] = WeakKeyDictionary()
+
+    def view(self, caller: Caller) -> View:
+        """What ``caller`` sees as his rights are now."""
+        known = self._views.get(caller)
+        if known is not None and known[0] is caller.rights and known[1] == caller.identity:
+            return known[2]
+        rights, identity = caller.rights, caller.identity
+        key = self._class(rights, identity)
+        view = self._classes.get(key)
+        if view is None:
+            view = self._classes[key] = View(self._objects, self._places, rights, identity)
+        self._views[caller] = (rights, identity, view)
+        return view
+
+    def _class(self, rights: Rights, identity: str) -> Hashable:
+        """What decides; who sees everything sees nothing more as an owner, so his name does not matter."""
+        owner = "" if self._permissions <= rights.everywhere else identity
+        scoped = (frozenset(rights.projects.items()), frozenset(rights.objects.items()), frozenset(rights.placed.items()))
+        return (owner, rights.everywhere, *scoped)

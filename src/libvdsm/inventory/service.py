@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.errors import InvalidParams, ObjectNotFound, SubsystemUnavailable
+from libvdsm.interfaces.generated.permissions import OBJECTS
 from libvdsm.interfaces.generated.types import (
     VM,
     HostGetInfoParams,
@@ -29,6 +30,8 @@ from libvdsm.inventory.states import VM_ACTIONS
 _encode = msgspec.json.Encoder().encode
 _split = msgspec.json.Decoder(dict[str, Raw]).decode
 
+#: What shows a virtual machine.
+READ = OBJECTS["vm"].permission
 _VM_MEMBERS = frozenset(VM.__struct_encode_fields__)
 _STATS_MEMBERS = frozenset(VmStats.__struct_encode_fields__)
 #: Of a state that nobody knows: it refuses nothing.
@@ -43,9 +46,9 @@ class InventoryService:
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
 
-    def vm_list(self, _caller: Caller, params: VmListParams) -> bytes | Awaitable[bytes]:
-        """A page in the order of ids; whole documents are spliced as they lie."""
-        return self._once_seen("vm", "virt", lambda: self._list(params))
+    def vm_list(self, caller: Caller, params: VmListParams) -> bytes | Awaitable[bytes]:
+        """A page of what the caller may see, in the order of ids; whole documents are spliced as they lie."""
+        return self._once_seen("vm", "virt", lambda: self._list(caller, params))
 
     def vm_get(self, _caller: Caller, params: VmGetParams) -> bytes | Awaitable[bytes]:
         """One document."""
@@ -55,11 +58,11 @@ class InventoryService:
             return show(item)
         return self._once_seen("vm", "virt", lambda: show(self._vm(params.vm_id)))
 
-    def vm_get_stats(self, _caller: Caller, params: VmGetStatsParams) -> bytes | Awaitable[bytes]:
-        """Encoded statistics, spliced as they lie unless groups are selected."""
+    def vm_get_stats(self, caller: Caller, params: VmGetStatsParams) -> bytes | Awaitable[bytes]:
+        """Encoded statistics of what the caller may see, spliced as they lie unless groups are selected."""
         if self._inventory.is_seen("vm"):
-            return self._stats(params)
-        return self._once_seen("vm", "virt", lambda: self._stats(params))
+            return self._stats(caller, params)
+        return self._once_seen("vm", "virt", lambda: self._stats(caller, params))
 
     def host_get_info(self, _caller: Caller, _params: HostGetInfoParams) -> bytes | Awaitable[bytes]:
         """The host's document."""
@@ -75,9 +78,11 @@ class InventoryService:
             raise ObjectNotFound(type="vm", id=id)
         return item
 
-    def _list(self, params: VmListParams) -> bytes:
+    def _list(self, caller: Caller, params: VmListParams) -> bytes:
         vms = self._inventory.vms
         found: Iterable[Item] = vms if params.after is None else vms.after(params.after)
+        if READ not in caller.permissions:
+            found = filter(_shown_to(caller), found)
         if params.filter is not None:
             fits = _filter(params.filter)
             found = (item for item in found if fits(item))
@@ -89,12 +94,14 @@ class InventoryService:
             body += b',"next":' + _encode(shown[-1].id)
         return body + b"}"
 
-    def _stats(self, params: VmGetStatsParams) -> bytes:
+    def _stats(self, caller: Caller, params: VmGetStatsParams) -> bytes:
         vms = self._inventory.vms
-        if params.vm_ids is None:
-            parts = [item.stats for item in vms]
-        else:
-            parts = [item.stats for item in map(vms.get, sorted(set(params.vm_ids))) if item is not None]
+        found: Iterable[Item] = vms
+        if params.vm_ids is not None:
+            found = (item for item in map(vms.get, sorted(set(params.vm_ids))) if item is not None)
+        if READ not in caller.permissions:
+            found = filter(_shown_to(caller), found)
+        parts = [item.stats for item in found]
         if params.fields is not None:
             keep = _wanted(params.fields, _STATS_MEMBERS) | {"vmId", "state"}
             parts = [_encode({name: raw for name, raw in _split(part).items() if name in keep}) for part in parts]
@@ -114,6 +121,12 @@ class InventoryService:
             reason = str(self._inventory.condition_of(subsystem).get("reason", "it has not reported yet"))
             raise SubsystemUnavailable(subsystem=subsystem, reason=reason) from None
         return answer()
+
+
+def _shown_to(caller: Caller) -> Callable[[Item], bool]:
+    """Whether a virtual machine is shown to a caller who may not read all of them."""
+    allows = caller.rights.allows
+    return lambda item: allows(READ, type="vm", id=item.id, project=item.project)
 
 
 def _wanted(fields: Sequence[str], members: frozenset[str]) -> set[str]:
@@ -155,6 +168,8 @@ def _filter(wanted: VmFilter) -> Callable[[Item], bool]:
 
     def fits(item: Item) -> bool:
         if ids is not None and item.id not in ids:
+            return False
+        if wanted.project is not None and item.project != wanted.project:
             return False
         if states is not None and item.state not in states:
             return False

@@ -9,6 +9,7 @@ from itertools import islice
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.errors import InvalidParams, NotACancellableTask, WrongState
+from libvdsm.interfaces.generated.permissions import OBJECTS
 from libvdsm.interfaces.generated.types import (
     TaskCancelParams,
     TaskDeleteParams,
@@ -17,8 +18,11 @@ from libvdsm.interfaces.generated.types import (
     TaskListParams,
     TaskWaitParams,
 )
+from libvdsm.interfaces.place import may_see
 from libvdsm.tasks.tasks import Task, Tasks
 
+#: What shows a task.
+READ = OBJECTS["task"].permission
 #: Digits of the greatest place that fits a JSON integer.
 _MOST_DIGITS = 16
 
@@ -29,9 +33,11 @@ class TaskService:
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
 
-    def task_list(self, _caller: Caller, params: TaskListParams) -> bytes:
-        """A page, newest first; the cursor is the place of the last task of the page before."""
+    def task_list(self, caller: Caller, params: TaskListParams) -> bytes:
+        """A page of what the caller may see, newest first; the cursor is the place of the last task of the page before."""
         found = (task for task in self._tasks if _fits(task, params.filter))
+        if READ not in caller.permissions:
+            found = (task for task in found if may_see(caller, READ, task.place()))
         if params.after is not None:
             last = _place(params.after)
             found = (task for task in found if task.number < last)

@@ -19,6 +19,7 @@ from libvdsm.base.clock import Clock, timestamp
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.generated.errors import ObjectNotFound, WrongState
 from libvdsm.interfaces.messages import Cause
+from libvdsm.interfaces.place import Place
 from libvdsm.interfaces.store import Store
 from libvdsm.journal.recorder import Recorder, merge_patch
 
@@ -61,6 +62,10 @@ class Task:
     def has_ended(self) -> bool:
         """Whether its final state is reached."""
         return self.state in FINAL_STATES
+
+    def place(self) -> Place:
+        """Where it stands: with its object as that was when it was made, and with whoever asked for it."""
+        return Place("task", self.id, self.project or None, self.subject, self.identity)
 
     def cause(self) -> Cause:
         """This task as the cause of a change."""

@@ -53,8 +53,8 @@ from libvdsm.interfaces.store import Store
 from libvdsm.interfaces.worker_port import WorkerPort
 from libvdsm.inventory.inventory import Inventory
 from libvdsm.inventory.service import InventoryService
-from libvdsm.journal.memory import MemoryDocuments, MemoryJournal
 from libvdsm.journal.recorder import Recorder
+from libvdsm.journal.stored import StoredDocuments, StoredJournal
 from libvdsm.tasks.service import TaskService
 from libvdsm.tasks.tasks import Tasks
 from libvdsm.transports.config import ListenerPolicy
@@ -117,8 +117,8 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
     """The front's rooms; called in the thread of the running loop."""
     loop = asyncio.get_running_loop()
     clock = SystemClock()
-    journal = MemoryJournal()
-    documents = MemoryDocuments()
+    journal = StoredJournal(store, clock)
+    documents = StoredDocuments(store)
     recorder = Recorder(journal, clock)
     inventory = Inventory(recorder=recorder, documents=documents, clock=clock, host=_own_host_members(clock, description))
     tasks = Tasks(recorder=recorder, clock=clock, store=store)

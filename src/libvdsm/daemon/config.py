@@ -93,7 +93,18 @@ class TlsConfig:
     client_ca: Path | None = None  # PEM: CAs of clients beside our own
     names: tuple[str, ...] = ()  # further names and addresses in the certificate that we make
     minimum: str = "1.3"  # 1.3 | 1.2
+    identities: Mapping[str, str] = field(default_factory=dict)  # whom certificates of others speak for, by fingerprint or SAN
     client_certificates: str = "optional"  # optional | required: without one, nothing but Certificate.enrol can be called
+
+
+@dataclass(frozen=True, slots=True)
+class StateConfig:
+    """Table ``[state]``: how much is kept."""
+
+    reserve_octets: int = 4 * 1024 * 1024  # kept free for deletions when the disk is full
+    journal_records: int = 200_000  # of the event journal, at most; who stays away longer is told of a gap
+    journal_octets: int = 128 * 1024 * 1024
+    journal_days: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +127,9 @@ class Config:
     in_process: bool = False
     verify_results: bool = False
     ready_file: Path | None = None
+    check_state: bool = False  # instead of serving
+    repair: bool = False
+    state: StateConfig = StateConfig()
     front: FrontConfig = FrontConfig()
     log: LogConfig = LogConfig()
     http: HttpConfig = HttpConfig()
@@ -200,6 +214,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--in-process", **flag, help="subsystems inside the front; only simulator and test:///")  # type: ignore[arg-type]
     parser.add_argument("--verify-results", **flag, help="check every answer and event against the schema")  # type: ignore[arg-type]
     parser.add_argument("--ready-file", **path, help="written as soon as calls are answered")  # type: ignore[arg-type]
+    parser.add_argument("--check-state", **flag, help="instead of serving: say whether the state of a stopped daemon is sound")  # type: ignore[arg-type]
+    parser.add_argument("--repair", **flag, help="with --check-state: make it sound, and keep the damaged files beside")  # type: ignore[arg-type]
     return parser
 
 
@@ -218,6 +234,8 @@ def _load(file: Path | None) -> dict[str, Any]:
 
 
 def _checked(config: Config) -> Config:
+    if config.repair and not config.check_state:
+        raise ConfigError("--repair: goes with --check-state")
     if config.listen is None and config.insecure:
         config = replace(config, listen=Address("127.0.0.1", DEFAULT_PORT))
     if config.insecure and config.listen is not None and not config.listen.is_loopback:
@@ -291,6 +309,23 @@ class _Reader:
             self._refuse(where, "the number of a user other than root", value)
         return value
 
+    def octets(self, where: str, value: object) -> int:
+        return self._number(where, value, 0, 2**40, "octets, up to a tebibyte")
+
+    def records(self, where: str, value: object) -> int:
+        return self._number(where, value, 1000, 10**9, "a number of records, from 1000")
+
+    def days(self, where: str, value: object) -> int:
+        return self._number(where, value, 1, 36_500, "days, from 1 to 36500")
+
+    def _number(self, where: str, value: object, least: int, most: int, wanted: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            self._refuse(where, wanted, value)
+        return value
+
+    def state(self, where: str, value: object) -> StateConfig:
+        return self._table(StateConfig, where, value)
+
     def level(self, where: str, value: object) -> str:
         return str(value) if value in _LEVELS else self._refuse(where, f"one of {', '.join(_LEVELS)}", value)
 
@@ -311,6 +346,9 @@ class _Reader:
 
     def tls(self, where: str, value: object) -> TlsConfig:
         return self._table(TlsConfig, where, value)
+
+    def words(self, where: str, value: object) -> Mapping[str, str]:
+        return {key: self.string(f"{where}.{key}", each) for key, each in self._mapping(where, value).items()}
 
     def minimum(self, where: str, value: object) -> str:
         return str(value) if value in _VERSIONS else self._refuse(where, f"one of {', '.join(_VERSIONS)}, in quotes", value)
@@ -344,6 +382,13 @@ _KINDS: Mapping[str, Callable[[_Reader, str, object], object]] = {
     "in_process": _Reader.boolean,
     "verify_results": _Reader.boolean,
     "ready_file": _Reader.path,
+    "check_state": _Reader.boolean,
+    "repair": _Reader.boolean,
+    "state": _Reader.state,
+    "reserve_octets": _Reader.octets,
+    "journal_records": _Reader.records,
+    "journal_octets": _Reader.octets,
+    "journal_days": _Reader.days,
     "front": _Reader.front,
     "log": _Reader.log,
     "http": _Reader.http,
@@ -354,6 +399,7 @@ _KINDS: Mapping[str, Callable[[_Reader, str, object], object]] = {
     "names": _Reader.strings,
     "minimum": _Reader.minimum,
     "client_certificates": _Reader.demand,
+    "identities": _Reader.words,
     "connectors": _Reader.connectors,
     "user": _Reader.string,
     "uid": _Reader.uid,

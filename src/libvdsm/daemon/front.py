@@ -12,8 +12,8 @@ import socket
 import ssl
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.abc import MetaPathFinder
-from pathlib import Path
 from types import ModuleType
 
 import uvloop
@@ -25,8 +25,9 @@ from libvdsm.daemon.config import Config
 from libvdsm.daemon.connectors import Connectors
 from libvdsm.daemon.control import ControlEnd, Notice, Received
 from libvdsm.daemon.heartbeat import Heartbeat
+from libvdsm.daemon.state import open_store
 from libvdsm.daemon.tls import read_context
-from libvdsm.journal.store import SqliteStore
+from libvdsm.journal.failures import StoreError
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +35,10 @@ _log = logging.getLogger(__name__)
 STOP_S = 15.0
 #: Of that, for answers that are due.
 ANSWER_S = 5.0
+#: Exit status when the state cannot be opened, or a write of it failed.
+NO_STATE = 74
+#: For callers to hear that a write failed.
+_LAST_WORDS_S = 0.25
 #: Loaded at first use by what we have loaded; it cannot be once we are nobody.
 _LATE_MODULES = ("encodings.idna", "linecache", "traceback", "tokenize", "concurrent.futures.thread", "encodings.unicode_escape")
 
@@ -58,7 +63,12 @@ def run_front(config: Config, user: kernel.User | None, started_by: int, ends: C
         sys.meta_path.insert(0, _LateImports())
         kernel.become(user)
         kernel.die_with(parent)
-    return loop.run_until_complete(_serve(config, frozenset({0, started_by}), description, ends, ControlEnd(ends.control), connectors, tls))
+    administrators = frozenset({0, started_by})
+    try:
+        return loop.run_until_complete(_serve(config, administrators, description, ends, ControlEnd(ends.control), connectors, tls))
+    except StoreError as failure:
+        _log.critical("%s", failure)
+        return NO_STATE
 
 
 async def _serve(
@@ -74,7 +84,8 @@ async def _serve(
     Heartbeat(ends.heartbeat)
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    store = SqliteStore.open(Path())
+    store = open_store(config.state)
+    store.on_breakdown(partial(_end_for_state, loop))
     store.start()
     core = build_front(config, administrators, description, store)
     listeners = build_listeners(core, config, ends.listeners, tls)
@@ -97,6 +108,12 @@ async def _serve(
     supervisor.close()
     _log.info("has stopped")
     return 0
+
+
+def _end_for_state(loop: asyncio.AbstractEventLoop, reason: str) -> None:
+    """Memory may hold what the disk does not: the next life reads what is true."""
+    _log.critical("the state: %s; the front ends, and begins again with what is on disk", reason)
+    loop.call_later(_LAST_WORDS_S, os._exit, NO_STATE)
 
 
 class _LateImports(MetaPathFinder):

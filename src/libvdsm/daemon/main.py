@@ -1,6 +1,7 @@
 """``vdsmd``: reads its configuration, binds its sockets, and becomes the supervisor of the rest.
 
 Exit status: 0 stopped as asked; 1 failed; 2 wrong command line or configuration; 3 an address cannot be listened on.
+With ``--check-state`` it serves nothing: 0 the state is sound; 1 it is not; 2 it could not be looked at.
 Standard library only: front and workers are forked from here and load their own code afterwards.
 """
 
@@ -35,11 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         offered(config)
     except ConfigError as failure:
         return _refuse(str(failure), WRONG_CONFIGURATION)
-    outlet = log.stderr_outlet()
-    log.set_up("supervisor", config.log.level, outlet)
     # Subsystems inside the front need the rights that workers have, so it keeps them.
     is_apart = os.geteuid() == 0 and not config.in_process
     front_user = kernel.user_for(config.front.user, config.front.uid) if is_apart else None
+    if config.check_state:
+        from libvdsm.daemon.state import check_state
+
+        return check_state(config, front_user)
+    outlet = log.stderr_outlet()
+    log.set_up("supervisor", config.log.level, outlet)
     try:
         _make_folders(config, front_user)
         prepare_keys(config)

@@ -141,7 +141,7 @@ class GatheringStore(ABC):
                 self._settled(report)
 
     def _changed(self, change: StateChange) -> None:
-        self._state, self._reason = change.state, change.reason
+        self._state, self._reason = change.state, "" if change.state == "ok" else change.reason
         if change.is_breakdown:
             for listener in self._breakdown_listeners:
                 listener(change.reason)

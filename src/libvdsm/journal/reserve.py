@@ -54,15 +54,10 @@ class Reserve:
 
 
 def take_ahead(path: Path, octets: int) -> None:
-    """Have the blocks of a file that will be written over again and again; a lack of room is no failure."""
-    try:
+    """Have the blocks of a file that will be written over again and again, if that can be."""
+    with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return
-    try:
-        os.posix_fallocate(descriptor, 0, octets)
-    except OSError as failure:
-        if failure.errno not in _NO_ROOM | {errno.EINVAL, errno.ENODEV}:
-            raise
-    finally:
-        os.close(descriptor)
+        try:
+            os.posix_fallocate(descriptor, 0, octets)
+        finally:
+            os.close(descriptor)

@@ -70,6 +70,7 @@ class Writer:
         self._reason = ""
         self._reopen_at = 0.0
         self._look_at = 0.0
+        self._has_refused = False
         self._reopen_s = _REOPEN_S[0]
         self._ages = Ages(means.clock)
         self._trim_at = means.clock.monotonic() + _TRIM_S
@@ -114,7 +115,7 @@ class Writer:
             if _lacks_room(failure):
                 self._is_full(str(failure))
             else:
-                self._failed(failure, [])
+                self._failed(failure, [], is_breakdown=False)
 
     def _gather(self) -> tuple[list[Turn], bool]:
         """The next turns, as many as are there; and whether they are the last."""
@@ -249,7 +250,8 @@ class Writer:
         self._database, self._reopen_s = database, _REOPEN_S[0]
         _log.warning("the state was opened anew and is sound; it is written again")
         self._means.report([Outcome((), spans=database.logs(), octets=database.octets())])
-        self._is_now("ok", "")
+        self._state, self._reason = "ok", ""
+        self._means.report([StateChange("ok", "what was refused meanwhile is in memory alone", is_breakdown=self._has_refused)])
 
     def _put_off(self, now: float, failure: Exception) -> None:
         self._reopen_at, self._reopen_s = now + self._reopen_s, min(self._reopen_s * 2, _REOPEN_S[1])
@@ -265,8 +267,11 @@ class Writer:
 
     # --- what became of it
 
-    def _failed(self, failure: Exception, batch: list[Turn]) -> None:
-        """Nothing that was not acknowledged may come back, and nothing more is written until the store is verified."""
+    def _failed(self, failure: Exception, batch: list[Turn], *, is_breakdown: bool = True) -> None:
+        """Nothing that was not acknowledged may come back, and nothing more is written until the store is verified.
+
+        It is no breakdown at the start, when memory holds what the disk does.
+        """
         database, self._database = self._database_now(), None
         reason = str(failure)
         _log.error("a write of the state failed: %s; nothing is recorded until it was opened anew and verified", reason)
@@ -277,7 +282,7 @@ class Writer:
         self._reopen_at = time.monotonic() + self._reopen_s
         self._state, self._reason = "failed", reason
         self._refuse(batch, self._unavailable())
-        self._means.report([StateChange("failed", reason, is_breakdown=True)])
+        self._means.report([StateChange("failed", reason, is_breakdown=is_breakdown)])
 
     def _is_full(self, reason: str) -> None:
         if self._state != "full":
@@ -296,6 +301,7 @@ class Writer:
 
     def _refuse(self, turns: Sequence[Turn], error: ApiError) -> None:
         if turns:
+            self._has_refused |= any(turn.records for turn in turns)
             self._means.report([Outcome(turns, error)])
 
     def _unavailable(self) -> StateUnavailable:

@@ -1,0 +1,55 @@
+"""The front's durable state: how it is opened, and what ``vdsmd --check-state`` says of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from libvdsm.daemon import kernel
+from libvdsm.daemon.config import Config, StateConfig
+from libvdsm.daemon.log import clean
+from libvdsm.journal.check import Verdict, check, repair
+from libvdsm.journal.failures import StoreError
+from libvdsm.journal.store import SqliteStore
+from libvdsm.journal.stored import LOG
+from libvdsm.journal.turns import Bounds
+
+_SOUND: Final = 0
+_UNSOUND: Final = 1
+_CANNOT_CHECK: Final = 2
+_DAY_S: Final = 86400.0
+#: Who did what is asked for later than what happened.
+_AUDIT: Final = Bounds(most_records=1_000_000, most_octets=256 * 1024 * 1024, keep_s=400 * _DAY_S)
+
+
+def open_store(config: StateConfig) -> SqliteStore:
+    """The store in the working folder; raises ``StoreError``."""
+    journal = Bounds(config.journal_records, config.journal_octets, config.journal_days * _DAY_S, gives_room=True)
+    return SqliteStore.open(Path(), logs={LOG: journal, "audit": _AUDIT}, reserve_octets=config.reserve_octets)
+
+
+def check_state(config: Config, front_user: kernel.User | None) -> int:
+    """Say on stdout whether the state of a stopped daemon is sound, and repair it if asked to; answers the exit status.
+
+    0: it is sound, or was made so. 1: it is unsound. 2: it could not be looked at.
+    """
+    try:
+        os.chdir(config.front_dir)
+        if front_user is not None:
+            kernel.become(front_user)  # nobody with rights follows the links of a folder that is the front's
+        verdict = repair(Path()) if config.repair else check(Path())
+    except FileNotFoundError:
+        verdict = Verdict(notes=("there is no state yet",))
+    except (StoreError, OSError) as failure:
+        sys.stderr.write(f"vdsmd: {clean(str(failure))}\n")
+        return _CANNOT_CHECK
+    for line in (*verdict.problems, *verdict.notes):
+        sys.stdout.write(f"{clean(line)}\n")
+    if verdict.is_sound:
+        sys.stdout.write("the state is sound\n")
+        return _SOUND
+    count = len(verdict.problems)
+    sys.stdout.write(f"repaired; {count} found\n" if config.repair else f"the state is unsound: {count} found\n")
+    return _SOUND if config.repair else _UNSOUND

@@ -1,0 +1,194 @@
+"""Messages between clients: what the broker promises to protocols that carry them (STOMP, AMQP, WebSocket).
+
+Destinations are the same everywhere (DESIGN 9): ``/topic/<topic>``, ``/queue/<name>``, ``/temp-queue/<name>`` and
+``/exchange/requests``. A protocol gives its frames this form and takes this form back; what it cannot say itself it
+keeps untouched, so that a message of its own comes out octet for octet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Protocol
+
+from libvdsm.base.errors import ApiError
+from libvdsm.interfaces.caller import Caller
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """The neutral envelope: one message, whoever sent it and whoever gets it. Shared by all its deliveries."""
+
+    body: bytes  # octets; of an AMQP message its data sections joined, or the value encoded as JSON
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # the sender's own, in their order
+    content_type: str | None = None
+    content_encoding: str | None = None
+    correlation_id: str | None = None
+    reply_to: str | None = None  # a destination
+    subject: str | None = None
+    message_id: str | None = None  # the sender's own; not what STOMP calls so
+    user: str | None = None  # the identity that sent it; set by the broker, never by the sender
+    priority: int = 4  # 0 to 9
+    durable: bool = True  # survives kill -9, in a queue that is durable
+    expires_at: float | None = None  # seconds since 1970 in UTC
+    amqp: bytes | None = None  # the bare message as AMQP encoded it: properties, application properties, body
+
+    @property
+    def octets(self) -> int:
+        """What it costs to keep."""
+        return len(self.body) + len(self.amqp or b"") + sum(len(name) + len(value) for name, value in self.headers.items()) + 64
+
+
+class Ack(StrEnum):
+    """When a delivery is done."""
+
+    AUTO = "auto"  # as soon as it is written
+    CLIENT = "client"  # when it, or a later one of the subscription, is acknowledged
+    INDIVIDUAL = "client-individual"  # when it is acknowledged
+
+
+class Verdict(StrEnum):
+    """What a consumer makes of a delivery."""
+
+    ACCEPTED = "accepted"  # it is done
+    REJECTED = "rejected"  # it can never be done: to the dead letters
+    RELEASED = "released"  # not by this consumer now: back to its place, not counted
+    FAILED = "failed"  # tried in vain: back to its place, counted; to the dead letters when that was too often
+
+
+@dataclass(slots=True, kw_only=True)
+class Delivery:
+    """One message on its way to one subscription."""
+
+    tag: int  # its number on the session
+    message: Message
+    destination: str  # to which it was sent
+    redelivered: bool = False
+    count: int = 0  # how often it was tried in vain before
+    resume: str | None = None  # of an event: the token after it
+
+
+class Consumer(Protocol):
+    """The receiving end of a subscription, made by a protocol. Never blocks, never fails."""
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Queue it to be written; with ``Ack.AUTO`` it is done by that."""
+        ...
+
+    def is_full(self) -> bool:
+        """Whether the connection's write buffer has reached its bound; then no more comes until ``when_drained``."""
+        ...
+
+    def when_drained(self, resume: Callable[[], None]) -> None:
+        """Call ``resume`` once when there is room again."""
+        ...
+
+    def drained(self) -> None:
+        """All that could be delivered was, and the credit that was left is gone (AMQP's drain)."""
+        ...
+
+    def ended(self, reason: ApiError) -> None:
+        """The subscription is over: its queue is gone, or the right to it."""
+        ...
+
+
+class Subscription(Protocol):
+    """One subscription of a session."""
+
+    @property
+    def id(self) -> str:
+        """Its name on the session."""
+        ...
+
+    def credit(self, count: int) -> None:
+        """Let ``count`` more deliveries come, beyond those that may come already."""
+        ...
+
+    def set_credit(self, count: int) -> None:
+        """Let exactly ``count`` more deliveries come from now on."""
+        ...
+
+    def drain(self) -> None:
+        """Deliver what there is for the credit that is left, then take it away and tell ``Consumer.drained``."""
+        ...
+
+    def end(self) -> None:
+        """No more deliveries; those that are not settled stay so until the session settles or closes. Idempotent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a subscription is to be."""
+
+    destination: str
+    id: str
+    ack: Ack = Ack.AUTO
+    credit: int | None = None  # deliveries that may be unsettled at a time (or come at all, with ``is_exact``); None: the default
+    is_exact: bool = False  # credit is counted by the consumer (AMQP) and is not given back by settling
+    after: str | None = None  # of events: resume after this token
+    snapshot: bool = False  # of events: begin with what there is
+    browse: bool = False  # of queues: look at copies, take nothing
+
+
+class Session(Protocol):
+    """All that one connection does with messages. ``close`` gives back what it did not settle."""
+
+    def send(self, destination: str, message: Message, *, transaction: str | None = None) -> Awaitable[None] | None:
+        """Send. None: it is where it should be, as durable as promised; else await that.
+
+        Raises ``PermissionDenied``, ``ObjectNotFound``, ``InvalidParams``, ``LimitExceeded`` (a queue that is full and
+        refuses), ``StateFull`` or ``StateUnavailable``: then it was not sent.
+        """
+        ...
+
+    def subscribe(self, wish: Wish, consumer: Consumer) -> Subscription:
+        """Begin a subscription; deliveries come from the next turn of the loop on, never within the call."""
+        ...
+
+    def settle(
+        self, tag: int, verdict: Verdict, *, cumulative: bool = False, undeliverable_here: bool = False, transaction: str | None = None
+    ) -> Awaitable[None] | None:
+        """Say what became of a delivery; ``cumulative``: and of all earlier ones of its subscription.
+
+        None: it is recorded; else await that. Raises ``ObjectNotFound`` for a tag that is not open.
+        """
+        ...
+
+    def begin(self, transaction: str) -> None:
+        """Begin a transaction; raises ``AlreadyExists``, ``LimitExceeded``."""
+        ...
+
+    def commit(self, transaction: str) -> Awaitable[None] | None:
+        """Have all of it be, or (raising) none; raises ``ObjectNotFound`` if there is none of that name."""
+        ...
+
+    def abort(self, transaction: str) -> None:
+        """Have none of it be; raises ``ObjectNotFound``."""
+        ...
+
+    def temporary(self) -> str:
+        """A new private destination ``/temp-queue/<unguessable>`` for replies: only this session receives from it."""
+        ...
+
+    def close(self) -> None:
+        """The connection is gone: transactions are aborted, what was not settled is offered again, temporary queues end."""
+        ...
+
+
+class Exchange(Protocol):
+    """The broker as protocols see it."""
+
+    def open(self, caller: Caller) -> Session:
+        """Begin a session for a connection."""
+        ...
+
+
+class Requests(Protocol):
+    """Whoever answers what is sent to ``/exchange/requests``; a binding of the bridge."""
+
+    def answer(self, caller: Caller, message: Message) -> Message | None | Awaitable[Message | None]:
+        """The reply, at once or later; None if none is due. Never raises."""
+        ...

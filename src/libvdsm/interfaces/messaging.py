@@ -189,6 +189,6 @@ class Exchange(Protocol):
 class Requests(Protocol):
     """Whoever answers what is sent to ``/exchange/requests``; a binding of the bridge."""
 
-    def answer(self, caller: Caller, message: Message) -> Message | None | Awaitable[Message | None]:
+    def answer(self, caller: Caller, message: Message) -> Message | Awaitable[Message | None] | None:
         """The reply, at once or later; None if none is due. Never raises."""
         ...

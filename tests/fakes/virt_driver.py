@@ -25,6 +25,7 @@ class FakeDriver:
         self.obeys: ShutdownWay | None = ShutdownWay.ACPI
         self.tells = True
         self.files: dict[str, str] = {}  # what is wrong with files
+        self.streams: list[socket.socket] = []  # what the next screens are
         self.at_fence: Callable[[str], None] | None = None  # what happens while somebody waits at the fence
         self.listener: Listener | None = None
 
@@ -136,6 +137,8 @@ class FakeDriver:
 
     def open_graphics(self, id: str) -> socket.socket:
         self._note("open_graphics")
+        if self.streams:
+            return self.streams.pop()
         raise HypervisorUnavailable(reason="no stream here")
 
     def turn(self, id: str, state: VmState, detail: str) -> None:

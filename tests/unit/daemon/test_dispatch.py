@@ -12,11 +12,12 @@ import msgspec
 import pytest
 from msgspec import Raw
 
+from libvdsm.base import faultpoints
 from libvdsm.base.errors import ApiError
 from libvdsm.daemon.dispatch import Dispatcher
 from libvdsm.daemon.ports import LocalPort
 from libvdsm.interfaces.generated.errors import DeadlineExceeded, InternalError, InvalidParams, MethodNotFound, ObjectNotFound
-from libvdsm.interfaces.messages import Cause, ReportOffer
+from libvdsm.interfaces.messages import Cause, Checked, Recovered, ReportOffer
 from libvdsm.interfaces.method import MethodEntry
 from libvdsm.interfaces.work import Reporter, WorkContext
 
@@ -71,6 +72,13 @@ class Toy:
 
     async def stop(self) -> None:
         self.events.append("stop")
+
+    async def recover(self, context: WorkContext, params: msgspec.Struct) -> Recovered:
+        self.contexts.append(context)
+        return Recovered(outcome="done", result=Raw(msgspec.json.encode(params)))
+
+    async def check(self, context: WorkContext, params: msgspec.Struct) -> Checked:
+        return Checked(reasons=[Raw(b'{"code":1}')], nothingToDo=context.method == "Toy.work" and isinstance(params, EchoParams))
 
     async def now(self, context: WorkContext, params: EchoParams) -> EchoResult:
         self.contexts.append(context)
@@ -192,6 +200,106 @@ def test_stopping_gives_up_what_runs() -> None:
         await dispatcher.stop()
         with pytest.raises(asyncio.CancelledError):
             await result(answer)
+
+    run(test)
+
+
+def asked(method: str, params: object) -> bytes:
+    return json.dumps({"method": method, "params": params}).encode()
+
+
+def test_the_service_is_asked_what_became_of_a_verb_with_its_own_parameters() -> None:
+    async def test() -> None:
+        toy, dispatcher, _told = made()
+        assert await result(dispatcher.handle("work.recover", asked("Toy.work", {"word": "x"}), META)) == {
+            "outcome": "done",
+            "result": {"word": "x"},
+        }
+        context = toy.contexts[0]
+        assert (context.method, context.operation_id, context.generation) == ("Toy.work", "op", 7)
+        assert bytes(context.desired or b"") == b'{"a":1}'
+
+    run(test)
+
+
+def test_a_verb_whose_parameters_were_not_kept_whole_ends_as_unknown() -> None:
+    async def test() -> None:
+        toy, dispatcher, _told = made()
+        found = await result(dispatcher.handle("work.recover", asked("Toy.work", {}), META))
+        assert isinstance(found, dict)
+        assert found["outcome"] == "unknown"
+        assert "word" in found["reason"]
+        assert toy.contexts == []
+
+    run(test)
+
+
+def test_a_verb_that_is_still_at_work_here_is_not_looked_for_but_waited_for() -> None:
+    async def test() -> None:
+        toy, dispatcher, _told = made()
+        work = dispatcher.handle("Toy.work", b'{"word":"mine"}', META)
+        found = dispatcher.handle("work.recover", asked("Toy.work", {"word": "mine"}), META)
+        assert not isinstance(found, bytes)
+        await asyncio.sleep(0)
+        toy.go_on.set()
+        assert await result(found) == {"outcome": "done", "result": {"word": "mine"}}
+        assert await result(work) == {"word": "mine"}
+        assert toy.contexts == []
+
+    run(test)
+
+
+def test_a_verb_that_does_not_come_to_an_end_is_given_up_before_it_is_looked_for() -> None:
+    async def test() -> None:
+        toy, dispatcher, _told = made()
+        work = dispatcher.handle("Toy.work", b'{"word":"x"}', META)
+        await asyncio.sleep(0)
+        hasty = META.replace(b'"timeout":5', b'"timeout":0.01')
+        assert await result(dispatcher.handle("work.recover", asked("Toy.work", {"word": "x"}), hasty)) == {
+            "outcome": "done",
+            "result": {"word": "x"},
+        }
+        assert len(toy.contexts) == 1
+        with pytest.raises(asyncio.CancelledError):
+            await result(work)
+
+    run(test)
+
+
+def test_the_service_is_asked_what_speaks_against_a_verb() -> None:
+    async def test() -> None:
+        _toy, dispatcher, _told = made()
+        found = await result(dispatcher.handle("work.check", asked("Toy.work", {"word": "x"}), META))
+        assert found == {"reasons": [{"code": 1}], "nothingToDo": True}
+        wrong = await result(dispatcher.handle("work.check", asked("Toy.work", {"word": 1}), META))
+        assert isinstance(wrong, dict)
+        assert [reason["data"]["error"] for reason in wrong["reasons"]] == ["InvalidParams"]
+
+    run(test)
+
+
+@pytest.mark.parametrize("question", ("work.recover", "work.check"))
+def test_nobody_is_asked_about_a_verb_of_somebody_else(question: str) -> None:
+    async def test() -> None:
+        _toy, dispatcher, _told = made()
+        with pytest.raises(MethodNotFound):
+            dispatcher.handle(question, asked("Toy.other", {"word": "x"}), META)
+
+    run(test)
+
+
+def test_a_process_can_be_stopped_when_a_deed_was_told_and_not_answered() -> None:
+    async def test() -> None:
+        toy, dispatcher, _told = made()
+        reached: list[tuple[str, str]] = []
+        faultpoints.set_hook(lambda verb, point: reached.append((verb, point)))
+        try:
+            toy.go_on.set()
+            await result(dispatcher.handle("Toy.work", b'{"word":"x"}', META))
+            await result(dispatcher.handle("Toy.later", b'{"word":"x"}', META))
+        finally:
+            faultpoints.set_hook(lambda _verb, _point: None)
+        assert reached == [("Toy.work", "after_effect")], "a query has none"
 
     run(test)
 

@@ -149,7 +149,7 @@ def _of_start(_context: WorkContext, _params: VmStartParams, facts: Facts) -> It
 
 def _beyond(config: VmConfig, can: HostCapabilities) -> Iterator[Unsupported]:
     """What of a definition this host cannot run."""
-    if config.firmware.kind not in can.firmwares:
+    if can.firmwares and config.firmware.kind not in can.firmwares:
         yield Unsupported(feature=f"the firmware {config.firmware.kind.value}", reason="the hypervisor finds none")
     if config.vcpus > can.maximum_vcpus:
         yield Unsupported(feature=f"{config.vcpus} vcpus", reason=f"{can.maximum_vcpus} are the most")

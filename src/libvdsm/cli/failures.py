@@ -44,6 +44,7 @@ class Exit(IntEnum):
     OUTCOME_UNKNOWN = 12, "It was begun, and its end could not be seen."
     CANCELLED = 13, "The task was cancelled."
     STILL_RUNNING = 14, "The task was left running."
+    UNSOUND = 15, "What was checked is not as it should be."
     INTERRUPTED = 130, "Interrupted by Ctrl-C."
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from libvdsm.cli import quantities, values
+from libvdsm.cli import quantities, secret_options, times, values
 from libvdsm.cli.description import NO_DEFAULT, Enum, Member, Record, TypeUse, Union
 from libvdsm.cli.words import identifier, kebab, singular
 
@@ -303,6 +303,8 @@ def build(description: Description, leaf: Leaf, namer: Namer | None) -> list[cli
     """Return the options of a leaf: one, and for lists a hidden one for the whole list."""
     if leaf.member.type == TypeUse("boolean"):
         return [_flag(leaf)]
+    if secret_options.is_secret(leaf.member) and not leaf.member.type.container:
+        return _secret(leaf)
     option = SchemaOption(
         [leaf.key, *(f"--{word}" for word in leaf.spellings)],
         type=Word(description, leaf, namer),
@@ -320,6 +322,16 @@ def _plural(description: Description, leaf: Leaf) -> list[click.Option]:
         return []
     words = (f"--{word}" for word in leaf.plurals)
     return [SchemaOption([leaf.key + "__all", *words], type=AllOf(description, leaf), hidden=True, default=None)]
+
+
+def _secret(leaf: Leaf) -> list[click.Option]:
+    """A secret comes from a file; the option of its own name says so."""
+    text = f"{_sentence(leaf.member)} In a file, - for standard input; it is asked for if absent."
+    words = (f"--{word}-file" for word in leaf.spellings)
+    taken = SchemaOption([leaf.key, *words], type=secret_options.SecretFile(), metavar="FILE", help=text, default=None)
+    refused = (f"--{word}" for word in leaf.spellings)
+    kind = secret_options.Refused(leaf.shown)
+    return [taken, SchemaOption([leaf.key + "__refused", *refused], type=kind, hidden=True, default=None, expose_value=False)]
 
 
 def _flag(leaf: Leaf) -> click.Option:
@@ -352,6 +364,8 @@ def help_text(description: Description, leaf: Leaf) -> str:
     text = _sentence(member)
     if member.type.container:
         text += " May be repeated."
+    if member.type.name == "timestamp":
+        text += f" {times.HINT[0].upper()}{times.HINT[1:]}."
     if member.unit in quantities.HINTS:
         hint = quantities.HINTS[member.unit]
         text += f" {hint[0].upper()}{hint[1:]}."

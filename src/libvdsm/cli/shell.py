@@ -26,15 +26,23 @@ class Noun(click.Group):
 
     def __init__(self, app: App, interface: str) -> None:
         """Make the group; its commands are made when they are asked for."""
-        super().__init__(
-            kebab(interface), help=app.description.interfaces[interface], no_args_is_help=True, subcommand_metavar="VERB [ARGUMENTS]..."
-        )
+        alone = special.ALONE.get(interface)
+        summary = app.description.interfaces[interface] + ("" if alone is None else f" Without a verb: {alone}.")
+        super().__init__(kebab(interface), help=summary, no_args_is_help=alone is None, subcommand_metavar="VERB [ARGUMENTS]...")
+        self._alone = alone
         self._app = app
         self._interface = interface
         self._verbs = {
             kebab(verb): f"{interface}.{verb}" for verb in app.description.verbs(interface) if f"{interface}.{verb}" not in special.WITHOUT
         }
         self._special = {word: make for (noun, word), make in special.BELOW.items() if noun == interface}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put in the verb that a noun alone stands for."""
+        is_help = bool(args) and args[0] in ctx.help_option_names
+        if self._alone is not None and not is_help and (not args or args[0].startswith("-")):
+            args = [self._alone, *args]
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the verbs in the shell's spelling."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from libvdsm.cli import completion, console, options, pki, verbs, watch
+from libvdsm.cli import audit, completion, console, options, pki, secret_options, verbs, watch
 from libvdsm.cli.failures import Exit, Failure
 from libvdsm.cli.locate import explaining
 from libvdsm.cli.session import resolve
@@ -159,6 +159,7 @@ def raw_call(app: App) -> click.Command:
     """Make ``call``: any method with any parameters, as they are."""
 
     def run(ctx: click.Context, method: str, params: str | None, **_: object) -> None:
+        _refuse_secrets(app, method, params)
         value = _raw_params(params)
         with app.open(ctx) as session:
             result = session.call(method, value, settings(ctx, app.description).call_options)
@@ -177,6 +178,16 @@ def raw_call(app: App) -> click.Command:
         help="Calls a method as it is, with its parameters as a JSON object, @FILE, or - for standard input; prints the result as JSON.",
         short_help="Calls a method as it is, with JSON.",
     )
+
+
+def _refuse_secrets(app: App, method: str, params: str | None) -> None:
+    is_known = method in app.description.table["methods"]
+    if is_known and params and params != "-" and not params.startswith("@"):
+        held = [member.name for member in app.description.verb(method).params if secret_options.is_secret(member)]
+        if held:
+            raise Failure(
+                f"{held[0]} is a secret, and others can read a command line", remedy="Give the parameters as @FILE or -.", code=Exit.USAGE
+            )
 
 
 def _raw_params(text: str | None) -> dict[str, Any]:
@@ -228,11 +239,16 @@ def completion_script(app: App) -> click.Command:
 
 #: Commands below a noun that replace the generated one, or stand beside those of the schema.
 BELOW: Final[dict[tuple[str, str], Callable[[App], click.Command]]] = {
+    ("Audit", "changes"): audit.changes,
+    ("Audit", "verify"): audit.verify,
     ("Task", "wait"): task_wait,
     ("VM", "screenshot"): screenshot,
     ("VM", "console"): vm_console,
     ("Event", "subscribe"): lambda app: events(app, "subscribe"),
 }
+
+#: What a noun does that is given no verb.
+ALONE: Final = {"Audit": "list"}
 
 #: Verbs without a command: they make sense only on a connection that stays.
 WITHOUT: Final = frozenset({"Event.unsubscribe"})

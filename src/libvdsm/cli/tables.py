@@ -58,11 +58,31 @@ COLUMNS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("BY", "cause.method"),
         ("PATCH", "patch"),
     ),
+    "AuditRecord": (
+        ("TIME", "time"),
+        ("WHO", "identity"),
+        ("FROM", "address"),
+        ("VERB", "method"),
+        ("OBJECT", "object.id"),
+        ("GIVEN", "changed"),
+        ("OUTCOME", "outcome"),
+        ("ERROR", "error"),
+        ("TIMES", "count"),
+    ),
+    "ObjectChange": (
+        ("TYPE", "object.type"),
+        ("OBJECT", "object.id"),
+        ("CHANGE", "change"),
+        ("EVENTS", "events"),
+        ("BY", "causes.identity"),
+        ("WITH", "causes.method"),
+        ("PATCH", "patch"),
+    ),
 }
 
 #: Columns that are shown only when some row has a value.
-_SPARSE: Final = frozenset({"STARTED", "PROBLEM", "ENDED", "ERROR", "BY", "RESIDENT"})
-_RIGHT: Final = frozenset({"VCPUS", "MEMORY", "RESIDENT", "CPU", "CPU TIME", "PROGRESS"})
+_SPARSE: Final = frozenset({"STARTED", "PROBLEM", "ENDED", "ERROR", "BY", "WITH", "RESIDENT", "GIVEN"})
+_RIGHT: Final = frozenset({"VCPUS", "MEMORY", "RESIDENT", "CPU", "CPU TIME", "PROGRESS", "EVENTS", "TIMES"})
 _COLOURS: Final = {
     "running": "green",
     "ready": "green",
@@ -79,6 +99,7 @@ _COLOURS: Final = {
     "unknown": "magenta",
     "added": "green",
     "removed": "red",
+    "refused": "red",
 }
 _MOST_OF_A_CELL: Final = 300
 
@@ -141,9 +162,13 @@ def _columns_for(known: tuple[tuple[str, str], ...], field: str) -> list[tuple[s
 
 
 def dig(value: object, path: str) -> object:
-    """Return what is at a dotted path of a value; None if nothing is there."""
+    """Return what is at a dotted path of a value, of a list what is there in its items, each once; None if nothing is there."""
     for name in path.split(".") if path else ():
-        value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(value, list):
+            found = [item.get(name) for item in value if isinstance(item, dict)]
+            value = list(dict.fromkeys(item for item in found if isinstance(item, str))) or None
+        else:
+            value = value.get(name) if isinstance(value, dict) else None
     return value
 
 

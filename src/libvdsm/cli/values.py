@@ -14,7 +14,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from libvdsm.cli import quantities
+from libvdsm.cli import quantities, times
 from libvdsm.cli.description import Enum, Member, Record, TypeUse, Union
 from libvdsm.cli.words import kebab
 
@@ -104,12 +104,22 @@ def _json(text: str, _unit: str | None) -> object:
     return read_json(text)
 
 
+def _timestamp(text: str, _unit: str | None) -> str:
+    return times.parse_timestamp(text)
+
+
+def _secret(_text: str, _unit: str | None) -> object:
+    raise ValueError("a secret is not given on the command line, where others can read it: give it in a file with --from")
+
+
 _READERS: Final[dict[str, Callable[[str, str | None], object]]] = {
     "boolean": _boolean,
     "integer": _integer,
     "number": _number,
     "uuid": _uuid,
     "json": _json,
+    "timestamp": _timestamp,
+    "secret": _secret,
 }
 
 

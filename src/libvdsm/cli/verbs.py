@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from libvdsm.cli import options, watch
+from libvdsm.cli import options, secret_options, watch
 from libvdsm.cli.description import Member, TypeUse
 from libvdsm.cli.locate import explaining
 from libvdsm.cli.session import resolve
@@ -28,6 +28,8 @@ _WAIT: Final = "wait_end"
 _WAIT_FOR: Final = "wait_seconds"
 _WATCH: Final = "watch_changes"
 _INTERVAL: Final = "watch_interval"
+#: Lists without an end worth waiting for: a page is shown, and how to go on.
+_PAGE_BY_PAGE: Final = frozenset({"Audit.list"})
 _SECTIONS: Final = ("Options", "Common options")
 
 
@@ -75,14 +77,25 @@ class Call:
             params = options.merge(read_source(source), params)
         for path in given.get(_CLEAR) or ():
             options.put(params, path, None)
+        self._ask(params)
         self._check(params)
         return params
+
+    def _ask(self, params: dict[str, Any]) -> None:
+        """Have secrets typed that are needed and were not given."""
+        for leaf in self.leaves:
+            if len(leaf.path) == 1 and leaf.path[0] not in params and secret_options.is_secret(leaf.member) and not leaf.member.optional:
+                typed = secret_options.ask(leaf.shown)
+                if typed is not None:
+                    params[leaf.path[0]] = typed
 
     def _check(self, params: Mapping[str, Any]) -> None:
         for path in options.missing(self.app.description, self.verb.params, params):
             leaf = next((leaf for leaf in self.leaves if leaf.path == path and not leaf.whole), None)
             if leaf is not None and leaf.reference is not None and not leaf.member.type.container:
                 raise click.UsageError(f"Missing argument '{leaf.reference.upper()}'.", self.ctx)
+            if leaf is not None and secret_options.is_secret(leaf.member):
+                raise click.UsageError(f"Missing option '--{leaf.shown}-file'.", self.ctx)
             raise click.UsageError(f"Missing option '--{leaf.shown}'." if leaf is not None else f"Missing {'.'.join(path)}.", self.ctx)
 
     def resolve(self, session: Session, params: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +116,7 @@ class Call:
         call_options = settings(self.ctx, self.app.description).call_options
         with explaining(self.leaves):
             result = session.call(self.verb.full_name, params, call_options)
-            if self.verb.paged and not {"limit", "after"} & params.keys():
+            if self.verb.paged and self.verb.full_name not in _PAGE_BY_PAGE and not {"limit", "after"} & params.keys():
                 self._more(session, dict(params), result, call_options)
         return result
 

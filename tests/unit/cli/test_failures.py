@@ -52,6 +52,7 @@ def test_numbers_of_exit_codes_stay() -> None:
         ("OUTCOME_UNKNOWN", 12),
         ("CANCELLED", 13),
         ("STILL_RUNNING", 14),
+        ("UNSOUND", 15),
         ("INTERRUPTED", 130),
     ]
 

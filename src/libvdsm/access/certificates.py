@@ -6,6 +6,7 @@ What is kept is a record of each certificate and never a key. Keys and signature
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 import weakref
@@ -17,6 +18,7 @@ import msgspec
 
 from libvdsm.access.enrolments import Enrolment, Enrolments
 from libvdsm.base.clock import Clock, seconds_of, timestamp
+from libvdsm.base.ids import new_uuid
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.endpoint import PeerCertificate
 from libvdsm.interfaces.generated.errors import InvalidParams, NotAuthenticated, ObjectNotFound, WrongState
@@ -36,6 +38,7 @@ from libvdsm.interfaces.generated.types import (
     EnrolmentMade,
 )
 from libvdsm.interfaces.messages import Cause, PkiIssue, PkiIssued, ReportTls, SeenCertificate
+from libvdsm.interfaces.place import Place
 from libvdsm.interfaces.store import Store
 from libvdsm.journal.recorder import Recorder, merge_patch
 
@@ -47,6 +50,8 @@ KIND: Final = "certificate"
 WARNINGS: Final = (30, 7, 1)
 #: How long a certificate is still shown after its end, in days.
 KEPT_DAYS: Final = 90
+#: How often ends are looked at.
+LOOK_S: Final = 3_600.0
 _DAY_S: Final = 86_400.0
 _MOST_DIGITS: Final = 16
 _DAEMON: Final = Cause(kind="daemon")
@@ -75,8 +80,19 @@ def warning(until: float, now: float) -> int | None:
 class Certificates:
     """See ``interfaces.certificates.CertificateRegister``; and the verbs, by their names."""
 
-    def __init__(self, *, store: Store, recorder: Recorder, clock: Clock, sign: Sign) -> None:
-        """``sign``: has the host's worker make a client's certificate; raises ``ApiError``."""
+    def __init__(
+        self,
+        *,
+        store: Store,
+        recorder: Recorder,
+        clock: Clock,
+        sign: Sign,
+        later: Callable[[float, Callable[[], None]], object] | None = None,
+    ) -> None:
+        """``sign``: has the host's worker make a client's certificate; raises ``ApiError``.
+
+        ``later`` is the loop's ``call_later``; without it ends are noticed when ``look`` is called.
+        """
         self._store = store
         self._recorder = recorder
         self._clock = clock
@@ -87,7 +103,17 @@ class Certificates:
         self._by_fingerprint = {each.certificate.fingerprint: each.certificate.id for each in kept}
         self._last = max((each.number for each in kept), default=0)
         self._idle: set[str] = set()  # not yet on disk
+        self._committing: set[asyncio.Future[None]] = set()
         self._callers: weakref.WeakKeyDictionary[Caller, str] = weakref.WeakKeyDictionary()
+
+        self._later = later
+        if later is not None:
+            later(LOOK_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self.look()
+        if self._later is not None:
+            self._later(LOOK_S, self._look_again)
 
     # --- who comes ---
 
@@ -171,15 +197,17 @@ class Certificates:
 
     async def certificate_issue(self, caller: Caller, params: CertificateIssueParams) -> bytes:
         """A certificate for an identity."""
-        return await self._issue(params.identity, params.days, params.csr, caller.identity, "Certificate.issue")
+        made = await self._sign(PkiIssue(params.identity, params.days, params.csr))
+        return self._keep(made, params.identity, Cause(kind="call", method="Certificate.issue", identity=caller.identity))
 
     async def certificate_renew(self, caller: Caller, params: CertificateRenewParams) -> bytes:
         """The one that follows another."""
-        before = self._client(params.certificate_id)
-        identity = before.certificate.identity or ""
-        return await self._issue(identity, params.days, params.csr, caller.identity, "Certificate.renew", before=before)
+        identity = self._client(params.certificate_id).certificate.identity or ""
+        made = await self._sign(PkiIssue(identity, params.days, params.csr))
+        cause = Cause(kind="call", method="Certificate.renew", identity=caller.identity)
+        return self._keep(made, identity, cause, before=params.certificate_id)
 
-    async def certificate_revoke(self, caller: Caller, params: CertificateRevokeParams) -> bytes:
+    def certificate_revoke(self, caller: Caller, params: CertificateRevokeParams) -> bytes:
         """It counts no longer; its connections end."""
         kept = self._get(params.certificate_id)
         found = kept.certificate
@@ -187,18 +215,15 @@ class Certificates:
             raise WrongState(type=KIND, id=found.id, state=found.kind.value, needs="client")
         if found.revoked_at is None:
             cause = Cause(kind="call", method="Certificate.revoke", identity=caller.identity)
-            self._store.check()
             self._change(kept, cause, revoked_at=timestamp(self._clock.time()), revoked_by=caller.identity)
             self._end(found.fingerprint, f"the certificate {found.id} of {found.identity} was revoked by {caller.identity}")
-        await self._store.commit()
         return b"{}"
 
-    async def certificate_create_enrolment(self, caller: Caller, params: CertificateCreateEnrolmentParams) -> bytes:
+    def certificate_create_enrolment(self, caller: Caller, params: CertificateCreateEnrolmentParams) -> bytes:
         """The right to one certificate."""
-        self._store.check()
         until = self._clock.time() + params.expires_in
         token = self._enrolments.add(Enrolment(params.identity, params.days, until, caller.identity))
-        await self._store.commit()
+        self._when_recorded(failed=lambda: self._enrolments.forget(token))
         return _encode(EnrolmentMade(token=token, expires_at=timestamp(until)))
 
     async def certificate_enrol(self, _caller: Caller, params: CertificateEnrolParams) -> bytes:
@@ -208,60 +233,37 @@ class Certificates:
         if enrolment is None:
             raise NotAuthenticated(reason="the enrolment token is not valid: wrong, used or expired")
         try:
-            answer = await self._issue(
-                enrolment.identity,
-                enrolment.days,
-                params.csr,
-                enrolment.made_by,
-                "Certificate.enrol",
-                spend=lambda: self._enrolments.spend(token),
-            )
+            made = await self._sign(PkiIssue(enrolment.identity, enrolment.days, params.csr))
         except BaseException:
             self._enrolments.give_back(token)
             raise
-        self._enrolments.done(token)
-        _log.info("%s has enrolled", enrolment.identity)
-        return answer
+        self._enrolments.spend(token)
+        self._when_recorded(failed=lambda: self._enrolments.give_back(token), done=lambda: self._enrolments.done(token))
+        _log.info("%s enrols", enrolment.identity)
+        return self._keep(made, enrolment.identity, Cause(kind="call", method="Certificate.enrol", identity=enrolment.made_by))
 
-    async def _issue(
-        self,
-        identity: str,
-        days: int,
-        csr: str | None,
-        maker: str,
-        method: str,
-        *,
-        before: Kept | None = None,
-        spend: Callable[[], None] = lambda: None,
-    ) -> bytes:
-        self._store.check()
-        made = await self._sign(PkiIssue(identity, days, csr))
+    def _keep(self, made: PkiIssued, identity: str, cause: Cause, before: str | None = None) -> bytes:
+        """Record a certificate that was made, and answer it; all of it in one turn."""
+        now = self._clock.time()
         certificate = Certificate(
-            id=str(uuid.uuid4()),
+            id=new_uuid(),
             kind=CertificateKind.CLIENT,
             identity=identity,
             subject=made.subject,
             names=made.names,
             fingerprint=made.fingerprint,
             serial=made.serial,
-            created_at=timestamp(self._clock.time()),
-            created_by=maker,
+            created_at=timestamp(now),
+            created_by=cause.identity,
             expires_at=timestamp(made.notAfter),
-            expiry_warning=warning(made.notAfter, self._clock.time()),
+            expiry_warning=warning(made.notAfter, now),
             revision=0,
         )
-        cause = Cause(kind="call", method=method, identity=maker)
-        spend()
         self._add(certificate, cause)
         self._idle.add(certificate.id)
-        if before is not None and before.certificate.id in self._all:
-            self._change(self._all[before.certificate.id], cause, replaced_by=certificate.id, expiry_warning=None)
-        try:
-            await self._store.commit()
-        except BaseException:
-            self._forget(certificate.id)
-            raise
-        self._idle.discard(certificate.id)
+        self._when_recorded(failed=lambda: self._forget(certificate.id), done=lambda: self._idle.discard(certificate.id))
+        if before in self._all:
+            self._change(self._all[before], cause, replaced_by=certificate.id, expiry_warning=None)
         return _encode(
             CertificateIssued(
                 id=certificate.id,
@@ -272,6 +274,17 @@ class Certificates:
                 expires_at=certificate.expires_at,
             )
         )
+
+    def _when_recorded(self, *, failed: Callable[[], None], done: Callable[[], None] = lambda: None) -> None:
+        """Whether this turn's transaction came to be: the bridge commits it together with its audit, before it answers."""
+        committing = asyncio.ensure_future(self._store.commit())
+        self._committing.add(committing)
+
+        def told(committed: asyncio.Future[None]) -> None:
+            self._committing.discard(committed)
+            (failed if committed.cancelled() or committed.exception() is not None else done)()
+
+        committing.add_done_callback(told)
 
     def _end(self, fingerprint: str, reason: str) -> None:
         """Whoever proved himself with it is let go."""
@@ -323,6 +336,10 @@ class Certificates:
 
     def _record(self, id: str, change: str, patch: dict[str, object] | None, cause: Cause) -> None:
         self._recorder.record(type=KIND, id=id, topic=f"{KIND}.{id}", change=change, patch=patch, cause=cause)
+
+    def find(self, id: str) -> Place | None:
+        """Where a certificate stands, for ``Places``: it belongs to no project."""
+        return Place(KIND, id) if id in self._all else None
 
     def documents(self) -> Iterable[tuple[str, int, bytes]]:
         """All as objects, for snapshots: id, revision and document."""

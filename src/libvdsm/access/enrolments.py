@@ -75,6 +75,10 @@ class Enrolments:
             self._all[digest] = found
             self._store.put(KIND, digest, _encode(found))
 
+    def forget(self, token: str) -> None:
+        """It could not be recorded."""
+        self._all.pop(_digest(token), None)
+
     def forget_expired(self) -> None:
         """Remove those whose time is over."""
         now = self._clock.time()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from libvdsm.access.certificates import Certificates
 from libvdsm.base.clock import Clock, timestamp
 from libvdsm.broker.broker import Shown
 from libvdsm.interfaces.journal import Journal
@@ -13,13 +14,16 @@ from libvdsm.tasks.tasks import Tasks
 
 
 class ObjectSnapshots:
-    """Inventory and tasks as the broker's ``Snapshots``."""
+    """Inventory, tasks and certificates as the broker's ``Snapshots``."""
 
-    def __init__(self, *, inventory: Inventory, tasks: Tasks, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, *, inventory: Inventory, tasks: Tasks, journal: Journal, clock: Clock, certificates: Certificates | None = None
+    ) -> None:
         self._inventory = inventory
         self._tasks = tasks
         self._journal = journal
         self._clock = clock
+        self._certificates = certificates
 
     def shown(self, sequence: int) -> Iterator[Shown]:
         """See ``Snapshots``."""
@@ -43,3 +47,5 @@ class ObjectSnapshots:
                 yield known.type, item.id, item.project, known.topic(item.id), item.revision, item.fragment
         for task in self._tasks:
             yield "task", task.id, task.project, f"task.{task.id}", task.revision, task.fragment
+        for id, revision, document in () if self._certificates is None else self._certificates.documents():
+            yield "certificate", id, "", f"certificate.{id}", revision, document

@@ -16,6 +16,7 @@ import msgspec
 
 from libvdsm import schema
 from libvdsm.access.access import Access
+from libvdsm.access.certificates import Certificates, signer
 from libvdsm.access.checks import AccessChecks
 from libvdsm.access.service import AccessService
 from libvdsm.audit.trail import AuditTrail
@@ -62,6 +63,8 @@ from libvdsm.transports.listener import Listener
 
 _log = logging.getLogger(__name__)
 
+#: Seconds that the host's worker has to sign a certificate.
+_SIGN_S: Final = 10.0
 #: What can be called without a certificate where one is required.
 ENROLMENT: Final = frozenset({"Certificate.enrol"})
 #: What the wheel carries of the schema; its own reader (``libvdsm.schema.compiled``) is too slow for every start.
@@ -123,19 +126,31 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
     inventory = Inventory(recorder=recorder, documents=documents, clock=clock, host=_own_host_members(clock, description))
     tasks = Tasks(recorder=recorder, clock=clock, store=store)
     tickets = Tickets(clock, later=loop.call_later)
-    places = ObjectPlaces(inventory, tasks)
+    reached: dict[str, WorkerPort] = {}
+    sign = signer(lambda params: reached["host"].call("pki.issue", params, b"{}", _SIGN_S))
+    certificates = Certificates(store=store, recorder=recorder, clock=clock, sign=sign, later=loop.call_later)
+    places = ObjectPlaces(inventory, tasks, certificates)
     broker = Broker(
         journal=journal,
         visibility=Visibility(places),
-        snapshots=ObjectSnapshots(inventory=inventory, tasks=tasks, journal=journal, clock=clock),
+        snapshots=ObjectSnapshots(inventory=inventory, tasks=tasks, journal=journal, clock=clock, certificates=certificates),
         schedule=loop.call_soon,
     )
-    access = Access(administrators=administrators, allow_anonymous=config.insecure, store=store, clock=clock, later=loop.call_later)
+    access = Access(
+        administrators=administrators,
+        allow_anonymous=config.insecure,
+        store=store,
+        clock=clock,
+        certificates=certificates,
+        mapping=config.tls.identities,
+        later=loop.call_later,
+    )
     inventory.on_new("vm", access.object_added)
     inventory.vms.on_removed.append(access.object_removed)
     reports = Reports(inventory=inventory, tasks=tasks, tickets=tickets, later=loop.call_later)
     ports, local = _ports(config, reports)
-    reached: dict[str, WorkerPort] = {**ports, **{port.name: port for port in local}}
+    reports.on_tls.append(certificates.seen)
+    reached |= {**ports, **{port.name: port for port in local}}
     work = Work(ports=reached, inventory=inventory, documents=documents)
     trail = AuditTrail(store, clock, later=loop.call_later)
     authority = Authority(places)
@@ -160,6 +175,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         TaskService(tasks),
         broker,
         access_service,
+        certificates,
     )
     planner = Planner(
         methods=METHODS,
@@ -191,7 +207,7 @@ def build_listeners(core: FrontCore, config: Config, sockets: Iterable[socket.so
     """What accepts callers on the sockets that the supervisor bound; TCP with ``tls``, and with newer keys as they are reported."""
     stream = JsonRpcEndpoint(core.bridge)
     endpoints = Endpoints(stream=stream, http={"/rpc": JsonRpcHttpEndpoint(stream)})
-    policy = ListenerPolicy(anonymous=config.insecure, tls=tls is not None, hosts=config.http.hosts, origins=config.http.origins)
+    policy = ListenerPolicy(anonymous=config.insecure, tls=config.serves_tls, hosts=config.http.hosts, origins=config.http.origins)
     authenticator = _Authenticator(core.access, needs_certificate=config.tls.client_certificates == "required" and not config.insecure)
     listeners = [
         Listener(each, bridge=core.bridge, authenticator=authenticator, endpoints=endpoints, policy=policy, tls=tls) for each in sockets

@@ -10,6 +10,7 @@ import asyncio
 import enum
 import socket
 import ssl
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
@@ -20,6 +21,7 @@ from libvdsm.wire.http.events import Response
 _HANDSHAKE: Final = b"\x16"
 #: What an HTTP client is told that speaks in plain where TLS is needed; others are closed without a word.
 PLAIN_HTTP: Final = Response(400, b'{"error":"this port speaks TLS: use https"}\n')
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SUBJECT_WORDS: Final = {"commonName": "CN", "organizationName": "O", "organizationalUnitName": "OU"}
 
 
@@ -56,11 +58,18 @@ def peer_certificate(transport: asyncio.BaseTransport) -> PeerCertificate | None
         fingerprint=sha256(der).hexdigest(),
         subject=_name(told.get("subject", ())),
         names=tuple(f"{kind}:{value}" for kind, value in told.get("subjectAltName", ())),
-        not_before=float(ssl.cert_time_to_seconds(told["notBefore"])),
-        not_after=float(ssl.cert_time_to_seconds(told["notAfter"])),
+        not_before=_seconds(told["notBefore"]),
+        not_after=_seconds(told["notAfter"]),
         serial=told["serialNumber"].lower(),
         issuer=_name(told.get("issuer", ())),
     )
+
+
+def _seconds(text: str) -> float:
+    """``Jan  5 09:34:43 2027 GMT`` in seconds since 1970; the standard library's way loads code, and we may be nobody by now."""
+    month, day, clock, year, _zone = text.split()
+    hour, minute, second = map(int, clock.split(":"))
+    return datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC).timestamp()
 
 
 def _name(parts: tuple[tuple[tuple[str, str], ...], ...]) -> str:

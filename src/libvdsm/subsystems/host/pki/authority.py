@@ -96,9 +96,7 @@ class Authority:
     def server(self, names: Sequence[str], now: float) -> Pair:
         """A new key and certificate for a server."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = self._leaf(
-            _subject(names[0] if names else "localhost", "libvdsm"), key.public_key(), now, self._end(now, plan.SERVER_DAYS)
-        )
+        builder = self._leaf(_subject(_best_name(names), "libvdsm"), key.public_key(), now, self._end(now, plan.SERVER_DAYS))
         builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         return Pair(certificate=self._sign(builder), key=_key_pem(key))
@@ -245,6 +243,12 @@ def _usage(*, is_ca: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def _best_name(names: Sequence[str]) -> str:
+    """What a host is best known by: a name rather than an address, and any rather than localhost."""
+    words = [name for name in names if isinstance(_general_name(name), x509.DNSName)]
+    return next((name for name in words if name != "localhost"), "localhost")
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -9,7 +9,9 @@ import msgspec
 from msgspec import Raw
 
 from libvdsm.audit.composition import NOTHING, Change, Patch, follow
+from libvdsm.audit.moments import moment
 from libvdsm.interfaces.generated.types import ObjectRef
+from libvdsm.interfaces.journal import Entry
 
 #: Of more causes of one change the rest is not told.
 MOST_CAUSES: Final = 100
@@ -17,24 +19,23 @@ MOST_CAUSES: Final = 100
 _encode = msgspec.json.Encoder().encode
 
 
-class EventObjectSeen(msgspec.Struct, frozen=True):
-    """Its object."""
-
-    type: str
-    id: str
-    project: str | None = None
+class _TimeSeen(msgspec.Struct, frozen=True):
+    time: str
 
 
-class EventSeen(msgspec.Struct, frozen=True):
-    """What is looked at in a record of the event journal."""
-
-    subject: EventObjectSeen = msgspec.field(name="object")
+class _EventSeen(msgspec.Struct, frozen=True):
     change: str
     cause: Raw
     patch: dict[str, Any] | None = None
 
 
-decode_event = msgspec.json.Decoder(EventSeen).decode
+_decode_time = msgspec.json.Decoder(_TimeSeen).decode
+_decode_event = msgspec.json.Decoder(_EventSeen).decode
+
+
+def time_of(entry: Entry) -> float:
+    """When a record of the event journal was made, in seconds since 1970."""
+    return moment(_decode_time(entry.data).time, "$")
 
 
 class _Item:
@@ -63,12 +64,12 @@ class Changes:
         self._newest: dict[tuple[str, str], _Item] = {}
         self.has_all = True  # whether there was room for all objects
 
-    def take(self, event: EventSeen) -> None:
+    def take(self, entry: Entry) -> None:
         """One event more."""
-        subject = event.subject
-        key = (subject.type, subject.id)
-        if (self._wanted is not None and key != self._wanted) or not self._is_visible(subject.type, subject.id, subject.project):
+        key = (entry.type, entry.id)
+        if (self._wanted is not None and key != self._wanted) or not self._is_visible(entry.type, entry.id, entry.project or None):
             return
+        event = _decode_event(entry.data)
         item = self._item(key, Change(event.change, event.patch))
         if item is not None:
             item.count(bytes(event.cause))

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from libvdsm.audit.chain import Chain, Seen, Tip, UnsoundError, look, shown
-from libvdsm.audit.changes import Changes, decode_event
+from libvdsm.audit.changes import Changes, time_of
 from libvdsm.audit.moments import moment
 from libvdsm.audit.trail import LOG, AuditTrail
 from libvdsm.base.clock import Clock
@@ -17,6 +17,7 @@ from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.errors import InvalidParams, PermissionDenied
 from libvdsm.interfaces.generated.types import AuditChangesParams, AuditFilter, AuditListParams, AuditVerdict, AuditVerifyParams
+from libvdsm.interfaces.journal import Entry, Journal
 from libvdsm.interfaces.permission import ObjectEntry
 from libvdsm.interfaces.store import Logged, Store
 
@@ -35,13 +36,13 @@ _encode = msgspec.json.Encoder().encode
 class AuditService:
     """Reads the trail and the event journal."""
 
-    def __init__(self, *, store: Store, trail: AuditTrail, clock: Clock, objects: Mapping[str, ObjectEntry], events: str = "event") -> None:
-        """``objects``: who sees which objects (``generated.permissions``); ``events``: the store's log of encoded events."""
+    def __init__(self, *, store: Store, trail: AuditTrail, journal: Journal, clock: Clock, objects: Mapping[str, ObjectEntry]) -> None:
+        """``objects``: who sees which objects (``generated.permissions``)."""
         self._store = store
         self._trail = trail
+        self._journal = journal
         self._clock = clock
         self._permissions = {entry.type: entry.permission for entry in objects.values()}
-        self._events = events
 
     async def audit_list(self, caller: Caller, params: AuditListParams) -> bytes:
         """A page of the trail, newest first; the cursor is the number of the last record of the page before."""
@@ -69,7 +70,7 @@ class AuditService:
         await self._settle()
         chain = Chain(expected)
         first = 0
-        async for record in self._forwards(LOG):
+        async for record in self._forwards():
             if chain.tip is not None and self._store.span(LOG)[0] > chain.tip.sequence + 1:
                 chain.forget()  # trimmed while we read
                 first = 0
@@ -92,15 +93,15 @@ class AuditService:
             return permission is not None and caller.rights.allows(permission, type=type, id=id, project=project)
 
         changes = Changes(most=params.limit, wanted=params.object, is_visible=is_visible)
-        oldest: Logged | None = None
-        last = self._store.span(self._events)[1]
-        async for record in self._forwards(self._events):
-            if record.sequence > last:
-                break  # what comes now would never end
-            oldest = oldest or record
-            if since <= record.at and (record.at < until or params.until is None):
-                changes.take(decode_event(record.data))
-        return changes.encode(complete=self._has_all(oldest, last, since))
+        last = self._journal.last  # what comes later is later than the call
+        oldest: tuple[int, float] | None = None
+        async for entry in self._events(last):
+            at = time_of(entry)
+            oldest = oldest or (entry.sequence, at)
+            if since <= at and (at < until or params.until is None):
+                changes.take(entry)
+        has_all = last == 0 if oldest is None else oldest[0] == 1 or oldest[1] < since
+        return changes.encode(complete=has_all)
 
     # --- inside ---
 
@@ -121,13 +122,6 @@ class AuditService:
         last = max(place, self._store.span(LOG)[1])
         return AuditVerdict(sound=False, first=first, last=last, first_unsound=place, reason=reason)
 
-    @staticmethod
-    def _has_all(oldest: Logged | None, last: int, since: float) -> bool:
-        """Whether nothing of what came after ``since`` was trimmed."""
-        if oldest is None:
-            return last == 0
-        return oldest.sequence == 1 or oldest.at < since
-
     async def _settle(self) -> None:
         """Let what was recorded until now reach the disk, if it can."""
         try:
@@ -135,10 +129,22 @@ class AuditService:
         except ApiError:
             return
 
-    async def _forwards(self, log: str) -> AsyncIterator[Logged]:
-        after = self._store.span(log)[0] - 1
+    async def _events(self, last: int) -> AsyncIterator[Entry]:
+        after = self._journal.first - 1
+        while after < last:
+            found = await self._journal.fetch(after, SLICE)
+            for entry in found:
+                if entry.sequence <= last:
+                    yield entry
+            if not found:
+                return
+            after = found[-1].sequence
+            await asyncio.sleep(0)
+
+    async def _forwards(self) -> AsyncIterator[Logged]:
+        after = self._store.span(LOG)[0] - 1
         while True:
-            found = await self._store.read(log, after, SLICE)
+            found = await self._store.read(LOG, after, SLICE)
             for record in found:
                 yield record
             if not found:

@@ -19,6 +19,7 @@ from libvdsm.access.access import Access
 from libvdsm.access.certificates import Certificates, signer
 from libvdsm.access.checks import AccessChecks
 from libvdsm.access.service import AccessService
+from libvdsm.audit.service import AuditService
 from libvdsm.audit.trail import AuditTrail
 from libvdsm.base.clock import Clock, SystemClock, timestamp
 from libvdsm.base.tls import TlsError, TlsKeys, server_context
@@ -49,6 +50,7 @@ from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.interfaces.endpoint import Endpoints, PeerCertificate
 from libvdsm.interfaces.generated.errors import Unsupported
 from libvdsm.interfaces.generated.methods import METHODS
+from libvdsm.interfaces.generated.permissions import OBJECTS
 from libvdsm.interfaces.messages import ReportTls
 from libvdsm.interfaces.store import Store
 from libvdsm.interfaces.worker_port import WorkerPort
@@ -176,6 +178,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         broker,
         access_service,
         certificates,
+        AuditService(store=store, trail=trail, journal=journal, clock=clock, objects=OBJECTS),
     )
     planner = Planner(
         methods=METHODS,

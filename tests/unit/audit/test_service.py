@@ -17,7 +17,8 @@ from libvdsm.interfaces.caller import Caller, Rights
 from libvdsm.interfaces.generated import types
 from libvdsm.interfaces.generated.errors import InvalidParams, PermissionDenied
 from libvdsm.interfaces.generated.permissions import OBJECTS
-from libvdsm.interfaces.store import Logged
+from libvdsm.interfaces.journal import Entry
+from libvdsm.journal.stored import StoredJournal
 from libvdsm.journal.turns import Bounds
 from tests.unit.audit.chain_records import MALLORY, VM, Spoiled, World, administrator, done, refused
 
@@ -28,7 +29,8 @@ def world() -> World:
 
 
 def made(world: World, trail: AuditTrail | None = None) -> AuditService:
-    return AuditService(store=world.store, trail=trail or world.trail, clock=world.clock, objects=OBJECTS)
+    journal = StoredJournal(world.store, world.clock)
+    return AuditService(store=world.store, trail=trail or world.trail, journal=journal, clock=world.clock, objects=OBJECTS)
 
 
 async def listed(world: World, caller: Caller | None = None, **params: Any) -> dict[str, Any]:
@@ -267,7 +269,8 @@ def event(world: World, id: str, change: str, patch: Any = None, *, project: str
     }
     if patch is not None:
         told["patch"] = patch
-    world.store.append("event", Logged(sequence, world.clock.time(), msgspec.json.encode(told)))
+    journal = StoredJournal(world.store, world.clock)
+    journal.append(Entry(sequence, told["topic"], type, id, msgspec.json.encode(told), project))
     world.end_turn()
 
 

@@ -7,8 +7,10 @@ import contextlib
 import itertools
 import json
 import socket
+import ssl
 import struct
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -311,8 +313,10 @@ async def serve(
     policy: ListenerPolicy | None = None,
     rpc_limits: JsonRpcLimits | None = None,
     refuses: bool = False,
+    tls: ssl.SSLContext | None = None,
+    wall: Callable[[], float] = time.time,
 ) -> AsyncIterator[Served]:
-    """A bridge behind two listeners, over which a test has the clock."""
+    """A bridge behind two listeners, over which a test has the clock; with ``tls`` nothing is served in plain over TCP."""
     bridge = RecordingBridge()
     authenticator = RecordingAuthenticator(refuses)
     endpoint = JsonRpcEndpoint(bridge, limits=rpc_limits)
@@ -325,7 +329,9 @@ async def serve(
             bridge=bridge,
             authenticator=authenticator,
             endpoints=endpoints,
-            policy=policy or ListenerPolicy(anonymous=True),
+            policy=policy or ListenerPolicy(anonymous=tls is None),
+            tls=tls,
+            wall=wall,
             limits=limits,
             now=lambda: clock[0],
         )

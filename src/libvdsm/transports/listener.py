@@ -85,7 +85,7 @@ class Listener:
         self._authenticator = authenticator
         self._endpoints = endpoints
         self._wall = wall
-        self._tls = tls
+        self._tls = None if self.is_unix else tls
         self._site = Site(endpoints.http, policy=policy, checks_host=not self.is_unix, redeem=bridge.redeem)
         # A page under another name that leads here by a trick of DNS meets a certificate that is not for that name.
         self._tls_site = Site(endpoints.http, policy=policy, checks_host=False, redeem=bridge.redeem)

@@ -21,7 +21,6 @@ from libvdsm.interfaces.caller import Caller, Rights, Sink
 from libvdsm.interfaces.certificates import CertificateRegister
 from libvdsm.interfaces.endpoint import PeerCertificate
 from libvdsm.interfaces.generated.errors import NotAuthenticated
-from libvdsm.interfaces.method import MethodEntry
 from libvdsm.interfaces.store import Store
 
 _log = logging.getLogger(__name__)
@@ -44,7 +43,6 @@ class Access:
         *,
         administrators: Iterable[int],
         allow_anonymous: bool,
-        methods: Mapping[str, MethodEntry] | None = None,
         store: Store | None = None,
         clock: Clock | None = None,
         certificates: CertificateRegister | None = None,
@@ -56,7 +54,6 @@ class Access:
         ``mapping``: identities by a certificate's fingerprint or by one of its names with its kind (``DNS:web.example``), for
         certificates that this host has not issued. ``later`` is the loop's ``call_later``; without it what expires is noticed when ``look`` is called.
         """
-        del methods  # permissions are the schema's, whether or not a verb asks for them
         self._clock = clock or SystemClock()
         self._administrators = frozenset(f"unix:{uid}" for uid in administrators)
         self._allow_anonymous = allow_anonymous

@@ -12,7 +12,7 @@ from tests.fakes.front import Front
 @pytest.mark.parametrize(("uid", "is_administrator"), ((0, True), (1000, False), (65534, False)))
 def test_unix_peers_are_known_by_their_user_id(uid: int, *, is_administrator: bool) -> None:
     """Only the configured users are administrators; everybody else has an identity and no rights."""
-    access = Access(methods=METHODS, administrators=[0], allow_anonymous=False)
+    access = Access(administrators=[0], allow_anonymous=False)
     caller = access.unix(uid, 0, 1)
     assert caller.identity == f"unix:{uid}"
     assert bool(caller.permissions) is is_administrator
@@ -21,7 +21,7 @@ def test_unix_peers_are_known_by_their_user_id(uid: int, *, is_administrator: bo
 @pytest.mark.parametrize("allow", (True, False))
 def test_anonymous_has_rights_only_when_the_daemon_is_insecure(*, allow: bool) -> None:
     """Without ``--insecure`` an anonymous caller may do nothing that needs a permission."""
-    access = Access(methods=METHODS, administrators=[0], allow_anonymous=allow)
+    access = Access(administrators=[0], allow_anonymous=allow)
     assert bool(access.anonymous().permissions) is allow
 
 

@@ -1,0 +1,75 @@
+"""Whom a certificate speaks for, and which names nobody can take by one."""
+
+from __future__ import annotations
+
+import pytest
+
+from libvdsm.access.access import Access
+from libvdsm.base.clock import ManualClock
+from libvdsm.interfaces.caller import Caller
+from libvdsm.interfaces.endpoint import PeerCertificate
+from libvdsm.interfaces.generated.errors import NotAuthenticated
+
+
+class Register:
+    """Knows one certificate, and one that was revoked."""
+
+    def __init__(self, identity: str | None) -> None:
+        self.identity = identity
+        self.held: list[Caller] = []
+
+    def identify(self, certificate: PeerCertificate) -> str | None:
+        if certificate.fingerprint == "revoked":
+            raise NotAuthenticated(reason="it was revoked")
+        return self.identity
+
+    def hold(self, caller: Caller, certificate: PeerCertificate) -> None:
+        del certificate
+        self.held.append(caller)
+
+
+def certificate(fingerprint: str = "ab12", *names: str) -> PeerCertificate:
+    return PeerCertificate(fingerprint=fingerprint, subject="CN=x", names=names, not_before=0.0, not_after=2e9, serial="01", issuer="CN=ca")
+
+
+def access(register: Register | None = None, **mapping: str) -> Access:
+    clock = ManualClock()
+    return Access(administrators=[0], allow_anonymous=False, clock=clock, certificates=register, mapping=mapping)
+
+
+def test_a_valid_certificate_without_a_mapping_has_an_identity_and_no_rights() -> None:
+    """A chain that verifies proves a name, and gives nothing."""
+    caller = access(Register(None)).certificate(certificate())
+    assert (caller.identity, caller.source, caller.roles) == ("certificate:ab12", "certificate", ())
+    assert not caller.permissions
+    assert caller.expires_at == 2e9
+
+
+def test_issued_ones_speak_for_whom_they_were_issued() -> None:
+    """The register says so, and is given the caller to end him when it is revoked."""
+    register = Register("user:alice")
+    caller = access(register).certificate(certificate())
+    assert caller.identity == "user:alice"
+    assert register.held == [caller]
+
+
+def test_a_revoked_one_does_not_even_connect() -> None:
+    """Its refusal is the register's."""
+    with pytest.raises(NotAuthenticated):
+        access(Register("user:alice")).certificate(certificate("revoked"))
+
+
+@pytest.mark.parametrize("by", ("ab12", "DNS:web.example", "URI:spiffe://x/y"))
+def test_others_are_mapped_by_fingerprint_or_name(by: str) -> None:
+    """What the configuration says of a certificate that this host has not issued."""
+    made = access(Register(None), **{by: "service:web"})
+    assert made.certificate(certificate("ab12", "DNS:web.example", "URI:spiffe://x/y")).identity == "service:web"
+    assert made.certificate(certificate("ffff", "DNS:other.example")).identity == "certificate:ffff"
+
+
+@pytest.mark.parametrize("reserved", ("unix:0", "connector:x", "certificate:ffff", "anonymous"))
+def test_no_certificate_takes_a_name_that_others_vouch_for(reserved: str) -> None:
+    """What the kernel or the daemon says of a peer cannot be said by a certificate."""
+    caller = access(Register(reserved)).certificate(certificate())
+    assert caller.identity == "certificate:ab12"
+    assert not caller.permissions

@@ -78,12 +78,14 @@ class Account:
     __slots__ = (
         "_burst",
         "_filled_at",
+        "_most_in_flight",
         "_now",
         "_rate",
         "connections",
-        "in_flight",
+        "flight_refusal",
         "left",
         "rate_refusal",
+        "room",
         "subscriptions",
         "tasks",
         "uploads",
@@ -98,7 +100,10 @@ class Account:
         self.left: float = limits.requests_burst if self._rate else inf
         self.rate_refusal = LimitExceeded(limit="requests in a second", maximum=limits.requests_per_s)
         self.connections = Tally("connections of an identity", limits.connections)
-        self.in_flight = Tally("requests in flight of an identity", limits.requests_in_flight)
+        #: Requests that may still be begun; hot paths count for themselves, and refuse with ``flight_refusal``.
+        self.room = limits.requests_in_flight
+        self.flight_refusal = LimitExceeded(limit="requests in flight of an identity", maximum=limits.requests_in_flight)
+        self._most_in_flight = limits.requests_in_flight
         self.subscriptions = Tally("subscriptions of an identity", limits.subscriptions)
         self.tasks = Tally("tasks under way of an identity", limits.tasks)
         self.uploads = Tally("octets under way of an identity", limits.upload_octets)
@@ -124,8 +129,8 @@ class Account:
 
     def is_idle(self) -> bool:
         """Whether nothing of it is in use, and its bucket would be full."""
-        tallies = (self.connections, self.in_flight, self.subscriptions, self.tasks, self.uploads)
-        if any(tally.used for tally in tallies):
+        tallies = (self.connections, self.subscriptions, self.tasks, self.uploads)
+        if self.room < self._most_in_flight or any(tally.used for tally in tallies):
             return False
         return not self._rate or (self._now() - self._filled_at) * self._rate >= self._burst
 

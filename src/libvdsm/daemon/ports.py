@@ -16,6 +16,7 @@ from libvdsm.daemon.reporting import EncodingReporter
 from libvdsm.interfaces.generated.errors import DeadlineExceeded, SubsystemUnavailable
 from libvdsm.interfaces.messages import ReportOffer
 from libvdsm.interfaces.method import MethodEntry
+from libvdsm.interfaces.reply import Reply
 from libvdsm.interfaces.work import Reporter, Service
 from libvdsm.interfaces.worker_port import WorkerReports
 from libvdsm.ipc import failures
@@ -41,12 +42,12 @@ class IpcPort:
         """See ``WorkerPort``."""
         return self._name
 
-    def call(self, method: str, params: bytes, meta: bytes, timeout_s: float) -> asyncio.Future[bytes]:
+    def call(self, method: str, params: bytes, meta: bytes, timeout_s: float) -> Reply:
         """See ``WorkerPort``."""
         if self._channel is not None:
             return self._channel.call(method, params, meta, timeout_s)
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        future.set_exception(SubsystemUnavailable(subsystem=self._name, reason=self._reason))
+        future = Reply(asyncio.get_running_loop())
+        future.fail(SubsystemUnavailable(subsystem=self._name, reason=self._reason))
         return future
 
     def is_up(self) -> bool:
@@ -116,19 +117,19 @@ class LocalPort:
         """See ``WorkerPort``."""
         return self._name
 
-    def call(self, method: str, params: bytes, meta: bytes, timeout_s: float) -> asyncio.Future[bytes]:
+    def call(self, method: str, params: bytes, meta: bytes, timeout_s: float) -> Reply:
         """See ``WorkerPort``."""
-        future: asyncio.Future[bytes] = self._loop.create_future()
+        future = Reply(self._loop)
         if not self._is_up:
-            future.set_exception(SubsystemUnavailable(subsystem=self._name, reason=self.reason()))
+            future.fail(SubsystemUnavailable(subsystem=self._name, reason=self.reason()))
             return future
         try:
             answer = self._dispatcher.handle(method, params, meta)
         except Exception as failure:  # noqa: BLE001 - the border between the rooms: as if it were another process
-            future.set_exception(_as_api_error(failure, method))
+            future.fail(_as_api_error(failure, method))
             return future
         if isinstance(answer, bytes):
-            future.set_result(answer)
+            future.settle(answer)
             return future
         later = asyncio.ensure_future(answer)
         self._answering.add(later)
@@ -174,21 +175,18 @@ class LocalPort:
         self._streams[stream.fileno()] = stream
         return stream.fileno()
 
-    def _answered(self, done: asyncio.Future[bytes], future: asyncio.Future[bytes], late: asyncio.TimerHandle, method: str) -> None:
+    def _answered(self, done: asyncio.Future[bytes], future: Reply, late: asyncio.TimerHandle, method: str) -> None:
         self._answering.discard(done)
         late.cancel()
         failure = asyncio.CancelledError() if done.cancelled() else done.exception()
-        if future.done():
-            return
         if failure is None:
-            future.set_result(done.result())
+            future.settle(done.result())
         else:
-            future.set_exception(_as_api_error(failure, method))
+            future.fail(_as_api_error(failure, method))
 
 
-def _give_up(future: asyncio.Future[bytes], timeout_s: float) -> None:
-    if not future.done():
-        future.set_exception(DeadlineExceeded(seconds=timeout_s))
+def _give_up(future: Reply, timeout_s: float) -> None:
+    future.fail(DeadlineExceeded(seconds=timeout_s))
 
 
 def _as_api_error(failure: BaseException, method: str) -> ApiError:

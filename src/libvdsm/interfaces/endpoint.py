@@ -7,7 +7,7 @@ listener. Whom a connection speaks for is decided by the listener's ``Authentica
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -50,6 +50,13 @@ class Authenticator(Protocol):
 class StreamSession(Protocol):
     """One caller's calls over one stream connection. Answers end with a line feed."""
 
+    def take(self, message: bytes) -> bytes | Future[bytes] | None:
+        """The hot path: as ``answer`` if these bytes are beyond doubt one usual message, blanks around it included.
+
+        ``None`` if that cannot be told at once; then nothing was done, and framing and ``answer`` are the way.
+        """
+        ...
+
     def answer(self, message: bytes) -> bytes | Future[bytes]:
         """The answer to one message, at once or later; empty if there is none to be sent. Never raises."""
         ...
@@ -77,6 +84,13 @@ class StreamEndpoint(Protocol):
 
 class HttpSession(Protocol):
     """One caller's requests to one path over one connection."""
+
+    def usual(self, request: Request) -> Callable[[bytes], bytes | Future[bytes] | None] | None:
+        """The hot path of requests with the head of this one: from a body to that of the answer, which is 200 and JSON.
+
+        ``None`` for a head that has none; the same in place of an answer, with nothing done, for a body that needs ``handle``.
+        """
+        ...
 
     def handle(self, request: Request) -> Response | Future[Response]:
         """The answer to one request, at once or later. Never raises."""

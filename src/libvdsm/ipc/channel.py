@@ -1,7 +1,8 @@
 """JSON-RPC 2.0 both ways over one connected stream socket.
 
 Either side calls, answers and notifies; what one side says arrives in the order it was said. Bytes are
-gathered and written once per loop turn, and the time limits of pending calls are looked after by one sweep.
+gathered and written once per loop turn, what is said in answer to frames as soon as they are worked off, and the time
+limits of pending calls are looked after by one sweep. An answer is handed to whoever follows its ``Reply`` at once.
 Bodies stay bytes: parameters and results are spliced, never decoded here.
 """
 
@@ -17,6 +18,7 @@ import msgspec
 
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.generated.errors import DeadlineExceeded, MethodNotFound, SubsystemUnavailable
+from libvdsm.interfaces.reply import Reply
 from libvdsm.ipc import failures
 from libvdsm.ipc.frames import LIMIT, FrameError, FrameReader, header
 
@@ -79,7 +81,8 @@ class Channel(asyncio.Protocol):
         self._decode = msgspec.json.Decoder(_Message).decode
         self._transport: asyncio.WriteTransport | None = None
         self._corked: list[bytes] = []
-        self._pending: dict[int, tuple[asyncio.Future[bytes], float, float]] = {}
+        self._is_receiving = False  # what is said now is written when all that was received is worked off
+        self._pending: dict[int, tuple[Reply, float, float]] = {}
         self._answering: set[asyncio.Future[bytes]] = set()
         self._last_id = 0
         self._sweeper: asyncio.TimerHandle | None = None
@@ -104,27 +107,27 @@ class Channel(asyncio.Protocol):
         stream.setblocking(False)
         await self._loop.create_connection(lambda: self, sock=stream)
 
-    def call(self, method: str, params: bytes, meta: bytes, timeout_s: float) -> asyncio.Future[bytes]:
-        """Send a request; the future gives the result's raw JSON or fails with a typed error. Never raises.
+    def call(self, method: str, params: bytes, meta: bytes, timeout_s: float) -> Reply:
+        """Send a request; the reply gives the result's raw JSON or fails with a typed error. Never raises.
 
-        ``params`` and ``meta`` are raw JSON. The future fails with ``SubsystemUnavailable`` when the peer is gone
+        ``params`` and ``meta`` are raw JSON. It fails with ``SubsystemUnavailable`` when the peer is gone
         and with ``DeadlineExceeded`` after ``timeout_s`` (at most ``SWEEP_S`` later). Cancelling it forgets the answer.
         """
         loop = self._loop
-        future: asyncio.Future[bytes] = loop.create_future()
+        reply = Reply(loop)
         if self._why_closed:
-            future.set_exception(SubsystemUnavailable(subsystem=self._peer, reason=self._why_closed))
-            return future
+            reply.fail(SubsystemUnavailable(subsystem=self._peer, reason=self._why_closed))
+            return reply
         id = self._last_id = self._last_id + 1
         try:
             self._send(b'{"jsonrpc":"2.0","id":%d,"method":"%b","params":%b,"meta":%b}' % (id, method.encode(), params, meta))
         except FrameError as failure:
-            future.set_exception(failures.incident(failure, method))
-            return future
-        self._pending[id] = (future, loop.time() + timeout_s, timeout_s)
+            reply.fail(failures.incident(failure, method))
+            return reply
+        self._pending[id] = (reply, loop.time() + timeout_s, timeout_s)
         if self._sweeper is None:
             self._sweeper = loop.call_later(SWEEP_S, self._sweep)
-        return future
+        return reply
 
     def notify(self, method: str, params: bytes) -> None:
         """Tell the peer; ``params`` is raw JSON. In order with calls and answers; silently nothing once the peer is gone."""
@@ -151,6 +154,7 @@ class Channel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See ``asyncio.Protocol``."""
+        self._is_receiving = True
         try:
             for body in self._reader.receive(data):
                 if not self._why_closed:
@@ -158,6 +162,10 @@ class Channel(asyncio.Protocol):
         except (FrameError, msgspec.MsgspecError, RecursionError) as failure:
             _log.error("%s sent what is no frame: %s", self._peer, failure)
             self._end(f"its bytes made no sense: {failure}")
+        finally:
+            self._is_receiving = False
+            if self._corked:
+                self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See ``asyncio.Protocol``."""
@@ -168,7 +176,7 @@ class Channel(asyncio.Protocol):
     def _send(self, body: bytes) -> None:
         head = header(body)
         corked = self._corked
-        if not corked:
+        if not corked and not self._is_receiving:
             self._loop.call_soon(self._flush)
         corked.append(head)
         corked.append(body)
@@ -190,13 +198,13 @@ class Channel(asyncio.Protocol):
             else:
                 self._requested(id, method, message)
             return
-        future, _until, _given = self._pending.pop(id or 0, _NOBODY)
-        if future is None or future.done():
+        reply, _until, _given = self._pending.pop(id or 0, _NOBODY)
+        if reply is None:
             return
         if result := bytes(message.result):
-            future.set_result(result)
+            reply.settle(result)
         else:
-            future.set_exception(failures.from_bytes(message.error, self._peer))
+            reply.fail(failures.from_bytes(message.error, self._peer))
 
     def _noticed(self, method: str, params: msgspec.Raw) -> None:
         try:
@@ -241,10 +249,9 @@ class Channel(asyncio.Protocol):
     def _sweep(self) -> None:
         now = self._loop.time()
         late = [(id, found) for id, found in self._pending.items() if found[1] <= now]
-        for id, (future, _until, given) in late:
+        for id, (reply, _until, given) in late:
             del self._pending[id]
-            if not future.done():
-                future.set_exception(DeadlineExceeded(seconds=given))
+            reply.fail(DeadlineExceeded(seconds=given))
         self._sweeper = self._loop.call_later(SWEEP_S, self._sweep) if self._pending else None
 
     def _end(self, reason: str) -> None:
@@ -256,9 +263,8 @@ class Channel(asyncio.Protocol):
         if self._sweeper is not None:
             self._sweeper.cancel()
         pending, self._pending = self._pending, {}
-        for future, _until, _given in pending.values():
-            if not future.done():
-                future.set_exception(self._gone())
+        for reply, _until, _given in pending.values():
+            reply.fail(self._gone())
         self._on_loss(reason)
 
     def _gone(self) -> ApiError:

@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 from libvdsm.interfaces.caller import Caller
 from libvdsm.transports.config import Counters, Limits
+from libvdsm.transports.turns import Share, Turns
 
 
 class Hub(Protocol):
@@ -22,6 +23,7 @@ class Hub(Protocol):
     counters: Counters
     now: Callable[[], float]
     date: bytes  # for HTTP; renewed by the sweep
+    turns: Turns
 
     def add(self, connection: Connection) -> None:
         """The connection exists."""
@@ -57,12 +59,15 @@ class Connection(asyncio.Protocol):
         self._full_since = 0.0
         self._close_at = 0.0
         self._resumes: list[Callable[[], None]] = []
+        self._share: Share = hub.turns.share("")  # a better one as soon as the caller is known
+        self._is_waiting = False  # for its turn to go on with what it has read
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio."""
         self._transport = cast("asyncio.Transport", transport)
         self._half_closes = self._transport.can_write_eof()
         self._transport.set_write_buffer_limits(high=self._bound - 1, low=self._bound // 4)
+        self._join_share()
         self.hub.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -70,12 +75,48 @@ class Connection(asyncio.Protocol):
         self.is_closing = True
         self._transport = None
         self._out.clear()
+        self._leave_share()
         self.hub.discard(self)
         self.gone()
         self._resume_all()
 
     def gone(self) -> None:
         """The connection is lost: let go of what it held."""
+
+    # Turns.
+
+    def _join_share(self) -> None:
+        """Divide the turns with the other connections of this identity; it may become another one by a login."""
+        if self.caller is not None:
+            self._share = self.hub.turns.share(self.caller.identity)
+            self.caller.on_change.append(self._change_share)
+        self._share.users += 1
+
+    def _leave_share(self) -> None:
+        self._share.users -= 1
+        if self.caller is not None and self._change_share in self.caller.on_change:
+            self.caller.on_change.remove(self._change_share)
+
+    def _change_share(self) -> None:
+        if self.caller is not None:
+            self._share.users -= 1
+            self._share = self.hub.turns.share(self.caller.identity)
+            self._share.users += 1
+
+    def wait_for_turn(self) -> None:
+        """Go on with what was read when it is this connection's turn again."""
+        if not self._is_waiting:
+            self._is_waiting = True
+            self._share.defer(self)
+
+    def work_off(self, units: int) -> int:
+        """It is this connection's turn; see ``turns.Worker``."""
+        self._is_waiting = False
+        return 0 if self.is_closing or self._is_full else self.go_on(units)
+
+    def go_on(self, units: int) -> int:  # noqa: ARG002 - of this kind nothing ever waits
+        """Work off what was received, for about so many units; answers how many it took."""
+        return 0
 
     # Writing.
 

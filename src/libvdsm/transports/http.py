@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
+from time import perf_counter as clock
 from typing import TYPE_CHECKING
 
 from libvdsm.base.errors import ApiError
+from libvdsm.interfaces.reply import Reply
 from libvdsm.transports.config import LOCAL_HOSTS
 from libvdsm.transports.connection import CHECK_OCTETS, Connection
 from libvdsm.transports.tunnel import TunnelConnection
+from libvdsm.transports.turns import LATER_UNITS, SLICE_S, UNIT_BITS
 from libvdsm.wire.http.connection import HttpConnection
 from libvdsm.wire.http.events import Continue, Refused, Request, Response, Upgraded
-from libvdsm.wire.http.frames import encode_response, encode_upgrade
+from libvdsm.wire.http.frames import encode_upgrade, encode_usual
 
 if TYPE_CHECKING:
     import socket
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
 _STREAM = b"/stream/"
 _STREAM_PROTOCOL = b"vdsm-stream"
 _KNOWN_HOSTS = 64
+#: So many octets are parsed at a time.
+PIECE_OCTETS = 4_096
 
 
 def _refusal(status: int, reason: str, **more: object) -> Response:
@@ -98,8 +104,10 @@ class HttpReactor(Connection):
         self._caller = caller
         self._codec = HttpConnection(hub.limits.http)
         self._sessions: dict[bytes, HttpSession] = {}
-        self._running: tuple[Request, asyncio.Future[Response]] | None = None
-        self._last_request: Request | None = None
+        self._usual: Request | None = None  # whose head the codec knows again ...
+        self._take: Callable[[bytes], bytes | asyncio.Future[bytes] | None] | None = None  # ... and what answers such bodies
+        self._held: deque[bytes] = deque()  # read, and not yet given to the codec
+        self._running: tuple[Request, asyncio.Future[Response] | asyncio.Future[bytes]] | None = None
         self._is_eof = False
         self._is_last = False
         self._idle_since = hub.now()
@@ -109,47 +117,97 @@ class HttpReactor(Connection):
         """See asyncio."""
         if self.is_lingering:
             return
-        if self._running is None:
-            request = self._codec.take_request(data)
-            if request is not None:
-                self._answer_usual(request)
+        take, share = self._take, self._share
+        if take is not None and self._running is None and share.left > 0 and not (self._held or self._is_last):
+            body = self._codec.take_body(data)
+            answer = take(body) if body is not None else None
+            if answer is not None:
+                share.left -= 1
+                self.hub.counters.requests += 1
+                self._idle_since = 0.0
+                if isinstance(answer, bytes):
+                    self._answer_usual(answer)
+                elif self._usual is not None:
+                    share.left -= LATER_UNITS
+                    self._await(self._usual, answer)
                 return
-        self._codec.receive_data(data)
-        if self._running is None:
-            self._work()
-        else:
+        self._hold(data)
+        if self._running is not None:
             # Up to here we read on, to see a client go away; one read ahead is enough.
             self.pause_reading()
+        elif not self._is_waiting:
+            self._work(share.left if share.left > 0 or share.renew() else 0)
 
-    def _answer_usual(self, request: Request) -> None:
-        """The hot path: one whole request that was read on its own."""
-        self.hub.counters.requests += 1
-        response = self._route(request)
-        if isinstance(response, Response) and not self._is_last:
-            self._out.append(encode_response(response, self.hub.date))
+    def _hold(self, data: bytes) -> None:
+        """Keep ``data`` in pieces that are parsed one by one: so many requests are taken in a turn, not so many octets."""
+        if len(data) <= PIECE_OCTETS:
+            self._held.append(data)
         else:
-            self._settle(request, response)
-        self.flush()
-        self._idle_since = self.hub.now()
+            self._held.extend(data[start : start + PIECE_OCTETS] for start in range(0, len(data), PIECE_OCTETS))
 
-    def _work(self) -> None:
-        """Answer what has arrived, one by one."""
-        codec = self._codec
-        while (event := codec.next_event()) is not None:
+    def _answer_usual(self, body: bytes) -> None:
+        data = encode_usual(body, self.hub.date)
+        if len(data) < CHECK_OCTETS and not self._out and self._transport is not None:
+            self._transport.write(data)
+        else:
+            self._share.left -= len(data) >> UNIT_BITS
+            self._out.append(data)
+            self.flush()
+
+    def go_on(self, units: int) -> int:
+        """See ``Connection``."""
+        used = self._work(units) if self._running is None else 0
+        if not self._is_waiting and self._running is None and not self._is_full:
+            self.resume_reading()
+        return used
+
+    def _work(self, units: int) -> int:
+        """Answer what has arrived, one by one, while it is this connection's turn."""
+        left, until = units, clock() + SLICE_S
+        while (event := self._next_event(left)) is not None:
+            left -= 1
+            before = self._out_octets
             if isinstance(event, Request):
-                self._take(event)
+                self._take_request(event)
             else:
                 self._heed(event)
             if self._running is not None or self.is_closing or self.is_lingering:
+                left -= LATER_UNITS
                 break
+            left -= (self._out_octets - before) >> UNIT_BITS
             if self._out_octets >= CHECK_OCTETS and self.is_full():
                 self.flush()
                 if self._is_full:
-                    return
+                    self._share.left -= units - left
+                    return units - left
+            if clock() >= until:
+                left = min(left, 0)
+        self._share.left -= units - left
+        self._rest()
+        return units - left
+
+    def _next_event(self, left: int) -> Request | Refused | Continue | Upgraded | None:
+        """What was received, as long as there are units left."""
+        codec, held = self._codec, self._held
+        if left <= 0:
+            return None
+        while (event := codec.next_event()) is None and held:
+            codec.receive_data(held.popleft())
+        return event
+
+    def _rest(self) -> None:
+        """There is nothing more, or others have their turn, or an answer is waited for."""
         self.flush()
-        self._stamp()
-        if self._running is None and self._is_eof and not self.is_lingering:
-            self.close()
+        if self._running is not None or self.is_closing or self.is_lingering:
+            self._stamp()
+        elif self._codec.has_events or self._held:
+            self.wait_for_turn()
+            if len(self._held) * PIECE_OCTETS >= CHECK_OCTETS:
+                self.pause_reading()
+        else:
+            self._stamp()
+            if self._is_eof or self._is_last:
+                self.close()
 
     def _heed(self, event: Refused | Continue | Upgraded) -> None:
         if isinstance(event, Refused):
@@ -166,15 +224,28 @@ class HttpReactor(Connection):
         elif not self._partial_since:
             self._partial_since = self._idle_since
 
-    def _take(self, request: Request) -> None:
+    def _take_request(self, request: Request) -> None:
         self.hub.counters.requests += 1
-        self._settle(request, self._route(request))
-
-    def _settle(self, request: Request, response: Response | asyncio.Future[Response] | None) -> None:
+        response = self._route(request)
         if isinstance(response, Response):
             self._respond(request, response)
         elif response is not None:
-            self._running = (request, response)
+            self._await(request, response)
+        if self._codec.usual is not self._usual:
+            self._learn(request)
+
+    def _learn(self, request: Request) -> None:
+        """The codec knows another head again: remember who answers it."""
+        usual = self._usual = self._codec.usual
+        session = self._sessions.get(request.target)
+        is_ours = usual is not None and session is not None and request is usual and self._site.find_refusal(request) is None
+        self._take = session.usual(request) if is_ours and session is not None else None
+
+    def _await(self, request: Request, response: asyncio.Future[Response] | asyncio.Future[bytes]) -> None:
+        self._running = (request, response)
+        if isinstance(response, Reply) and not response.done():
+            response.follow = self._answered
+        else:
             response.add_done_callback(self._answered)
 
     def _route(self, request: Request) -> Response | asyncio.Future[Response] | None:
@@ -201,17 +272,20 @@ class HttpReactor(Connection):
         if not is_persistent:
             self._end()
 
-    def _answered(self, done: asyncio.Future[Response]) -> None:
+    def _answered(self, done: asyncio.Future[Response] | asyncio.Future[bytes]) -> None:
         running, self._running = self._running, None
         if running is None or done.cancelled() or self.is_closing:
             return
-        self._respond(running[0], done.result())
-        self._go_on()
-
-    def _go_on(self) -> None:
-        self._work()
-        if self._running is None and not self._is_full:
-            self.resume_reading()
+        result = done.result()
+        self._respond(running[0], result if isinstance(result, Response) else Response(200, result))
+        if self._held or self._codec.has_events:
+            self.flush()
+            if not self._is_waiting and not self.is_closing:
+                self.wait_for_turn()
+        else:
+            self._rest()
+            if not self._is_full:
+                self.resume_reading()
 
     def _refuse(self, refused: Refused) -> None:
         self._out.append(self._codec.send(_refusal(refused.status, refused.reason), self.hub.date))
@@ -249,10 +323,12 @@ class HttpReactor(Connection):
             return
         self._out.append(encode_upgrade(_STREAM_PROTOCOL))
         self.flush()
-        early = b"".join(event.data for event in self._codec.events() if isinstance(event, Upgraded))
+        early = b"".join(event.data for event in self._codec.events() if isinstance(event, Upgraded)) + b"".join(self._held)
+        self._held.clear()
         tunnel = TunnelConnection(self.hub, stream, early)
         tunnel.address = self.address
         tunnel.caller, tunnel.expires_at = self.caller, self.expires_at
+        self._leave_share()
         self.hub.discard(self)
         self._transport = None
         self.is_closing = True
@@ -267,13 +343,14 @@ class HttpReactor(Connection):
     def eof_received(self) -> bool:
         """See asyncio. Half-closed: every answer that is due is still sent."""
         self._is_eof = True
-        if self.is_lingering or (self._running is None and not self._codec.has_events):
+        if self.is_lingering or (self._running is None and not (self._codec.has_events or self._held)):
             self.close()
         return self._half_closes
 
     def drained(self) -> None:
         """There is room again."""
-        self._go_on()
+        if self._running is None and not self._is_waiting:
+            self.wait_for_turn()
 
     def shut_down(self) -> None:
         """The daemon is going down: the answer that is due is the last one."""
@@ -297,6 +374,8 @@ class HttpReactor(Connection):
             if now - self._partial_since >= limits.head_s:
                 counters.slow_senders += 1
                 self._refuse(Refused(408, "the rest of the request did not come in time"))
+        elif not self._idle_since:  # requests came since we looked
+            self._idle_since = now
         elif self._running is None and now - self._idle_since >= limits.keep_alive_s:
             counters.idle_closed += 1
             self.close()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from time import perf_counter as clock
 from typing import TYPE_CHECKING
 
+from libvdsm.interfaces.reply import Reply
 from libvdsm.transports.connection import CHECK_OCTETS, Connection
+from libvdsm.transports.turns import LATER_UNITS, SLICE_S, UNIT_BITS
 from libvdsm.wire.jsonstream import Broken, JsonStream
 
 if TYPE_CHECKING:
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
     from libvdsm.transports.connection import Hub
 
 
+#: A message or an answer of so many octets is a usual one.
+USUAL_OCTETS = 4_096
+
+
 class JsonConnection(Connection):
     """A client that speaks JSON-RPC on a stream. It is the ``Sink`` of its caller's subscriptions."""
 
@@ -24,49 +31,104 @@ class JsonConnection(Connection):
         self._stream = JsonStream(longest=hub.limits.message_octets)
         self._session = open_session(self)
         self._answer = self._session.answer
+        self._take = self._session.take
         self._counters = hub.counters
         self._release = release
         self._pending = 0
+        self._is_fresh = True  # nothing is left of what was read before
         self._is_eof = False
+        self._is_last = False  # nothing more is begun
         self._is_dead = False  # the framing is lost: nothing more is read
         self._partial_since = 0.0
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
-        message = self._stream.take_line(data)
-        if message is None:
-            self._stream.receive_data(data)
-            self._work()
-            return
-        self._counters.messages += 1
-        answer = self._answer(message)
-        if not isinstance(answer, bytes):
-            self._await(answer)
-        elif answer:
-            self._out.append(answer)
-            self.flush()
+        share = self._share
+        if self._is_fresh and share.left > 0 and len(data) <= USUAL_OCTETS:
+            answer = self._take(data)
+            if answer is not None:
+                share.left -= 1
+                self._counters.messages += 1
+                if not isinstance(answer, bytes):
+                    self._await(answer)
+                    share.left -= LATER_UNITS
+                elif len(answer) <= USUAL_OCTETS and not self._out and self._transport is not None:
+                    self._transport.write(answer)
+                else:
+                    share.left -= len(answer) >> UNIT_BITS
+                    self._out.append(answer)
+                    self.flush()
+                return
+        self._stream.receive_data(data)
+        self._is_fresh = False
+        if not self._is_waiting:
+            self._work(share.left if share.left > 0 or share.renew() else 0)
 
     def _await(self, answer: asyncio.Future[bytes]) -> None:
         self._pending += 1
-        answer.add_done_callback(self._answered)
+        if isinstance(answer, Reply) and not answer.done():
+            answer.follow = self._answered
+        else:
+            answer.add_done_callback(self._answered)
 
-    def _work(self) -> None:
-        """Answer what has arrived, as long as there is room for answers."""
-        stream = self._stream
-        for message in stream.events():
+    def go_on(self, units: int) -> int:
+        """See ``Connection``."""
+        if self._is_last:
+            self._rest(is_partial=False)
+            return 0
+        used = self._work(units)
+        if not (self._is_waiting or self._is_full or self._is_eof):
+            self.resume_reading()
+        return used
+
+    def _work(self, units: int) -> int:
+        """Answer what has arrived, as long as there is room for answers and it is this connection's turn."""
+        stream, share = self._stream, self._share
+        left, until = units, clock() + SLICE_S
+        events = stream.events()
+        while True:
+            if left <= 0:
+                if stream.has_more:
+                    self._put_off(units - left)
+                    return units - left
+                break
+            message = next(events, None)
+            if message is None:
+                break
+            left -= 1
             self._counters.messages += 1
             answer = self._answer(message) if isinstance(message, bytes) else self._refuse(message)
             if isinstance(answer, bytes):
                 self._out.append(answer)
                 self._out_octets += len(answer)
+                left -= len(answer) >> UNIT_BITS
             else:
                 self._await(answer)
+                left -= LATER_UNITS
             if self._out_octets >= CHECK_OCTETS and self.is_full():
                 self.flush()
                 if self._is_full:
-                    return
+                    share.left -= units - left
+                    return units - left
+            if clock() >= until:
+                left = min(left, 0)
         self.flush()
-        if not stream.is_partial:
+        share.left -= units - left
+        self._rest(is_partial=stream.is_partial)
+        return units - left
+
+    def _put_off(self, used: int) -> None:
+        """There is more, and this connection has had its part of this turn."""
+        self.flush()
+        self._share.left -= used
+        self.wait_for_turn()
+        if self._stream.has_much:
+            self.pause_reading()
+
+    def _rest(self, *, is_partial: bool) -> None:
+        """All that was read is worked off."""
+        self._is_fresh = not is_partial and not self._is_dead
+        if not is_partial:
             self._partial_since = 0.0
         elif not self._partial_since:
             self._partial_since = self.hub.now()
@@ -83,14 +145,17 @@ class JsonConnection(Connection):
             return
         answer = done.result()
         if answer:
-            self.put(answer)
-        if (self._is_eof or self._is_dead) and not self._pending:
+            if self._pending or self._out or self.is_closing or self.is_lingering or self._transport is None:
+                self.put(answer)
+            else:  # the only one that is due: nothing would be written with it
+                self._transport.write(answer)
+        if (self._is_eof or self._is_dead) and not self._pending and not self._is_waiting:
             self._finish()
 
     def eof_received(self) -> bool:
         """See asyncio. Half-closed: every answer that is due is still sent."""
         self._is_eof = True
-        if not self._is_full:
+        if not self._is_full and not self._is_waiting:
             self._finish()
         return self._half_closes
 
@@ -108,9 +173,8 @@ class JsonConnection(Connection):
 
     def drained(self) -> None:
         """There is room again: go on with what was received before more is read."""
-        self._work()
-        if not self._is_full:
-            self.resume_reading()
+        if not self._is_waiting:
+            self.wait_for_turn()
 
     def deliver(self, delivery: bytes) -> None:
         """Queue one event; see ``Sink``."""
@@ -120,7 +184,7 @@ class JsonConnection(Connection):
 
     def shut_down(self) -> None:
         """The daemon is going down: finish what is running, begin nothing new."""
-        self._is_eof = True
+        self._is_eof = self._is_last = True
         self.pause_reading()
         if not self._pending:
             self.close()

@@ -19,6 +19,9 @@ from libvdsm.wire import strict
 #: The default bound of one message, in octets.
 LONGEST_MESSAGE = 4 * 1024 * 1024
 
+#: Octets received and not yet looked at that are much.
+MUCH = 64 * 1024
+
 _BLANKS = b" \t\r\n"
 _SKIP_BLANKS = re.compile(rb"[ \t\r\n]*")
 _TOKEN = re.compile(rb'["\[\]{}\n]')
@@ -81,18 +84,15 @@ class JsonStream:
         """Whether a message has begun that is not complete."""
         return bool(self._chunks)
 
-    def take_line(self, data: bytes) -> bytes | None:
-        """The usual read at its cheapest: if ``data`` is one whole line and nothing is left from before, its message.
+    @property
+    def has_more(self) -> bool:
+        """Whether something was received that ``events`` has not yet looked at."""
+        return self._position < len(self._data) and not self._is_dead
 
-        ``None`` if it is not so; then nothing was taken, and ``receive_data`` is the way.
-        """
-        if self._chunks or self._position < len(self._data) or data.find(b"\n") != len(data) - 1 or len(data) > self._longest:
-            return None
-        try:
-            _decode_raw(data)
-        except (msgspec.DecodeError, RecursionError):
-            return None
-        return None if self._is_dead else data.strip(_BLANKS)
+    @property
+    def has_much(self) -> bool:
+        """Whether that is so much that no more should be read."""
+        return len(self._data) - self._position >= MUCH
 
     def receive_data(self, data: bytes) -> None:
         """Take what was read; ``events`` gives what it means."""

@@ -9,18 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libvdsm.wire.jsonstream import Broken, JsonStream
+from libvdsm.wire.jsonstream import MUCH, Broken, JsonStream
 
 
 def read(*chunks: bytes, longest: int = 10_000, eof: bool = True) -> list[bytes | Broken]:
-    """The events of a stream that comes in ``chunks``, by the usual way of a reactor."""
+    """The events of a stream that comes in ``chunks``."""
     stream = JsonStream(longest=longest)
     events: list[bytes | Broken] = []
     for chunk in chunks:
-        line = stream.take_line(chunk)
-        if line is not None:
-            events.append(line)
-            continue
         stream.receive_data(chunk)
         events += stream.events()
     rest = stream.receive_eof() if eof else None
@@ -156,8 +152,12 @@ def test_what_was_not_taken_stays() -> None:
         assert event == b"[1]"
         break
     stream.receive_data(b"]\n")
-    assert stream.take_line(b"[9]\n") is None
+    assert stream.has_more
+    assert not stream.has_much
     assert list(stream.events()) == [b"[2]", b"[3]"]
+    assert not stream.has_more
+    stream.receive_data(b" " * MUCH)
+    assert stream.has_much
 
 
 def test_work_is_linear_in_the_length() -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from libvdsm.base.errors import ApiError
 from libvdsm.base.ids import new_uuid
-from libvdsm.interfaces.generated.errors import InternalError
+from libvdsm.interfaces.generated.errors import InternalError, LimitExceeded
 
 _log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -17,6 +17,21 @@ _encode = msgspec.json.Encoder().encode
 def encode_error(failure: ApiError) -> bytes:
     """``{"code", "message", "data"}``."""
     return _encode({"code": failure.number, "message": failure.message, "data": failure.data()})
+
+
+_refusals: dict[str, bytes] = {}
+_MOST_REFUSALS = 1_000
+
+
+def encode_refusal(refusal: LimitExceeded) -> bytes:
+    """As ``encode_error``; the same limits are refused again and again, so the bytes are kept."""
+    words: str = refusal.args[0]
+    known = _refusals.get(words)
+    if known is None:
+        if len(_refusals) >= _MOST_REFUSALS:
+            _refusals.clear()
+        known = _refusals[words] = encode_error(refusal)
+    return known
 
 
 def as_api_error(failure: BaseException, method: str) -> ApiError:

@@ -19,7 +19,7 @@ from libvdsm.interfaces.generated.errors import InvalidRequest
 from libvdsm.wire.http.events import Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from libvdsm.interfaces.caller import Caller
 
@@ -65,6 +65,12 @@ class JsonRpcHttpSession:
     def __init__(self, session: JsonRpcSession) -> None:
         self._session = session
 
+    def usual(self, request: Request) -> Callable[[bytes], bytes | asyncio.Future[bytes] | None] | None:
+        """Calls without options beside them, in the very content type."""
+        headers = request.headers
+        is_usual = request.method == b"POST" and headers.get(b"content-type") == b"application/json" and _OPTIONS.keys().isdisjoint(headers)
+        return self._session.take if is_usual else None
+
     def handle(self, request: Request) -> Response | asyncio.Future[Response]:
         """The answer to one request, at once or later."""
         if request.method != b"POST":
@@ -104,7 +110,7 @@ def read_options(headers: Mapping[bytes, bytes]) -> bytes | None:
 
 
 def _respond_later(answer: asyncio.Future[bytes]) -> asyncio.Future[Response]:
-    response: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+    response: asyncio.Future[Response] = answer.get_loop().create_future()
 
     def settle(done: asyncio.Future[bytes]) -> None:
         if response.done():

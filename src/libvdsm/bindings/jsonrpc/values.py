@@ -88,6 +88,19 @@ def read_request(message: bytes) -> Call:
     return _judge(envelope, params, id)
 
 
+#: What ``take_apart`` raises for anything but a request.
+UNUSUAL = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+
+def take_apart(message: bytes) -> tuple[str, bytes, bytes]:
+    """Method, parameters and id of what looks like a request, not judged; no id if it has none, or options.
+
+    Raises ``UNUSUAL`` for what is no request.
+    """
+    envelope = _decode_envelope(message)
+    return envelope.method, bytes(envelope.params), b"" if envelope.meta is not _ABSENT else bytes(envelope.id)
+
+
 def read_member(message: bytes) -> Call:
     """One member of a batch that was checked as a whole; raises ``NotACallError``."""
     try:

@@ -45,17 +45,13 @@ class _RefusalError(Exception):
 class _Learned:
     """A head that was parsed. Clients repeat themselves: the same octets again, between requests, mean the same."""
 
-    __slots__ = ("_request", "_size", "head", "octets")
+    __slots__ = ("head", "octets", "request", "size")
 
     def __init__(self, head: bytes, octets: int, request: Request) -> None:
         self.head = head
+        self.size = len(head)
         self.octets = octets
-        self._size = len(head)
-        self._request = request
-
-    def repeat(self, data: bytes) -> Request:
-        known = self._request
-        return Request(known.method, known.target, known.headers, data[self._size :])
+        self.request = request
 
 
 class HttpConnection:
@@ -92,15 +88,20 @@ class HttpConnection:
         """Whether something was received that was not yet taken."""
         return bool(self._events)
 
-    def take_request(self, data: bytes) -> Request | None:
-        """The usual read at its cheapest: a whole plain POST whose head was seen before, with nothing left from before it.
+    @property
+    def usual(self) -> Request | None:
+        """The request whose head ``take_body`` knows again."""
+        return self._learned.request if self._learned is not None else None
+
+    def take_body(self, data: bytes) -> bytes | None:
+        """The usual read at its cheapest: the body of a whole plain POST with the head of ``usual``, with nothing left from before it.
 
         ``None`` if it is not so; then nothing was taken, and ``receive_data`` is the way.
         """
         learned = self._learned
         if learned is None or len(data) != learned.octets or not data.startswith(learned.head):
             return None
-        return None if self._has_begun or self._is_dead or self._events else learned.repeat(data)
+        return None if self._has_begun or self._is_dead or self._events else data[learned.size :]
 
     def receive_data(self, data: bytes) -> None:
         """Take what was read; ``events`` gives what it means."""

@@ -21,6 +21,11 @@ _USUAL = _OK_JSON + b"Date: %b\r\n\r\n%b"
 _WITHOUT_BODY = (101, 204)
 
 
+def encode_usual(body: bytes, date: bytes) -> bytes:
+    """``200 OK`` with JSON, to a client of HTTP/1.1 that goes on; ``date`` is an IMF-fixdate."""
+    return _USUAL % (len(body), date, body)
+
+
 def encode_response(response: Response, date: bytes, *, is_persistent: bool = True, is_head: bool = False, version: str = "1.1") -> bytes:
     """``response`` as sent; ``date`` is an IMF-fixdate. To HEAD the body is left out, its length is not."""
     body = response.body

@@ -1,0 +1,140 @@
+"""Whose messages are worked off in this turn of the loop: every identity has a share, and its connections divide it.
+
+A share is so many units; a message is one, every 4 KiB of an answer one more, and work that is begun and not done a few.
+When a share is used up, the connection keeps what it has read and waits for the next turn, when every identity has had
+its own. One whose share is not used up pays for none of this but a subtraction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+#: Units of one identity in one turn.
+BUDGET = 32
+#: Seconds that one connection may take of one turn when it has read more than one message.
+SLICE_S = 0.000_15
+#: Octets of an answer that count as one unit more: 2 ** 12.
+UNIT_BITS = 12
+#: Units of a call whose answer comes later.
+LATER_UNITS = 4
+#: So many shares are kept before those that nobody uses are forgotten.
+_PRUNE_AT = 1_000
+
+
+class Worker(Protocol):
+    """A connection with something to be worked off."""
+
+    def work_off(self, units: int) -> int:
+        """Go on with what was received, for about so many units; answers how many it took."""
+        ...
+
+
+class Share:
+    """One identity's part of every turn."""
+
+    __slots__ = ("_turns", "is_listed", "left", "since", "users", "waiting")
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self.left = turns.budget  # never above nothing while somebody waits
+        self.since = 0.0
+        self.users = 0  # connections
+        self.is_listed = False  # for the next turn
+        self.waiting: deque[Worker] = deque()
+
+    def renew(self) -> bool:
+        """The share is used up: whether it was renewed, because another turn has begun since and nobody waits."""
+        if self.waiting:
+            return False
+        now = self._turns.now()
+        if now <= self.since:
+            return False
+        self.since = now
+        self.left = self._turns.budget
+        return True
+
+    def defer(self, worker: Worker) -> None:
+        """Go on with ``worker`` in the next turn, behind those of this identity that wait already."""
+        self.left = min(self.left, 0)
+        self.waiting.append(worker)
+        self._turns.defer(self)
+
+
+class Turns:
+    """The shares of all identities; one for all listeners of a loop."""
+
+    def __init__(
+        self,
+        *,
+        budget: int = BUDGET,
+        now: Callable[[], float] | None = None,
+        call_soon: Callable[[Callable[[], None]], object] | None = None,
+    ) -> None:
+        """``now`` is the loop's ``time``, ``call_soon`` the loop's own; by default those of the loop that runs at the first need.
+
+        The time of uvloop stands still within a turn, which is what tells one turn from the next.
+        """
+        self.budget = budget
+        self.turns = 0  # in which somebody had waited
+        self.deferred = 0
+        self._now = now
+        self._call_soon = call_soon
+        self._shares: dict[str, Share] = {}
+        self._waiting: list[Share] = []
+        self._prune_at = _PRUNE_AT
+
+    def share(self, identity: str) -> Share:
+        """The share of an identity."""
+        share = self._shares.get(identity)
+        if share is None:
+            if len(self._shares) >= self._prune_at:
+                self._shares = {key: each for key, each in self._shares.items() if each.users or each.waiting}
+                self._prune_at = max(_PRUNE_AT, 2 * len(self._shares))
+            share = self._shares[identity] = Share(self)
+        return share
+
+    def now(self) -> float:
+        """The time of this turn."""
+        if self._now is None:
+            self._now = asyncio.get_running_loop().time
+        return self._now()
+
+    def defer(self, share: Share) -> None:
+        """``share`` has somebody who waits."""
+        self.deferred += 1
+        if share.is_listed:
+            return
+        share.is_listed = True
+        self._waiting.append(share)
+        if len(self._waiting) == 1:
+            self._schedule()
+
+    def _schedule(self) -> None:
+        if self._call_soon is None:
+            self._call_soon = asyncio.get_running_loop().call_soon
+        self._call_soon(self._next)
+
+    def _next(self) -> None:
+        """A turn for everybody who waits."""
+        self.turns += 1
+        shares, now = self._waiting, self.now()
+        for share in shares:
+            share.since = now
+            share.left = _serve(share.waiting, self.budget)
+            share.is_listed = bool(share.waiting)
+        self._waiting = [share for share in shares if share.is_listed]
+        if self._waiting:
+            self._schedule()
+
+
+def _serve(waiting: deque[Worker], budget: int) -> int:
+    """Divide one share among those who wait; what is left of it, and nothing while somebody waits."""
+    part = max(1, budget // len(waiting))
+    for _worker in range(len(waiting)):
+        if budget <= 0:
+            break
+        budget -= waiting.popleft().work_off(min(part, budget))
+    return 0 if waiting else max(budget, 0)

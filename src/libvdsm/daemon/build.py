@@ -125,7 +125,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
     journal = StoredJournal(store, clock)
     documents = StoredDocuments(store)
     recorder = Recorder(journal, clock)
-    inventory = Inventory(recorder=recorder, documents=documents, clock=clock, host=_own_host_members(clock, description))
+    inventory = Inventory(recorder=recorder, documents=documents, clock=clock, host=_own_host_members(clock, description), store=store)
     tasks = Tasks(recorder=recorder, clock=clock, store=store)
     tickets = Tickets(clock, later=loop.call_later)
     reached: dict[str, WorkerPort] = {}
@@ -210,7 +210,9 @@ def build_listeners(core: FrontCore, config: Config, sockets: Iterable[socket.so
     """What accepts callers on the sockets that the supervisor bound; TCP with ``tls``, and with newer keys as they are reported."""
     stream = JsonRpcEndpoint(core.bridge)
     endpoints = Endpoints(stream=stream, http={"/rpc": JsonRpcHttpEndpoint(stream)})
-    policy = ListenerPolicy(anonymous=config.insecure, tls=config.serves_tls, hosts=config.http.hosts, origins=config.http.origins)
+    policy = ListenerPolicy(
+        anonymous=config.insecure, tls=not config.insecure or tls is not None, hosts=config.http.hosts, origins=config.http.origins
+    )
     authenticator = _Authenticator(core.access, needs_certificate=config.tls.client_certificates == "required" and not config.insecure)
     listeners = [
         Listener(each, bridge=core.bridge, authenticator=authenticator, endpoints=endpoints, policy=policy, tls=tls) for each in sockets

@@ -48,7 +48,6 @@ class Connection:
         self._end_process = end_process
         self._lost: asyncio.Future[str] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._was_ready = False
 
     def start(self) -> None:
         """Begin to connect in the background."""
@@ -141,8 +140,7 @@ class Connection:
         domains = await self._hypervisor.domains(now + 2 * self._config.calls.list_s)
         if self._lost is not None and self._lost.done():
             return
-        self._inventory.see_all(domains, Cause(kind="resync" if self._was_ready else "daemon"))
-        self._was_ready = True
+        self._inventory.see_all(domains, Cause(kind="resync"))  # a first one too: there may have been a life before
         self._reporter.condition("ready")
         self._observer.go_on()
 

@@ -18,7 +18,7 @@ from libvdsm.interfaces.generated.types import ChangeEffect, ShutdownResultWay, 
 from tests.fakes.virt_bench import VM, Bench, run
 
 
-def test_the_first_snapshot_is_the_daemons_and_later_ones_are_resyncs() -> None:
+def test_every_snapshot_is_a_resync_as_nobody_knows_what_was_before() -> None:
     async def scenario(bench: Bench) -> None:
         await bench.create()
         await bench.start()
@@ -28,7 +28,7 @@ def test_the_first_snapshot_is_the_daemons_and_later_ones_are_resyncs() -> None:
         await bench.reporter.until(lambda: len(bench.reporter.conditions) == 3)
         assert bench.reporter.conditions == [("ready", None), ("unavailable", "it went away"), ("ready", None)]
         causes = [cause.kind for kind, _, cause in bench.reporter.told if kind == "snapshot" and cause is not None]
-        assert causes == ["daemon", "resync"]
+        assert causes == ["resync", "resync"]
         assert (bench.document["state"], bench.document["stateReason"]) == ("stopped", "found-at-resync")
 
     run(scenario)

@@ -7,14 +7,15 @@ to a hundred million there and says so; a processor needs less than a second for
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
 import select
 import shutil
 import subprocess
-import tempfile
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ _log = logging.getLogger(__name__)
 _DEVICE: Final = Path("/dev/kvm")
 _ROM_SIZE: Final = 0x10000
 _RESET_VECTOR: Final = 0xFFF0
+_END_S: Final = 2.0  # what a killed process takes to end, as a rule much less
 _COUNT: Final = 100_000_000
 #: Position-independent but for its segment, F000.
 _PROGRAM: Final = bytes.fromhex(
@@ -72,7 +74,11 @@ class KvmProbe:
                 return
             self._is_begun = True
         self._verdict = KvmVerdict(is_usable=False, reason="KVM is being tried")
-        threading.Thread(target=self._try, args=(emulator,), name="kvm-probe", daemon=True).start()
+        try:
+            threading.Thread(target=self._try, args=(emulator,), name="kvm-probe", daemon=True).start()
+        except RuntimeError as error:  # this process may have no more threads
+            self._verdict = KvmVerdict(is_usable=False, reason=f"KVM cannot be tried: {error}")
+            self._done.set()
 
     def verdict(self) -> KvmVerdict:
         """What is known now."""
@@ -87,7 +93,7 @@ class KvmProbe:
         try:
             self._verdict = self._judge(emulator)
         except OSError as error:
-            self._verdict = KvmVerdict(is_usable=False, reason=f"{emulator} cannot be run: {error.strerror}")
+            self._verdict = KvmVerdict(is_usable=False, reason=f"{emulator} cannot be run: {error.strerror or error}")
         finally:
             self._done.set()
         if not self._verdict.is_usable:
@@ -123,19 +129,37 @@ def _run(emulator: str, timeout_s: float) -> KvmVerdict:
     """Run the program under KVM until it prints, the emulator ends, or the time is up."""
     arguments = ["-accel", "kvm", "-machine", "pc", "-m", "16", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
     debug = ["-chardev", "stdio,id=debug", "-device", "isa-debugcon,iobase=0x402,chardev=debug"]
-    with tempfile.NamedTemporaryFile(prefix="kvm-probe-") as rom:
-        rom.write(_rom())
-        rom.flush()
-        command = [*_die_with_us(emulator), emulator, *arguments, *debug, "-bios", rom.name]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        try:
-            return _watch(process, timeout_s)
-        finally:
-            process.kill()
-            for stream in (process.stdout, process.stderr):
-                if stream is not None:
-                    stream.close()
-            threading.Thread(target=process.wait, name="kvm-probe-end", daemon=True).start()  # it may never end
+    with _rom_file() as rom:
+        command = [*_die_with_us(emulator), emulator, *arguments, *debug, "-bios", f"/proc/self/fd/{rom}"]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=(rom,))
+    try:
+        return _watch(process, timeout_s)
+    finally:
+        process.kill()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+        _reap(process)
+
+
+@contextlib.contextmanager
+def _rom_file() -> Iterator[int]:
+    """The ROM as a file without a name: nothing of it is left, however this process may end."""
+    descriptor = os.memfd_create("kvm-probe", 0)
+    try:
+        os.write(descriptor, _rom())
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    """Leave no zombie, and wait for nobody: one that hangs in the kernel ends when it can."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_END_S)
+        return
+    with contextlib.suppress(RuntimeError):
+        threading.Thread(target=process.wait, name="kvm-probe-end", daemon=True).start()
 
 
 def _watch(process: subprocess.Popen[bytes], timeout_s: float) -> KvmVerdict:

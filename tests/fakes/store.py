@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from libvdsm.base.errors import ApiError
-from libvdsm.interfaces.store import Logged, StoreHealth
+from libvdsm.interfaces.store import Logged, Refused, StoreHealth
 
 
 class FakeStore:
@@ -35,6 +35,13 @@ class FakeStore:
         records = self.logs.get(log)
         return (records[0].sequence, records[-1].sequence) if records else (1, 0)
 
+    def committed(self, log: str) -> int:
+        return self.span(log)[1]
+
+    def tail(self, log: str, limit: int, most_octets: int) -> Sequence[Logged]:
+        del most_octets
+        return self.logs.get(log, [])[-limit:]
+
     async def read(self, log: str, after: int, limit: int) -> Sequence[Logged]:
         return [each for each in self.logs.get(log, []) if each.sequence > after][:limit]
 
@@ -52,6 +59,12 @@ class FakeStore:
             raise self.failure
 
     def on_commit(self, listener: Callable[[], None]) -> None:
+        del listener
+
+    def on_refusal(self, listener: Callable[[Refused], None]) -> None:
+        del listener
+
+    def on_breakdown(self, listener: Callable[[str], None]) -> None:
         del listener
 
     def health(self) -> StoreHealth:

@@ -8,6 +8,8 @@ import pytest
 
 from tests.crash.choice import NOTES, SEED, chosen
 
+pytest.register_assert_rewrite("tests.crash.judge", "tests.crash.play", "tests.crash.traffic")
+
 _PLAYED: Final[list[pytest.TestReport]] = []
 
 

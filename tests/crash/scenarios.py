@@ -57,7 +57,7 @@ class Scenario:
     params: Params
     effects: Count | None  # None: nobody can see it
     prepare: Prepare = nothing
-    other: Json = field(default_factory=dict)  # members that make the parameters other ones
+    other: Params = lambda _stage: {}  # members that make the parameters other ones
     targets: Callable[[Stage], set[str]] = lambda _stage: set()  # machines that may change
     other_cause: bool = False  # a crash alone can have the effect too (the task that is to be cancelled ends by it)
 
@@ -68,6 +68,10 @@ def _running(stage: Stage) -> set[str]:
 
 def _stopped(stage: Stage) -> set[str]:
     return {stage.stopped}
+
+
+def _bystander(stage: Stage) -> Json:
+    return {"vmId": stage.bystander}
 
 
 def _vm(kind: str, detail: str, prepare: Prepare = nothing, **params: Any) -> Scenario:
@@ -87,7 +91,7 @@ def _vm(kind: str, detail: str, prepare: Prepare = nothing, **params: Any) -> Sc
         params=lambda stage: {"vmId": target(stage), **params},
         effects=count,
         prepare=ready,
-        other={"vmId": "00000000-0000-4000-8000-000000000001"},
+        other=_bystander,
         targets=lambda stage: {target(stage)},
     )
 
@@ -173,11 +177,11 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "VM.create": Scenario(
         params=lambda stage: {"name": stage.word, "config": {"memory": 268435456, "vcpus": 1}},
         effects=_created,
-        other={"name": "another"},
+        other=lambda _stage: {"name": "another"},
         targets=Stage.named,  # its id is not known before
     ),
     "VM.update": _vm("stopped", "defined updated", config={"description": "after the crash"}),
-    "VM.delete": Scenario(params=lambda stage: {"vmId": stage.stopped}, effects=_deleted, other={"vmId": _NOBODY}, targets=_stopped),
+    "VM.delete": Scenario(params=lambda stage: {"vmId": stage.stopped}, effects=_deleted, other=_bystander, targets=_stopped),
     "VM.start": _vm("stopped", "started booted"),
     "VM.stop": _vm("running", "stopped destroyed"),
     "VM.shutdown": _vm("running", "stopped shutdown"),
@@ -189,40 +193,40 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         # A console that nobody has come for is closed with its ticket: it leaves nothing that could be counted.
         params=lambda stage: {"vmId": stage.running, "kind": "serial"},
         effects=None,
-        other={"vmId": _NOBODY},
+        other=_bystander,
     ),
     "Access.defineRole": Scenario(
-        params=lambda stage: {"name": stage.word, "permissions": ["vm.read"]}, effects=_roles, other={"name": "another"}
+        params=lambda stage: {"name": stage.word, "permissions": ["vm.read"]}, effects=_roles, other=lambda _stage: {"name": "another"}
     ),
     "Access.deleteRole": Scenario(
         params=lambda stage: {"name": stage.word},
         effects=lambda stage: 1 - _roles(stage),
         prepare=_define_role,
-        other={"name": "another"},
+        other=lambda _stage: {"name": "another"},
     ),
     "Access.grant": Scenario(
-        params=lambda stage: {"identity": stage.somebody, "role": "reader"}, effects=_grants, other={"role": "operator"}
+        params=lambda stage: {"identity": stage.somebody, "role": "reader"}, effects=_grants, other=lambda _stage: {"role": "operator"}
     ),
     "Access.revoke": Scenario(
         params=lambda stage: {"grantId": stage.made["grant"]},
         effects=lambda stage: 1 - _grants(stage),
         prepare=_grant,
-        other={"grantId": _NOBODY},
+        other=lambda _stage: {"grantId": _NOBODY},
     ),
     "Identity.createToken": Scenario(
-        params=lambda stage: {"label": stage.word, "role": "reader"}, effects=_tokens, other={"label": "another"}
+        params=lambda stage: {"label": stage.word, "role": "reader"}, effects=_tokens, other=lambda _stage: {"label": "another"}
     ),
     "Identity.revokeToken": Scenario(
         params=lambda stage: {"tokenId": stage.made["token"]},
         effects=lambda stage: 1 - _tokens(stage),
         prepare=_create_token,
-        other={"tokenId": _NOBODY},
+        other=lambda _stage: {"tokenId": _NOBODY},
     ),
     "Task.cancel": Scenario(
         params=lambda stage: {"taskId": stage.made["task"]},
         effects=_task_ended,
         prepare=_ignore_shutdown,
-        other={"taskId": _NOBODY},
+        other=lambda _stage: {"taskId": _NOBODY},
         targets=_running,
         other_cause=True,
     ),
@@ -230,33 +234,33 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         params=lambda stage: {"taskId": stage.made["task"]},
         effects=lambda stage: int(stage.made["task"] not in _tasks(stage)),
         prepare=_end_a_task,
-        other={"taskId": _NOBODY},
+        other=lambda _stage: {"taskId": _NOBODY},
     ),
     "Certificate.issue": Scenario(
         params=lambda stage: {"identity": stage.somebody},
         effects=lambda stage: len(_certificates(stage)),
-        other={"identity": "user:another"},
+        other=lambda _stage: {"identity": "user:another"},
     ),
     "Certificate.renew": Scenario(
         params=lambda stage: {"certificateId": stage.made["certificate"]},
         effects=lambda stage: len(_certificates(stage)) - 1,
         prepare=_issue,
-        other={"certificateId": _NOBODY},
+        other=lambda _stage: {"certificateId": _NOBODY},
     ),
     "Certificate.revoke": Scenario(
         params=lambda stage: {"certificateId": stage.made["certificate"]},
         effects=lambda stage: sum("revokedAt" in each for each in _certificates(stage)),
         prepare=_issue,
-        other={"certificateId": _NOBODY},
+        other=lambda _stage: {"certificateId": _NOBODY},
     ),
     "Certificate.createEnrolment": Scenario(
-        params=lambda stage: {"identity": stage.somebody}, effects=None, other={"identity": "user:another"}
+        params=lambda stage: {"identity": stage.somebody}, effects=None, other=lambda _stage: {"identity": "user:another"}
     ),
     "Certificate.enrol": Scenario(
         params=lambda stage: {"token": stage.made["enrolment"]},
         effects=lambda stage: len(_certificates(stage)),
         prepare=_enrol,
-        other={"token": "enrol-0000000000000000000000"},
+        other=lambda _stage: {"token": "enrol-0000000000000000000000"},
     ),
     # What they do is their connection's, and ends with it: nothing is journalled, so there is no point to be stopped at.
     "Event.subscribe": Scenario(params=lambda _stage: {"topics": ["vm.#"]}, effects=None),

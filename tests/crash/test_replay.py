@@ -10,7 +10,7 @@ import pytest
 from libvdsm.interfaces.generated.methods import METHODS
 from tests.crash.caller import Caller, Command, End
 from tests.crash.cases import mutating, points_of
-from tests.crash.judge import audited, await_quiet
+from tests.crash.judge import audited, await_quiet, judge_conflict
 from tests.crash.scenarios import SCENARIOS, Stage
 from tests.crash.tree import Daemon, until
 
@@ -45,8 +45,7 @@ def replay(caller: Caller, stages: dict[str, Stage], commands: dict[str, Command
             assert again.outcome == "AnswerNotKept", f"{verb}: {again}"
         else:
             assert told(again) == told(first[verb]), f"{verb}: first {first[verb]}, then {again}"
-        other = {**command.params, **SCENARIOS[verb].other}
-        assert caller.refused(verb, other, command.options()) == "IdempotencyConflict", verb
+        judge_conflict(stages[verb], SCENARIOS[verb], command)
         effects = SCENARIOS[verb].effects
         assert effects is None or effects(stages[verb]) == 1, f"{verb} was done again"
 

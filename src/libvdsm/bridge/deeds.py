@@ -303,6 +303,7 @@ class Deeds:
         if outcome.error is not None and outcome.error.name == "Cancelled" and task.state == "cancelling":
             outcome = Outcome(error=Cancelled(method=entry.name))
         await self._conclude(intent, entry, outcome)
+        faultpoints.reach(entry.name, "before_answer")
         return b""
 
     async def _carried_out(self, port: WorkerPort, entry: MethodEntry, intent: Intent, params: bytes) -> Outcome:

@@ -12,6 +12,7 @@ from msgspec import Raw
 from libvdsm.base.clock import Clock, timestamp
 from libvdsm.interfaces.journal import DesiredDocument, Documents
 from libvdsm.interfaces.messages import Cause, Observed
+from libvdsm.interfaces.store import Store
 from libvdsm.inventory.objects import Item, Objects
 from libvdsm.journal.recorder import Recorder
 
@@ -28,12 +29,14 @@ ACTIVE_STATES = frozenset({"running", "paused", "stopping", "crashed"})
 class Inventory:
     """Virtual machines and the host as they are, as far as anyone knows."""
 
-    def __init__(self, *, recorder: Recorder, documents: Documents, clock: Clock, host: Mapping[str, object]) -> None:
-        """``host`` holds the members of ``HostInfo`` that the daemon itself knows."""
+    def __init__(
+        self, *, recorder: Recorder, documents: Documents, clock: Clock, host: Mapping[str, object], store: Store | None = None
+    ) -> None:
+        """``host`` holds the members of ``HostInfo`` that the daemon itself knows; ``store`` what callers were told by a life before."""
         self._documents = documents
         self._clock = clock
-        self.vms = Objects("vm", recorder, lambda id: f"vm.{id}")
-        self.hosts = Objects("host", recorder, lambda _id: "host")
+        self.vms = Objects("vm", recorder, lambda id: f"vm.{id}", store)
+        self.hosts = Objects("host", recorder, lambda _id: "host", store)
         self.host_stats: Mapping[str, Raw] = {}
         self._host = dict(host)
         self._conditions: dict[str, dict[str, object]] = {}

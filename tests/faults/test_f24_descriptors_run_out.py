@@ -1,0 +1,91 @@
+"""F-24: descriptors run out. Accepting pauses without spinning, the local socket keeps working, and all of it recovers."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartVdsmd
+from tests.daemon_process import VdsmdProcess
+from tests.faults.caller import calling
+
+PING = b'{"jsonrpc":"2.0","id":1,"method":"Host.ping"}\n'
+LIMIT = 80
+PATIENCE_S = 10.0
+
+
+def open_descriptors(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - numbers
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def ping(port: int) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as sock, sock.makefile("rb") as reader:
+        sock.sendall(PING)
+        return reader.readline()
+
+
+def wait_for(daemon: VdsmdProcess, word: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while word not in daemon.log:
+        assert time.monotonic() < deadline, daemon.log[-2000:]
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def daemon(vdsmd: StartVdsmd) -> VdsmdProcess:
+    """A daemon all of whose processes have few descriptors."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (LIMIT, before[1]))
+    try:
+        return vdsmd(hypervisor="simulator:1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_f24_accepting_pauses_and_recovers(daemon: VdsmdProcess) -> None:
+    """Three times as many clients as there are descriptors: those beyond wait, the unix socket answers, nothing spins."""
+    assert daemon.port is not None
+    assert b"pong" in ping(daemon.port)
+    with ExitStack() as opened:
+        for _ in range(3 * LIMIT):
+            opened.enter_context(socket.create_connection(("127.0.0.1", daemon.port), timeout=PATIENCE_S))
+        wait_for(daemon, "accepting pauses: hardly a descriptor is left")
+        assert open_descriptors(daemon.front) < LIMIT
+        with calling(daemon) as local:  # needs a descriptor itself
+            before = cpu_s(daemon.front)
+            begin = time.monotonic()
+            while time.monotonic() - begin < 1.0:
+                assert local.call("Host.ping") == {"pong": True}
+                time.sleep(0.05)
+            assert cpu_s(daemon.front) - before < 0.2
+            assert local.call("VM.list", {})["items"]
+    assert b"pong" in ping(daemon.port)
+    wait_for(daemon, "accepts again")
+    assert daemon.log.count("accepting pauses") < 10
+
+
+def test_f24_with_not_one_descriptor_left_the_front_waits_and_recovers(daemon: VdsmdProcess) -> None:
+    """Even what is kept free can be gone: EMFILE from accept itself. Who is there already is served."""
+    with calling(daemon) as local:
+        with ExitStack() as opened:
+            for _ in range(LIMIT):
+                opened.enter_context(socket.socket(socket.AF_UNIX)).connect(str(daemon.socket))
+            wait_for(daemon, "accepting pauses: Too many open files")
+            before = cpu_s(daemon.front)
+            time.sleep(0.5)
+            assert cpu_s(daemon.front) - before < 0.1
+            assert local.call("Host.ping") == {"pong": True}
+        with calling(daemon) as other:
+            assert other.call("Host.ping") == {"pong": True}
+    wait_for(daemon, "accepts again")

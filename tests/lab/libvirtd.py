@@ -134,6 +134,12 @@ class Libvirtd:
         self._daemon.kill()
         self._daemon.wait(10)
 
+    def end_daemon(self) -> None:
+        """SIGTERM, as a clean restart begins; guests go on."""
+        assert self._daemon is not None
+        self._daemon.terminate()
+        self._daemon.wait(20)
+
     def freeze_daemon(self) -> None:
         """SIGSTOP."""
         os.kill(self.pid, signal.SIGSTOP)

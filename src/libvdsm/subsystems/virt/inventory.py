@@ -84,11 +84,11 @@ class Inventory:
             return Cause(kind="hypervisor", detail=detail)
         return msgspec.structs.replace(causes[-1], detail=detail)
 
-    def see(self, domain: Domain, cause: Cause) -> None:
-        """A domain was read: tell of it if that is news."""
+    def see(self, domain: Domain, cause: Cause, *, is_desired_anew: bool = False) -> None:
+        """A domain was read: tell of it if that is news, or what is desired of it was told just now and is to be shown."""
         known = self._take_in(domain, cause)
         observed = _observed(known)
-        if observed != known.told:
+        if is_desired_anew or observed != known.told:
             known.told = observed
             self._reporter.changed("vm", observed, cause)
         self._wake(domain.id)

@@ -228,7 +228,7 @@ class Recoveries:
         else:
             if finding.desired is not None:
                 domain = await self._complete(context, domain, finding.desired)
-            self._inventory.see(domain, cause)
+            self._inventory.see(domain, cause, is_desired_anew=finding.desired is not None)
         result = UNSET if finding.result is None else Raw(msgspec.json.encode(finding.result))
         return Recovered(outcome=finding.outcome, result=result, reason=finding.reason)
 

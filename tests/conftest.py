@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.daemon_process import VdsmdProcess, start_vdsmd
+from tests.canary import watch
+from tests.canary.plugin import pytest_configure, pytest_sessionfinish, pytest_terminal_summary, pytest_unconfigure
+from tests.daemon_process import WATCHERS, VdsmdProcess, start_vdsmd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+__all__ = ["pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary", "pytest_unconfigure"]
+
+WATCHERS.append(watch.look)
 
 # The machine may be busy: time is no property that is looked for here.
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 #: Every process that a daemon starts inherits this variable, also those that leave its process tree.
 MARK = "LIBVDSM_TEST_MARK"
 PROGRAMS = Path(sys.executable).parent
 READY_TIMEOUT_S = 30.0
+#: Called with each daemon when it is ready, and again before it is stopped.
+WATCHERS: list[Callable[[VdsmdProcess], None]] = []
 STOP_TIMEOUT_S = 15.0
 GONE_TIMEOUT_S = 5.0
 
@@ -81,6 +83,7 @@ class VdsmdProcess:
         if self._stopped:
             return
         self._stopped = True
+        _watch(self)
         code = _end(self.process)
         left = _wait_gone(self.mark)
         for pid in left:
@@ -136,7 +139,7 @@ def start_vdsmd(
         for pid in _wait_gone(mark):
             _kill(pid)
         raise
-    return VdsmdProcess(
+    started = VdsmdProcess(
         pid=ready["pid"],
         front=ready["front"],
         port=ready.get("port"),
@@ -147,6 +150,13 @@ def start_vdsmd(
         ready_file=ready_file,
         mark=mark,
     )
+    _watch(started)
+    return started
+
+
+def _watch(daemon: VdsmdProcess) -> None:
+    for watch in WATCHERS:
+        watch(daemon)
 
 
 def marked_processes(mark: str) -> dict[int, str]:

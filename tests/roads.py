@@ -8,6 +8,11 @@ import socket
 from pathlib import Path
 from typing import Any, Self
 
+from tests.canary import record
+
+#: Members of answers whose values are secrets of whoever asked.
+_GIVEN = ("token", "ticket")
+
 Address = Path | tuple[str, int]
 
 
@@ -25,7 +30,7 @@ def ask_stream(address: Address, request: bytes) -> bytes:
     """The answer on a stream: everything up to and with the final LF."""
     with connect(address) as stream, stream.makefile("rb") as reader:
         stream.sendall(request + b"\n")
-        return reader.readline()
+        return noted(reader.readline())
 
 
 def ask_http(address: Address, request: bytes) -> bytes:
@@ -34,9 +39,28 @@ def ask_http(address: Address, request: bytes) -> bytes:
     connection.sock = connect(address)
     try:
         connection.request("POST", "/rpc", request, {"Content-Type": "application/json"})
-        return connection.getresponse().read()
+        return noted(connection.getresponse().read())
     finally:
         connection.close()
+
+
+def noted(answer: bytes) -> bytes:
+    """The same, noted for the canary run: tokens and tickets that were given, and all that may hold no secret."""
+    if record.folder() is not None:
+        try:
+            found = json.loads(answer)
+        except ValueError:
+            found = None
+        result = found.get("result") if isinstance(found, dict) else None
+        given = [result[name] for name in _GIVEN if isinstance(result, dict) and isinstance(result.get(name), str)]
+        for secret in given:
+            record.register("token or ticket", secret)
+        keys = [text for text in result.values() if isinstance(text, str) and "PRIVATE KEY" in text] if isinstance(result, dict) else []
+        for key in keys:
+            record.register_key(key)
+        if not given and not keys:
+            record.seen("answers", answer)
+    return answer
 
 
 class Caller:
@@ -90,7 +114,7 @@ class Caller:
         """The next message; notifications are kept too."""
         line = self._reader.readline()
         assert line, "the daemon closed the connection"
-        message: dict[str, Any] = json.loads(line)
+        message: dict[str, Any] = json.loads(noted(line))
         if message.get("method") == "Event.deliver":
             self.events.append(message["params"])
         return message

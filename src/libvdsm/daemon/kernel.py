@@ -1,4 +1,4 @@
-"""What a process of ours asks of the kernel for itself: to die with its parent, its name, to have no rights.
+"""What a process of ours asks of the kernel for itself: to die with its parent, its name, to have no rights, to show nothing.
 
 Standard library only. Everything here is for the calling process and cannot be undone.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
+import resource
 import signal
 from dataclasses import dataclass
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
@@ -56,6 +58,16 @@ def set_name(name: str) -> None:
     _libc.prctl(_PR_SET_NAME, ctypes.addressof(buffer), 0, 0, 0)
 
 
+def hide_memory(*, from_own_user: bool) -> None:
+    """What is in memory stays there: no core dump, and no other user may look into the process; nor its own, if so asked.
+
+    What is forked has it from us; the kernel may forget it when the user changes: call it again then.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if from_own_user:
+        _prctl(_PR_SET_DUMPABLE, 0)
+
+
 def become(user: User) -> None:
     """From root to ``user`` for ever: no groups, no capabilities, no way to new privileges. Raises ``OSError``."""
     for capability in range(_LAST_CAPABILITY + 1):
@@ -65,6 +77,7 @@ def become(user: User) -> None:
     os.setresgid(user.gid, user.gid, user.gid)
     os.setresuid(user.uid, user.uid, user.uid)  # from root: clears the permitted, effective and ambient capabilities
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    hide_memory(from_own_user=True)
     if os.getresuid() != (user.uid,) * 3 or os.getresgid() != (user.gid,) * 3:
         raise PermissionError(f"still runs as {os.getresuid()}")
 

@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from libvdsm.daemon.state import check_state
 
         return check_state(config, front_user)
+    kernel.hide_memory(from_own_user=os.geteuid() == 0)  # who runs it for himself may look into it as into all he runs
     outlet = log.stderr_outlet()
     log.set_up("supervisor", config.log.level, outlet)
     try:

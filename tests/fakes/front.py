@@ -139,7 +139,14 @@ def _unfinished(_caller: Caller, _params: object) -> bytes:
 class Front:
     """All rooms of the front core, wired as the daemon wires them."""
 
-    def __init__(self, *, verify: bool = False, journal: MemoryJournal | None = None, store: FakeStore | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        verify: bool = False,
+        journal: MemoryJournal | None = None,
+        store: FakeStore | None = None,
+        port: FakePort | None = None,
+    ) -> None:
         self.clock = ManualClock()
         self.journal = journal or MemoryJournal()
         self.documents = MemoryDocuments()
@@ -147,7 +154,7 @@ class Front:
         self.inventory = Inventory(recorder=recorder, documents=self.documents, clock=self.clock, host={"daemonVersion": "1"})
         self.store = store or FakeStore()
         self.tasks = Tasks(recorder=recorder, clock=self.clock, store=store)  # in memory, unless the test brings a store
-        self.port = FakePort()
+        self.port = port or FakePort()
         self.scheduled: list[Callable[[], None]] = []
         self.later: list[tuple[float, Callable[[], None]]] = []
         self.places = ObjectPlaces(self.inventory, self.tasks)
@@ -209,6 +216,7 @@ class Front:
             for service in services:
                 if hasattr(service, entry.attribute):
                     found[name] = getattr(service, entry.attribute)
+        self.unfinished = frozenset(name for name, handler in found.items() if handler is _unfinished)
         return found
 
     def observe(self, id: str = VM_1, name: str = "web", state: str = "stopped", cause: Cause = DAEMON, **more: object) -> None:

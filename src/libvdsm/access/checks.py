@@ -67,10 +67,10 @@ class AccessChecks:
     def check_access_delete_role(self, caller: Caller, params: AccessDeleteRoleParams) -> Iterator[ApiError]:
         """See ``Access.deleteRole``."""
         access, role = self._access, self._access.roles.get(params.name)
+        yield from _refusal(lambda: self._service.must_give(caller, EverywhereScope(), frozenset((MANAGE,))))
         if role is None:
             yield ObjectNotFound(type="role", id=params.name)
             return
-        yield from _refusal(lambda: self._service.must_give(caller, EverywhereScope(), frozenset((MANAGE,))))
         if role.built_in:
             yield WrongState(type="role", id=role.name, state="builtIn", needs="a role of this host's own")
         if access.grants.with_role(role.name):

@@ -188,10 +188,10 @@ class AccessService:
     def access_delete_role(self, caller: Caller, params: AccessDeleteRoleParams) -> bytes:
         """Remove a role that nobody has."""
         access = self._access
+        self._must_manage(caller, EverywhereScope())
         role = access.roles.get(params.name)
         if role is None:
             raise ObjectNotFound(type="role", id=params.name)
-        self._must_manage(caller, EverywhereScope())
         if role.built_in:
             raise WrongState(type="role", id=role.name, state="builtIn", needs="a role of this host's own")
         if access.grants.with_role(role.name):

@@ -17,7 +17,7 @@ from libvdsm.interfaces.reply import Reply
 from libvdsm.transports.config import LOCAL_HOSTS
 from libvdsm.transports.connection import CHECK_OCTETS, Connection
 from libvdsm.transports.tunnel import TunnelConnection
-from libvdsm.transports.turns import LATER_UNITS, SLICE_S, UNIT_BITS
+from libvdsm.transports.turns import LATER_UNITS, UNIT_BITS
 from libvdsm.wire.http.connection import HttpConnection
 from libvdsm.wire.http.events import Continue, Refused, Request, Response, Upgraded
 from libvdsm.wire.http.frames import encode_upgrade, encode_usual
@@ -163,7 +163,7 @@ class HttpReactor(Connection):
 
     def _work(self, units: int) -> int:
         """Answer what has arrived, one by one, while it is this connection's turn."""
-        left, until = units, clock() + SLICE_S
+        left, until = units, clock() + self.hub.turns.slice_s
         while (event := self._next_event(left)) is not None:
             left -= 1
             before = self._out_octets
@@ -180,8 +180,8 @@ class HttpReactor(Connection):
                 if self._is_full:
                     self._share.left -= units - left
                     return units - left
-            if clock() >= until:
-                left = min(left, 0)
+            if not left & 3 and clock() >= until:
+                break
         self._share.left -= units - left
         self._rest()
         return units - left

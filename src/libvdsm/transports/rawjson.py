@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from libvdsm.interfaces.reply import Reply
 from libvdsm.transports.connection import CHECK_OCTETS, Connection
-from libvdsm.transports.turns import LATER_UNITS, SLICE_S, UNIT_BITS
+from libvdsm.transports.turns import LATER_UNITS, UNIT_BITS
 from libvdsm.wire.jsonstream import Broken, JsonStream
 
 if TYPE_CHECKING:
@@ -83,23 +83,22 @@ class JsonConnection(Connection):
 
     def _work(self, units: int) -> int:
         """Answer what has arrived, as long as there is room for answers and it is this connection's turn."""
-        stream, share = self._stream, self._share
-        left, until = units, clock() + SLICE_S
-        events = stream.events()
-        while True:
-            if left <= 0:
-                if stream.has_more:
-                    self._put_off(units - left)
-                    return units - left
-                break
-            message = next(events, None)
-            if message is None:
-                break
+        stream, out = self._stream, self._out
+        left, until = units, clock() + self.hub.turns.slice_s
+        count = 0
+        while left > 0:
+            line = stream.next_line()
+            answer = self._take(line) if line is not None and len(line) <= USUAL_OCTETS else None
+            if answer is not None:
+                stream.pass_line()
+            else:
+                answer = self._answer_next()
+                if answer is None:
+                    break
             left -= 1
-            self._counters.messages += 1
-            answer = self._answer(message) if isinstance(message, bytes) else self._refuse(message)
+            count += 1
             if isinstance(answer, bytes):
-                self._out.append(answer)
+                out.append(answer)
                 self._out_octets += len(answer)
                 left -= len(answer) >> UNIT_BITS
             else:
@@ -108,19 +107,30 @@ class JsonConnection(Connection):
             if self._out_octets >= CHECK_OCTETS and self.is_full():
                 self.flush()
                 if self._is_full:
-                    share.left -= units - left
-                    return units - left
-            if clock() >= until:
-                left = min(left, 0)
-        self.flush()
-        share.left -= units - left
-        self._rest(is_partial=stream.is_partial)
-        return units - left
-
-    def _put_off(self, used: int) -> None:
-        """There is more, and this connection has had its part of this turn."""
-        self.flush()
+                    break
+            if not left & 7 and clock() >= until:
+                break
+        used = units - left
+        self._counters.messages += count
         self._share.left -= used
+        self.flush()
+        if self._is_full:
+            return used
+        if stream.has_more:
+            self._put_off()
+        else:
+            self._rest(is_partial=stream.is_partial)
+        return used
+
+    def _answer_next(self) -> bytes | asyncio.Future[bytes] | None:
+        """The answer to the next message, whatever it is; ``None`` if there is none yet."""
+        message = next(self._stream.events(), None)
+        if message is None:
+            return None
+        return self._answer(message) if isinstance(message, bytes) else self._refuse(message)
+
+    def _put_off(self) -> None:
+        """There is more, and this connection has had its part of this turn."""
         self.wait_for_turn()
         if self._stream.has_much:
             self.pause_reading()

@@ -2,7 +2,8 @@
 
 A share is so many units; a message is one, every 4 KiB of an answer one more, and work that is begun and not done a few.
 When a share is used up, the connection keeps what it has read and waits for the next turn, when every identity has had
-its own. One whose share is not used up pays for none of this but a subtraction.
+its own. One whose share is not used up pays for none of this but a subtraction. While one identity alone is busy its
+share is large, because every turn has its cost; as soon as another one is seen, all shares are small for a while.
 """
 
 from __future__ import annotations
@@ -10,18 +11,29 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
-#: Units of one identity in one turn.
-BUDGET = 32
-#: Seconds that one connection may take of one turn when it has read more than one message.
-SLICE_S = 0.000_15
 #: Octets of an answer that count as one unit more: 2 ** 12.
 UNIT_BITS = 12
 #: Units of a call whose answer comes later.
 LATER_UNITS = 4
 #: So many shares are kept before those that nobody uses are forgotten.
 _PRUNE_AT = 1_000
+#: Seconds between two looks for others.
+_LOOK_S = 0.005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnLimits:
+    """How long a turn may be."""
+
+    alone: int = 256  # units of an identity in a turn, while no other one is busy
+    shared: int = 48  # units of each identity else
+    least: int = 16  # units of a connection in its turn: answers are written together
+    alone_s: float = 0.001  # what a connection that has read more than one message may take
+    shared_s: float = 0.000_15
+    calm_s: float = 1.0  # after which another identity counts as busy no more
 
 
 class Worker(Protocol):
@@ -35,11 +47,12 @@ class Worker(Protocol):
 class Share:
     """One identity's part of every turn."""
 
-    __slots__ = ("_turns", "is_listed", "left", "since", "users", "waiting")
+    __slots__ = ("_turns", "is_listed", "left", "seen", "since", "users", "waiting")
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
-        self.left = turns.budget  # never above nothing while somebody waits
+        self.left = turns.limits.shared  # never above nothing while somebody waits
+        self.seen = self.left  # when others looked whether it is busy
         self.since = 0.0
         self.users = 0  # connections
         self.is_listed = False  # for the next turn
@@ -49,11 +62,13 @@ class Share:
         """The share is used up: whether it was renewed, because another turn has begun since and nobody waits."""
         if self.waiting:
             return False
-        now = self._turns.now()
+        turns = self._turns
+        now = turns.now()
         if now <= self.since:
             return False
         self.since = now
-        self.left = self._turns.budget
+        turns.look(now, self)
+        self.left = self.seen = turns.budget
         return True
 
     def defer(self, worker: Worker) -> None:
@@ -68,8 +83,8 @@ class Turns:
 
     def __init__(
         self,
+        limits: TurnLimits | None = None,
         *,
-        budget: int = BUDGET,
         now: Callable[[], float] | None = None,
         call_soon: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
@@ -77,13 +92,17 @@ class Turns:
 
         The time of uvloop stands still within a turn, which is what tells one turn from the next.
         """
-        self.budget = budget
+        self.limits = limits or TurnLimits()
+        self.budget = self.limits.alone
+        self.slice_s = self.limits.alone_s
         self.turns = 0  # in which somebody had waited
         self.deferred = 0
         self._now = now
         self._call_soon = call_soon
         self._shares: dict[str, Share] = {}
         self._waiting: list[Share] = []
+        self._looked_at = 0.0
+        self._calm_at = 0.0
         self._prune_at = _PRUNE_AT
 
     def share(self, identity: str) -> Share:
@@ -101,6 +120,19 @@ class Turns:
         if self._now is None:
             self._now = asyncio.get_running_loop().time
         return self._now()
+
+    def look(self, now: float, own: Share) -> None:
+        """Whether others are busy beside ``own``; looked at now and then."""
+        if now < self._looked_at + _LOOK_S:
+            return
+        self._looked_at = now
+        for share in self._shares.values():
+            if share is not own and (share.left != share.seen or share.waiting):
+                share.seen = share.left
+                self._calm_at = now + self.limits.calm_s
+        is_calm = now >= self._calm_at
+        self.budget = self.limits.alone if is_calm else self.limits.shared
+        self.slice_s = self.limits.alone_s if is_calm else self.limits.shared_s
 
     def defer(self, share: Share) -> None:
         """``share`` has somebody who waits."""
@@ -122,19 +154,20 @@ class Turns:
         self.turns += 1
         shares, now = self._waiting, self.now()
         for share in shares:
+            self.look(now, share)
             share.since = now
-            share.left = _serve(share.waiting, self.budget)
+            share.left = share.seen = _serve(share.waiting, self.budget, self.limits.least)
             share.is_listed = bool(share.waiting)
         self._waiting = [share for share in shares if share.is_listed]
         if self._waiting:
             self._schedule()
 
 
-def _serve(waiting: deque[Worker], budget: int) -> int:
+def _serve(waiting: deque[Worker], budget: int, least: int) -> int:
     """Divide one share among those who wait; what is left of it, and nothing while somebody waits."""
-    part = max(1, budget // len(waiting))
+    part = max(least, budget // len(waiting))
     for _worker in range(len(waiting)):
         if budget <= 0:
             break
-        budget -= waiting.popleft().work_off(min(part, budget))
+        budget -= waiting.popleft().work_off(part)
     return 0 if waiting else max(budget, 0)

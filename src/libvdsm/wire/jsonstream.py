@@ -56,6 +56,7 @@ class JsonStream:
         "_is_escaped",
         "_is_line",
         "_length",
+        "_line_end",
         "_longest",
         "_next_check",
         "_position",
@@ -66,6 +67,7 @@ class JsonStream:
         self._longest = longest
         self._data = b""
         self._position = 0
+        self._line_end = 0
         self._slow_until = 0  # up to here the fast path was tried in vain
         self._is_dead = False
         self._begin()
@@ -93,6 +95,20 @@ class JsonStream:
     def has_much(self) -> bool:
         """Whether that is so much that no more should be read."""
         return len(self._data) - self._position >= MUCH
+
+    def next_line(self) -> bytes | None:
+        """What stands before the next line feed, if nothing of a message was left before it; not looked at, and not yet taken.
+
+        If it is seen elsewhere to be exactly one value, ``pass_line`` takes it; else ``events`` goes on from its beginning.
+        """
+        if self._chunks or self._is_dead:
+            return None
+        end = self._line_end = self._data.find(b"\n", self._position)
+        return None if end < 0 or end - self._position > self._longest else self._data[self._position : end]
+
+    def pass_line(self) -> None:
+        """The last ``next_line`` is taken."""
+        self._position = self._line_end + 1
 
     def receive_data(self, data: bytes) -> None:
         """Take what was read; ``events`` gives what it means."""

@@ -19,6 +19,7 @@ from functools import partial
 from libvdsm.bindings.jsonrpc import values
 from libvdsm.bindings.jsonrpc.errors import as_api_error, encode_error, encode_refusal
 from libvdsm.bindings.jsonrpc.names import native_method
+from libvdsm.bindings.jsonrpc.values import decode_envelope
 from libvdsm.bridge.limits import Account, Accounts, IdentityLimits
 from libvdsm.interfaces.bridge import Bridge
 from libvdsm.interfaces.caller import Caller
@@ -111,10 +112,12 @@ class JsonRpcSession:
         blanks, none of them occurs twice, and only the parameters are left to be judged.
         """
         try:
-            method, params, id = values.take_apart(message)
+            envelope = decode_envelope(message)
         except values.UNUSUAL:
             return None
+        method, params, id = envelope.method, bytes(envelope.params), bytes(envelope.id)
         frame = len(message) - len(method) - len(id) - len(params) - (_FRAME_WITH_PARAMS if params else _FRAME)
+        # Options would make it longer as well.
         if frame not in _WITHOUT_BLANKS or not id.isdigit() or method[:4] == "rpc.":
             return None
         if not params:

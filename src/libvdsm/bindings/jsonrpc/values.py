@@ -37,7 +37,9 @@ class _Identified(Struct, frozen=True):
     id: Raw = _ABSENT
 
 
-_decode_envelope = msgspec.json.Decoder(Envelope).decode
+#: A request as it is sent, not judged; raises ``UNUSUAL`` for what is none.
+decode_envelope = msgspec.json.Decoder(Envelope).decode
+UNUSUAL = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 _decode_members = msgspec.json.Decoder(list[Raw]).decode
 _decode_identified = msgspec.json.Decoder(_Identified).decode
 _decode_options = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -65,8 +67,8 @@ class NotACallError(Exception):
 def read_request(message: bytes) -> Call:
     """One request object from one message; raises ``NotACallError``."""
     try:
-        envelope = _decode_envelope(message)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        envelope = decode_envelope(message)
+    except UNUSUAL as error:
         check(message)
         raise _explain(message, str(error)) from None
     id = b"" if envelope.id is _ABSENT else bytes(envelope.id)
@@ -88,24 +90,11 @@ def read_request(message: bytes) -> Call:
     return _judge(envelope, params, id)
 
 
-#: What ``take_apart`` raises for anything but a request.
-UNUSUAL = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
-
-
-def take_apart(message: bytes) -> tuple[str, bytes, bytes]:
-    """Method, parameters and id of what looks like a request, not judged; no id if it has none, or options.
-
-    Raises ``UNUSUAL`` for what is no request.
-    """
-    envelope = _decode_envelope(message)
-    return envelope.method, bytes(envelope.params), b"" if envelope.meta is not _ABSENT else bytes(envelope.id)
-
-
 def read_member(message: bytes) -> Call:
     """One member of a batch that was checked as a whole; raises ``NotACallError``."""
     try:
-        envelope = _decode_envelope(message)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        envelope = decode_envelope(message)
+    except UNUSUAL as error:
         raise _explain(message, str(error)) from None
     return _judge(envelope, bytes(envelope.params), bytes(envelope.id))
 

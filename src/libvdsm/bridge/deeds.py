@@ -112,18 +112,26 @@ class Deeds:
         """The answer of a deed. ``params`` by name; ``decoded`` the same, decoded. Raises ``ApiError`` now or later."""
         if self._work.is_closing:
             raise ShuttingDown
-        self._store.check(deletes=makes_room(entry))
-        if handler is None:
-            self._work.check(entry, object_id, options)
+
+        def admit() -> None:
+            self._store.check(deletes=makes_room(entry))
+            if handler is None:
+                self._work.check(entry, object_id, options)
 
         async def run(digest: str | None) -> bytes:
             if handler is not None:
                 return await self._own(caller, entry, handler, params, decoded, object_id, options, digest)
             return await self._foreign(caller, entry, params, object_id, options, digest)
 
+        async def run_admitted(digest: str | None) -> bytes:
+            admit()
+            return await run(digest)
+
         if options.idempotency_key is not None:
-            return self._once(caller, entry, params, options, run)
-        return asyncio.shield(self._spawn(self._told_when_closing(entry, run(None))))
+            # What was done before is answered as it was, whatever has become of its object, its generation or our disk.
+            return self._once(caller, entry, params, options, run_admitted)
+        admit()
+        return asyncio.shield(self._spawn(self._told_when_closing(entry, run(None), has_key=False)))
 
     def recover(self) -> None:
         """Begin to find out what became of all that the life before did not finish."""
@@ -151,7 +159,7 @@ class Deeds:
     ) -> bytes:
         key = options.idempotency_key or ""
         answer = await self._answers.once(
-            caller.identity, key, entry.name, params, lambda digest: self._spawn(self._told_when_closing(entry, run(digest)))
+            caller.identity, key, entry.name, params, lambda digest: self._spawn(self._told_when_closing(entry, run(digest), has_key=True))
         )
         if entry.kind != "operation" or not options.wait:
             return answer
@@ -165,14 +173,16 @@ class Deeds:
         await wait_for_end(task, seconds)
         return _accepted(task)
 
-    async def _told_when_closing(self, entry: MethodEntry, work: Awaitable[bytes]) -> bytes:
+    async def _told_when_closing(self, entry: MethodEntry, work: Awaitable[bytes], *, has_key: bool) -> bytes:
+        """What ends with the daemon is found out by its next life: whoever has a key is told to ask again, others that nobody knows."""
         try:
             return await work
         except asyncio.CancelledError:
             if not self._work.is_closing:
                 raise
-            reason = "the daemon is going down and finds it out when it is back; ask with the same idempotency key"
-            raise OutcomeUnknown(method=entry.name, reason=reason) from None
+            if has_key:
+                raise ShuttingDown from None
+            raise OutcomeUnknown(method=entry.name, reason="the daemon is going down, and finds it out when it is back") from None
 
     def _spawn(self, work: Awaitable[bytes]) -> asyncio.Future[bytes]:
         running = asyncio.ensure_future(work)

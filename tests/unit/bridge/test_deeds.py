@@ -23,6 +23,7 @@ from libvdsm.interfaces.generated.errors import (
     StateUnavailable,
     SubsystemUnavailable,
 )
+from libvdsm.interfaces.messages import Cause
 from tests.fakes.front import VM_1, FakePort, Front
 from tests.fakes.store import FakeStore
 
@@ -299,3 +300,30 @@ async def test_every_point_is_passed_in_its_order(store: FakeStore) -> None:
     finally:
         faultpoints.clear_hook()
     assert passed == [("VM.pause", point) for point in ("before_journal", "after_journal", "before_answer")]
+
+
+async def test_closing_tells_whoever_has_a_key_to_ask_again(store: FakeStore) -> None:
+    """The next life answers him by the same key, so his end is not called unknown in this one."""
+    front = life(store)
+    waiting = begin(front, "VM.pause", idempotencyKey="k")
+    await front.turns()
+    await front.bridge.close()
+    with pytest.raises(ShuttingDown) as raised:
+        await waiting
+    assert raised.value.retryable
+    assert len(store.records["intent"]) == 1
+
+
+async def test_a_stored_answer_outlives_its_object_its_generation_and_the_disk(store: FakeStore) -> None:
+    """Whoever repeats a deletion is told that it was done, not that there is nothing to delete."""
+    front = life(store)
+    waiting = begin(front, "VM.pause", idempotencyKey="k", expectedGeneration=0)
+    await front.turns()
+    answer(front.port, 0, {})
+    first = await waiting
+    front.inventory.removed("vm", VM_1, Cause(kind="hypervisor"))
+    store.failure = StateFull(reason="no space left on device")
+    assert await begin(front, "VM.pause", idempotencyKey="k", expectedGeneration=0) == first
+    assert len(front.port.calls) == 1
+    with pytest.raises(StateFull):
+        await begin(front, "VM.pause", idempotencyKey="another")

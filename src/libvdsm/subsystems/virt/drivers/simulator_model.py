@@ -164,12 +164,13 @@ class World:
     def define(self, definition: dict[str, Any]) -> None:
         """Define or redefine."""
         known = self.machines.get(definition["id"])
+        detail = "defined added" if known is None else "defined updated"
         if known is None:
             known = Machine(id=definition["id"], name="", config={})
             self.machines[known.id] = known
         known.name, known.config = definition["name"], definition["config"]
         known.generation, known.operation_id, known.digest = (definition[key] for key in ("generation", "operation_id", "digest"))
-        self._tell(known, "defined updated" if known.boots or known.is_active() else "defined added")
+        self._tell(known, detail)
         self._plan(known)
 
     def set_autostart(self, id: str, *, autostart: bool) -> None:

@@ -20,7 +20,7 @@ from tests.crash.tree import until
 FINAL_STATES: Final = frozenset({"done", "failed", "cancelled", "unknown"})
 #: Members of a record that change without anything having happened.
 _RESTLESS: Final = frozenset({"revision", "uptime", "startedAt"})
-_QUIET_S: Final = 0.3
+_QUIET_S: Final = 0.2
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from libvdsm.interfaces.generated.methods import METHODS
 from tests.crash.caller import Caller, Command, Story
 from tests.crash.cases import OF_WORKER, Case
-from tests.crash.judge import Before, await_quiet, judge, judge_interim, look
-from tests.crash.scenarios import SCENARIOS, Scenario, Stage
+from tests.crash.judge import await_quiet, judge, judge_interim, look
+from tests.crash.scenarios import SCENARIOS, Stage
 from tests.crash.tree import FRONT, Daemon, until
 
 MACHINES = 3
@@ -41,13 +41,8 @@ def _play(case: Case, daemon: Daemon, caller: Caller) -> Story:
     for crashes, point in enumerate(case.points, 1):
         crash(case, point, daemon, case.faults(crashes))
     story = caller.finish(command, sent, between=lambda end: judge_interim(stage, scenario, end))
-    _judge(stage, scenario, before, story)
-    return story
-
-
-def _judge(stage: Stage, scenario: Scenario, before: Before, story: Story) -> None:
-    await_quiet(stage.caller)
     judge(stage, scenario, before, story)
+    return story
 
 
 def stage_of(daemon: Daemon, caller: Caller) -> Stage:

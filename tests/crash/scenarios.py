@@ -180,7 +180,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         other=lambda _stage: {"name": "another"},
         targets=Stage.named,  # its id is not known before
     ),
-    "VM.update": _vm("stopped", "defined updated", config={"description": "after the crash"}),
+    "VM.update": _vm("stopped", "defined updated", config={"metadata": {"crash.note": "after"}}),
     "VM.delete": Scenario(params=lambda stage: {"vmId": stage.stopped}, effects=_deleted, other=_bystander, targets=_stopped),
     "VM.start": _vm("stopped", "started booted"),
     "VM.stop": _vm("running", "stopped destroyed"),

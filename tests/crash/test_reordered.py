@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Final
 
 from tests.crash.caller import Caller, RefusedError
 from tests.crash.tree import Daemon, until
+
+NOTE: Final = "crash.note"
 
 
 def stopped_machine(caller: Caller) -> str:
@@ -27,7 +30,9 @@ def test_f31_of_many_changes_of_one_generation_one_is_accepted(tmp_path: Path) -
                 (
                     caller,
                     caller.connection.send(
-                        "VM.update", {"vmId": vm, "config": {"description": str(number)}}, {"expectedGeneration": generation}
+                        "VM.update",
+                        {"vmId": vm, "config": {"metadata": {NOTE: f"{generation} {number}"}}},
+                        {"expectedGeneration": generation},
                     ),
                 )
                 for number, caller in enumerate(callers)
@@ -58,17 +63,18 @@ def test_f31_shuffled_requests_are_carried_out_one_after_the_other(tmp_path: Pat
         words = [f"change {number}" for number in range(24)]
         random.Random(32).shuffle(words)
         sent = [
-            (callers[number % 4], callers[number % 4].connection.send("VM.update", {"vmId": vm, "config": {"description": word}}))
+            (callers[number % 4], callers[number % 4].connection.send("VM.update", {"vmId": vm, "config": {"metadata": {NOTE: word}}}))
             for number, word in enumerate(words)
         ]
         for caller, id in sent:
             caller.connection.answer(id)
         events = [event for event in callers[0].ask("Event.read", {"after": resume, "limit": 1000})["items"] if event["object"]["id"] == vm]
+        events = [event for event in events if "generation" in event["patch"]]
         assert [event["object"]["generation"] for event in events] == list(range(start + 1, start + 1 + len(words)))
-        told = [event["patch"]["config"]["description"] for event in events]
+        told = [event["patch"]["config"]["metadata"][NOTE] for event in events]
         assert sorted(told) == sorted(words)
         now = callers[0].ask("VM.get", {"vmId": vm})
-        assert (now["generation"], now["config"]["description"]) == (start + len(words), told[-1])
+        assert (now["generation"], now["config"]["metadata"][NOTE]) == (start + len(words), told[-1])
         assert daemon.world()[vm]["effects"] == {"defined updated": len(words)}
         for caller in callers:
             caller.close()

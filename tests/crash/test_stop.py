@@ -31,7 +31,8 @@ def test_f40_what_was_acknowledged_before_the_end_is_there_after_it(tmp_path: Pa
         for client in clients:
             client.start()
         for _ in range(4):
-            time.sleep(dice.uniform(0.2, 0.6))
+            until(daemon.ready_file.exists, "it serves")
+            time.sleep(dice.uniform(0.1, 0.6))
             began = time.monotonic()
             assert daemon.stop() == 0
             assert time.monotonic() - began < 30

@@ -108,7 +108,7 @@ class Client:
         act = self._dice.choice(ACTS[self.expected[id].state])
         params: dict[str, Any] = {"vmId": id}
         if act.verb == "VM.update":
-            params["config"] = {"description": uuid.UUID(int=self._dice.getrandbits(128)).hex}
+            params["config"] = {"metadata": {"crash.note": uuid.UUID(int=self._dice.getrandbits(128)).hex}}
         key = f"traffic-{self._dice.getrandbits(64):x}"
         command = Command(act.verb, params, key, METHODS[act.verb].kind == "operation")
         story = self._caller.finish(command, patience_s=self._patience_s)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.generated.errors import HypervisorUnavailable
@@ -21,6 +21,7 @@ from libvdsm.subsystems.virt.driver import Driver
 from libvdsm.subsystems.virt.events import EventFeed, Observer
 from libvdsm.subsystems.virt.hypervisor import Hypervisor
 from libvdsm.subsystems.virt.inventory import Inventory
+from libvdsm.subsystems.virt.threads import begin_thread
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +61,8 @@ class Connection:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._observer.stop()
         self._hypervisor.close_gate("the subsystem is going down")
-        threading.Thread(target=self._driver.close, name="virt-close", daemon=True).start()
+        with suppress(HypervisorUnavailable):  # the process ends, and its connections with it
+            begin_thread("virt-close", self._driver.close)
 
     def lose(self, reason: str) -> None:
         """The hypervisor does not answer any more: fail all calls at once and connect again."""
@@ -110,7 +112,7 @@ class Connection:
         """Open in a disposable thread, for as long as the configuration allows."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        threading.Thread(target=self._open_in_thread, args=(loop, feed, done), name="virt-open", daemon=True).start()
+        begin_thread("virt-open", self._open_in_thread, loop, feed, done)
         try:
             async with asyncio.timeout(self._config.open_s):
                 await done

@@ -91,7 +91,7 @@ class Definitions:
             operation_id=context.operation_id,
             digest=plan.digest(desired.name, desired.config),
         )
-        with self._inventory.acting(vm_id, context.cause()):
+        with self._inventory.acting(vm_id, context.cause()), self._observer.withholding(vm_id):
             await deed(context, self._hypervisor.define(definition, context.deadline))
             self._reporter.desired("vm", vm_id, generation, msgspec.json.encode(desired))
             domain = await self._hypervisor.domain(vm_id, context.deadline)

@@ -85,6 +85,7 @@ class Observer:
         self._readers: dict[str, asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(_READERS)
         self._watchers: dict[str, list[asyncio.Queue[DomainEvent]]] = {}
+        self._withheld: set[str] = set()
         self._is_held = True
 
     def hear(self, event: DomainEvent) -> None:
@@ -96,8 +97,19 @@ class Observer:
     def suspect(self, id: str, detail: str) -> None:
         """A domain may not be as we know it: look at it."""
         self._dirty[id] = detail
-        if not self._is_held and id not in self._readers:
+        if not self._is_held and id not in self._withheld and id not in self._readers:
             self._readers[id] = asyncio.create_task(self._read(id), name=f"virt-read-{id}")
+
+    @contextmanager
+    def withholding(self, id: str) -> Iterator[None]:
+        """Look at a domain only afterwards: what comes of the work in hand is told by whoever does it, and in its order."""
+        self._withheld.add(id)
+        try:
+            yield
+        finally:
+            self._withheld.discard(id)
+            if id in self._dirty:
+                self.suspect(id, self._dirty[id])
 
     @contextmanager
     def listening(self, id: str) -> Iterator[asyncio.Queue[DomainEvent]]:
@@ -114,13 +126,18 @@ class Observer:
 
     async def look(self, id: str, cause: Cause, deadline: float) -> Domain:
         """Read a domain now and tell what is new; ``ObjectNotFound`` if it is not there."""
-        try:
-            domain = await self._hypervisor.domain(id, deadline)
-        except ObjectNotFound:
+        domain = await self._find(id, deadline)
+        if domain is None:
             self._inventory.forget(id, cause)
-            raise
+            raise ObjectNotFound(type="vm", id=id)
         self._inventory.see(domain, cause)
         return domain
+
+    async def _find(self, id: str, deadline: float) -> Domain | None:
+        try:
+            return await self._hypervisor.domain(id, deadline)
+        except ObjectNotFound:
+            return None
 
     def hold(self) -> None:
         """Keep what is heard for later: a list of all domains is being made."""
@@ -145,7 +162,7 @@ class Observer:
 
     async def _read(self, id: str) -> None:
         try:
-            while id in self._dirty and not self._is_held:
+            while id in self._dirty and not self._is_held and id not in self._withheld:
                 async with self._places:
                     await self._read_once(id, self._dirty.pop(id))
         finally:
@@ -153,11 +170,17 @@ class Observer:
 
     async def _read_once(self, id: str, detail: str) -> None:
         try:
-            await self.look(id, self._inventory.cause_of(id, detail), self._hypervisor.now() + self._read_s)
-        except ObjectNotFound:
-            return
+            domain = await self._find(id, self._hypervisor.now() + self._read_s)
         except HypervisorUnavailable:
             return  # the resync will see it
         except ApiError as error:
             _log.warning("domain %s could not be read after %s: %s", id, detail, error.message)
             asyncio.get_running_loop().call_later(self._retry_s, self.suspect, id, detail)
+            return
+        cause = self._inventory.cause_of(id, detail)
+        if id in self._withheld:
+            self._dirty.setdefault(id, detail)
+        elif domain is None:
+            self._inventory.forget(id, cause)
+        else:
+            self._inventory.see(domain, cause)

@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar, cast, get_args
 
 from libvdsm.interfaces.generated.errors import DeadlineExceeded, GuestUnresponsive, HypervisorUnavailable, LimitExceeded
 from libvdsm.subsystems.virt.driver import Road
+from libvdsm.subsystems.virt.threads import begin_thread
 
 T = TypeVar("T")
 
@@ -96,9 +97,20 @@ class Crew:
         """Run a call in a thread; there is one for each call in flight."""
         self.in_flight += 1
         if self._threads < self.in_flight:
-            self._threads += 1
-            threading.Thread(target=self._run, name=f"virt-{self.road}-{self._threads}", daemon=True).start()
+            failure = self._hire()
+            if failure is not None and not self._threads:
+                self._post(job, None, failure)
+                return
         self._inbox.put(job)
+
+    def _hire(self) -> HypervisorUnavailable | None:
+        """One thread more; where there can be none, those that are there do the work when they can."""
+        try:
+            begin_thread(f"virt-{self.road}-{self._threads + 1}", self._run)
+        except HypervisorUnavailable as failure:
+            return failure
+        self._threads += 1
+        return None
 
     def retire(self) -> None:
         """Let idle threads end now and the others when their call returns."""
@@ -273,7 +285,10 @@ class Lanes:
         lane.is_replacing = True
         reason = f"a new connection ({lane.road}) was not there within {self._limits.replace_s:g} s"
         lane.replace_timer = self._timers.call_at(self._timers.time() + self._limits.replace_s, self._watchers.wedged, reason)
-        threading.Thread(target=self._run_replace, args=(lane, crew), name=f"virt-replace-{lane.road}", daemon=True).start()
+        try:
+            begin_thread(f"virt-replace-{lane.road}", self._run_replace, lane, crew)
+        except HypervisorUnavailable as failure:
+            self._on_replaced(lane, crew, failure.message)
 
     def _run_replace(self, lane: Lane, crew: Crew) -> None:
         """In a thread of its own: opening may hang for ever."""

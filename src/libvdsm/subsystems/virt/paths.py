@@ -6,11 +6,12 @@ A path that has not answered yet is not asked again, so no more threads hang tha
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from typing import Final
 
+from libvdsm.interfaces.generated.errors import HypervisorUnavailable
 from libvdsm.subsystems.virt.lanes import Timers
+from libvdsm.subsystems.virt.threads import begin_thread
 
 #: So many paths may hang before no others are asked.
 _MOST_HUNG: Final = 32
@@ -40,9 +41,9 @@ class Paths:
         answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._asked[path] = answer
         try:
-            threading.Thread(target=self._run, args=(path,), name="virt-path", daemon=True).start()
-        except RuntimeError as error:  # no thread can be had
-            self._settle(path, f"it cannot be asked: {error}")
+            begin_thread("virt-path", self._run, path)
+        except HypervisorUnavailable as error:
+            self._settle(path, f"it cannot be asked: {error.params['reason']}")
         return answer
 
     def _run(self, path: str) -> None:

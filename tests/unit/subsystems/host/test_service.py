@@ -13,7 +13,8 @@ import pytest
 
 from libvdsm.base.clock import ManualClock
 from libvdsm.interfaces.generated.types import HostInfo
-from libvdsm.interfaces.messages import Cause, Observed
+from libvdsm.interfaces.messages import Cause, Observed, ReportTls
+from libvdsm.interfaces.work import WorkContext
 from libvdsm.subsystems.host.config import HostConfig
 from libvdsm.subsystems.host.driver import CpuTimes, HostFacts, Memory, Sample
 from libvdsm.subsystems.host.load import DRIVERS, build
@@ -41,6 +42,9 @@ class Heard:
 
     def desired(self, type: str, id: str, generation: int, document: bytes) -> None:
         raise AssertionError("nothing is desired of the host")
+
+    def tls(self, told: ReportTls) -> None:
+        raise AssertionError("a host without keys tells of none")
 
     def stats(self, type: str, items: Sequence[tuple[str, bytes]]) -> None:
         assert type == "host"
@@ -170,3 +174,13 @@ def test_every_driver_tells_all_that_the_schema_wants(driver: str) -> None:
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be above 0"):
         HostConfig(**wrong)  # type: ignore[arg-type]
+
+
+def test_it_has_no_verbs_that_could_be_interrupted_or_checked() -> None:
+    async def scenario() -> None:
+        host = HostSubsystem(HostConfig(), FakeHost(), Heard(), ManualClock())
+        context = WorkContext(method="Host.ping", operation_id="op", identity="me", deadline=0.0)
+        assert (await host.recover(context, msgspec.defstruct("Nothing", [])())).outcome == "unknown"
+        assert (await host.check(context, msgspec.defstruct("Nothing", [])())).reasons == []
+
+    asyncio.run(scenario())

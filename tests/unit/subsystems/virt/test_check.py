@@ -154,6 +154,7 @@ async def checked(bench: Bench, method: str, params: Any, **members: object) -> 
 def test_a_check_does_nothing_and_asks_only_for_what_it_needs() -> None:
     async def scenario(bench: Bench) -> None:
         await bench.create(disks=[{"source": FILE}], kernel={"path": "/boot/kernel"})
+        await bench.quiet()
         bench.driver.files = {"/images/a": "Permission denied", "/boot/kernel": "No such file or directory"}
         told, before = len(bench.reporter.told), len(bench.driver.calls)
         assert await checked(bench, "VM.start", types.VmStartParams(vm_id=VM)) == (["HypervisorError", "HypervisorError"], False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 
+import pytest
+
 from libvdsm.subsystems.virt.paths import HANGS, Paths
 
 
@@ -54,19 +56,15 @@ async def test_what_the_host_answers_is_told_in_its_words() -> None:
     assert await Paths(ask, loop).ask("/secret", loop.time() + 10) == "Permission denied"
 
 
-async def test_without_a_thread_it_cannot_be_asked() -> None:
-    """F-41: a process that may have no more threads says so, and holds nothing."""
+async def test_f41_without_a_thread_it_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that may have no more threads says so, and holds nothing."""
     loop = asyncio.get_running_loop()
-
-    class Full:
-        def start(self) -> None:
-            raise RuntimeError("can't start new thread")
-
-    made = threading.Thread
-    threading.Thread = lambda **_how: Full()  # type: ignore[assignment,misc]
-    try:
-        paths = Paths(lambda _path: None, loop)
-        assert await paths.ask("/a", loop.time() + 10) == "it cannot be asked: can't start new thread"
-    finally:
-        threading.Thread = made  # type: ignore[misc]
+    paths = Paths(lambda _path: None, loop)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_more)
+        assert await paths.ask("/a", loop.time() + 10) == "it cannot be asked: virt-path: can't start new thread"
     assert await paths.ask("/a", loop.time() + 10) is None
+
+
+def no_more(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")

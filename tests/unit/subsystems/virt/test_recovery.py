@@ -168,6 +168,7 @@ def test_a_document_that_is_recorded_again_is_shown_although_the_domain_is_as_it
 
     async def scenario(bench: Bench) -> None:
         await bench.create()
+        await bench.quiet()
         told = len(bench.reporter.told)
         assert (await recovered(bench, "VM.create", CREATE)).outcome == "done"
         assert [kind for kind, _, _ in bench.reporter.told[told:]] == ["desired", "changed"]
@@ -195,6 +196,7 @@ def test_a_request_that_was_still_on_its_way_is_seen_at_the_second_look() -> Non
 def test_what_was_absent_twice_is_absent_and_nothing_was_done() -> None:
     async def scenario(bench: Bench) -> None:
         await bench.create()
+        await bench.quiet()
         before = len(bench.driver.calls)
         answer = await recovered(bench, "VM.start", types.VmStartParams(vm_id=VM))
         assert (answer.outcome, answer.reason) == ("absent", "it was not started")
@@ -236,6 +238,7 @@ def test_a_hypervisor_that_goes_away_meanwhile_is_waited_for() -> None:
 def test_what_cannot_be_seen_is_unknown_without_a_look() -> None:
     async def scenario(bench: Bench) -> None:
         await bench.create()
+        await bench.quiet()
         before = len(bench.driver.calls)
         answer = await recovered(bench, "VM.reset", types.VmResetParams(vm_id=VM))
         assert answer.outcome == "unknown"
@@ -257,6 +260,7 @@ def test_what_was_never_possible_is_absent() -> None:
 def test_a_deletion_that_is_found_done_is_told_as_its_own() -> None:
     async def scenario(bench: Bench) -> None:
         await bench.create()
+        await bench.quiet()
         bench.driver.tells = False
         bench.driver.undefine(VM)
         assert (await recovered(bench, "VM.delete", types.VmDeleteParams(vm_id=VM))).outcome == "done"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from libvdsm.interfaces.generated import types
@@ -15,6 +17,7 @@ from libvdsm.interfaces.generated.errors import (
     WrongState,
 )
 from libvdsm.interfaces.generated.types import ChangeEffect, ShutdownResultWay, ShutdownWay, VmState
+from libvdsm.subsystems.virt.driver import Definition, Domain
 from tests.fakes.virt_bench import VM, Bench, run
 
 
@@ -231,5 +234,56 @@ def test_a_machine_that_does_not_answer_twice_has_a_problem_until_it_does() -> N
         bench.driver.samples = [sample("2026-01-01T00:00:04.000Z", 2.0)]
         await bench.virt._statistics.sample()
         assert "problem" not in bench.document
+
+    run(scenario)
+
+
+def test_f41_without_threads_the_hypervisor_is_away_and_comes_back_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process may start no more threads for a while: typed errors, and all goes on by itself."""
+
+    def no_more(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def scenario(bench: Bench) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", no_more)
+            await bench.virt.start()
+            await bench.reporter.until(lambda: bench.reporter.conditions)
+            assert bench.reporter.conditions[0] == ("unavailable", "virt-open: can't start new thread")
+        await bench.reporter.until(lambda: bench.reporter.conditions[-1] == ("ready", None))
+        await bench.create()
+        bench.virt._lanes.reset("its threads are sent home")
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", no_more)
+            for _ in range(10):
+                with pytest.raises(HypervisorUnavailable, match="can't start new thread"):
+                    await bench.start()
+            assert bench.virt._lanes.in_flight == 0
+        await bench.start()
+        assert bench.document["state"] == "running"
+
+    run(scenario, is_ready=False)
+
+
+def test_a_document_is_told_before_the_change_that_shows_it_even_when_the_echo_is_quicker() -> None:
+    """The hypervisor tells of the definition, and is slow to answer the call that made it."""
+
+    async def scenario(bench: Bench) -> None:
+        echo = threading.Event()
+        define, domain = bench.driver.define, bench.driver.domain
+
+        def slow(definition: Definition) -> None:
+            define(definition)
+            echo.wait(0.2)
+
+        def read(id: str) -> Domain:
+            found = domain(id)
+            echo.set()
+            return found
+
+        bench.driver.define, bench.driver.domain = slow, read  # type: ignore[method-assign]
+        await bench.create()
+        await bench.quiet()
+        assert bench.reporter.kinds() == ["snapshot", "condition", "desired", "changed"]
 
     run(scenario)

@@ -29,6 +29,7 @@ from libvdsm.subsystems.virt.drivers.libvirt_console import SerialPump, as_png, 
 from libvdsm.subsystems.virt.drivers.libvirt_errors import is_unsupported, translate, translated
 from libvdsm.subsystems.virt.drivers.libvirt_kvm import KvmProbe
 from libvdsm.subsystems.virt.drivers.libvirt_process import started_at
+from libvdsm.subsystems.virt.threads import begin_thread
 
 _log = logging.getLogger(__name__)
 _flag = api.flag
@@ -464,7 +465,11 @@ class LibvirtDriver:
             _close(connection)
             raise
         outer, inner = socket.socketpair()
-        SerialPump(connection, stream, inner).start()
+        try:
+            SerialPump(connection, stream, inner).start()
+        except HypervisorUnavailable:
+            outer.close()
+            raise
         return outer
 
     def _open_stream(self, connection: api.Connect, id: str, alias: str, flags: int) -> api.Stream:
@@ -557,7 +562,10 @@ def _refuses_flags(error: Exception) -> bool:
 
 def _close_in_thread(connection: api.Connect) -> None:
     """Closing may hang too."""
-    threading.Thread(target=_close, args=(connection,), name="libvirt-close", daemon=True).start()
+    try:
+        begin_thread("libvirt-close", _close, connection)
+    except HypervisorUnavailable:  # it is closed here, then: better to wait than to leak
+        _close(connection)
 
 
 def _close(connection: api.Connect) -> None:

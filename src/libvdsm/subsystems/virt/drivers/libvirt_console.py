@@ -10,8 +10,9 @@ import threading
 import zlib
 from typing import Final
 
-from libvdsm.interfaces.generated.errors import HypervisorError
+from libvdsm.interfaces.generated.errors import HypervisorError, HypervisorUnavailable
 from libvdsm.subsystems.virt.drivers import libvirt_api as api
+from libvdsm.subsystems.virt.threads import begin_thread
 
 _CHUNK: Final = 65536
 _PPM_HEADER: Final = re.compile(rb"P6(?:\s|#[^\n]*\n)+(?P<width>\d+)(?:\s|#[^\n]*\n)+(?P<height>\d+)(?:\s|#[^\n]*\n)+(?P<maximum>\d+)\s")
@@ -29,9 +30,13 @@ class SerialPump:
         self._is_ended = False
 
     def start(self) -> None:
-        """Begin, with a thread for each direction."""
-        for work, name in ((self._carry_out, "serial-out"), (self._carry_in, "serial-in")):
-            threading.Thread(target=work, name=name, daemon=True).start()
+        """Begin, with a thread for each direction; ends all if there can be none. Raises ``HypervisorUnavailable``."""
+        try:
+            begin_thread("serial-out", self._carry_out)
+            begin_thread("serial-in", self._carry_in)
+        except HypervisorUnavailable:
+            self._end()
+            raise
 
     def _carry_out(self) -> None:
         """From the guest."""

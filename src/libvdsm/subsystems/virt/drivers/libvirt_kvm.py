@@ -20,6 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from libvdsm.interfaces.generated.errors import HypervisorUnavailable
+from libvdsm.subsystems.virt.threads import begin_thread
+
 _log = logging.getLogger(__name__)
 _DEVICE: Final = Path("/dev/kvm")
 _ROM_SIZE: Final = 0x10000
@@ -75,9 +78,9 @@ class KvmProbe:
             self._is_begun = True
         self._verdict = KvmVerdict(is_usable=False, reason="KVM is being tried")
         try:
-            threading.Thread(target=self._try, args=(emulator,), name="kvm-probe", daemon=True).start()
-        except RuntimeError as error:  # this process may have no more threads
-            self._verdict = KvmVerdict(is_usable=False, reason=f"KVM cannot be tried: {error}")
+            begin_thread("kvm-probe", self._try, emulator)
+        except HypervisorUnavailable as error:
+            self._verdict = KvmVerdict(is_usable=False, reason=f"KVM cannot be tried: {error.params['reason']}")
             self._done.set()
 
     def verdict(self) -> KvmVerdict:
@@ -158,8 +161,8 @@ def _reap(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_END_S)
         return
-    with contextlib.suppress(RuntimeError):
-        threading.Thread(target=process.wait, name="kvm-probe-end", daemon=True).start()
+    with contextlib.suppress(HypervisorUnavailable):
+        begin_thread("kvm-probe-end", process.wait)
 
 
 def _watch(process: subprocess.Popen[bytes], timeout_s: float) -> KvmVerdict:

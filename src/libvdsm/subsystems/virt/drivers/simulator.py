@@ -20,6 +20,7 @@ from libvdsm.interfaces.generated.types import HostCapabilities, ShutdownWay, Vm
 from libvdsm.subsystems.virt.driver import Definition, Domain, DomainEvent, Listener, Road
 from libvdsm.subsystems.virt.drivers.simulator_frames import Event
 from libvdsm.subsystems.virt.drivers.simulator_roads import SimulatorRoad, open_stream
+from libvdsm.subsystems.virt.threads import begin_thread
 
 _log = logging.getLogger(__name__)
 _PINGS_MISSED = 3
@@ -52,7 +53,7 @@ class SimulatorDriver:
         except HypervisorUnavailable:
             self.close()
             raise
-        threading.Thread(target=self._keep_alive, args=(ended,), name="simulator-keepalive", daemon=True).start()
+        begin_thread("simulator-keepalive", self._keep_alive, ended)
 
     def close(self) -> None:
         """See ``Driver``."""

@@ -11,6 +11,7 @@ import statistics
 import time
 
 import pytest
+from msgspec import Raw
 
 from libvdsm.base.errors import ApiError
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint
@@ -18,10 +19,11 @@ from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.errors import HypervisorUnavailable
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.generated.permissions import OBJECTS, ROLES, UNPLACED
+from libvdsm.interfaces.messages import Observed
 from tests import access_model as model
 from tests.access_model import ABSENT, FOREIGN_VM, OWN_VM, VERBS, Somebody, Verb
 from tests.fakes.asking import ask, grant, place_vm, user
-from tests.fakes.front import FakePort, FakeSink, Front
+from tests.fakes.front import DAEMON, HOST, FakePort, FakeSink, Front
 
 ME = "unix:1000"
 OTHER = "unix:2000"
@@ -42,6 +44,8 @@ async def scene(who: Somebody) -> tuple[Front, Caller, dict[str, str]]:
     place_vm(front, OWN_VM, model.OWN_PROJECT)
     place_vm(front, FOREIGN_VM, model.FOREIGN_PROJECT)
     front.seen()
+    front.inventory.snapshot("host", [Observed(id=HOST, document=Raw(b'{"hostname":"here"}'))], DAEMON)
+    front.inventory.stats("host", [(HOST, Raw(b"{}"))])
     await ask(front, front.admin, "Access.defineRole", {"name": "keeper", "permissions": list(model.KEEPER)})
     for role, scope in who.grants:
         place = {"project": {"project": model.OWN_PROJECT}, "object": {"vm": OWN_VM}}.get(scope, {})

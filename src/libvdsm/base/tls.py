@@ -73,7 +73,7 @@ def _no_password() -> bytes:
 def _reason(failure: Exception) -> str:
     """OpenSSL's own words, without its file names."""
     if isinstance(failure, ssl.SSLError):
-        return (failure.reason or "this is not PEM").replace("_", " ").lower()
+        return failure.reason.replace("_", " ").lower() if failure.reason else "this is not PEM"
     return str(failure)
 
 

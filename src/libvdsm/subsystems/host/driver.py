@@ -1,6 +1,6 @@
 """The contract between the host subsystem and the host.
 
-Both methods read what the kernel keeps in memory and return at once; they run no commands. A failure is an ``OSError``
+All methods read what the kernel keeps in memory and return at once; they run no commands. A failure is an ``OSError``
 or a ``ValueError`` that says what could not be read.
 """
 
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
+
+from libvdsm.subsystems.host.doctor import Faculties
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,4 +63,8 @@ class HostDriver(Protocol):
 
     def sample(self) -> Sample:
         """How busy it is."""
+        ...
+
+    def faculties(self) -> Faculties:
+        """What it offers to guests. Never fails: what cannot be seen is told as such."""
         ...

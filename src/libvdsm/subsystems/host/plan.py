@@ -57,6 +57,17 @@ def parse_meminfo(text: str) -> Memory:
     )
 
 
+def parse_fields(text: str) -> dict[str, int]:
+    """``/proc/meminfo``: every number by its name, as it stands there; those with a unit are in KiB."""
+    return {name: int(number) for name, number in re.findall(r"^(\w+):\s+(\d+)(?: kB)?$", text, re.MULTILINE)}
+
+
+def parse_cpu_flags(text: str) -> frozenset[str]:
+    """``/proc/cpuinfo``: the first processor's flags; some architectures tell none."""
+    found = re.search(r"^flags\s*:\s*(.+)$", text, re.MULTILINE)
+    return frozenset(found[1].split()) if found else frozenset()
+
+
 def parse_loadavg(text: str) -> tuple[float, float, float]:
     """``/proc/loadavg``."""
     words = text.split()

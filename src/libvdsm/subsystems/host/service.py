@@ -13,10 +13,11 @@ import msgspec
 from msgspec import Raw, Struct
 
 from libvdsm.base.clock import Clock, timestamp
-from libvdsm.interfaces.generated.types import HostCpuStats, HostMemoryStats, NotRefreshed
+from libvdsm.interfaces.generated.types import Diagnosis, HostCpuStats, HostMemoryStats, NotRefreshed
 from libvdsm.interfaces.messages import Cause, Checked, Observed, Recovered
 from libvdsm.interfaces.work import Reporter, WorkContext
 from libvdsm.subsystems.host.config import HostConfig
+from libvdsm.subsystems.host.doctor import judge
 from libvdsm.subsystems.host.driver import HostDriver, HostFacts, Sample
 from libvdsm.subsystems.host.pki.service import PkiService
 from libvdsm.subsystems.host.plan import clean, cpu_percent, settled
@@ -59,7 +60,10 @@ class HostSubsystem:
         self._state = "starting"
         self._task: asyncio.Task[None] | None = None
         self._pki = pki
-        self.internal: Mapping[str, Callable[[bytes], Awaitable[bytes]]] = {} if pki is None else pki.internal
+        self.internal: Mapping[str, Callable[[bytes], Awaitable[bytes]]] = {
+            "host.diagnose": self._diagnose,
+            **({} if pki is None else pki.internal),
+        }
 
     async def start(self) -> None:
         """See ``Service``."""
@@ -84,6 +88,10 @@ class HostSubsystem:
     async def check(self, context: WorkContext, params: Struct) -> Checked:  # noqa: ARG002 - it has no verbs
         """See ``Service``."""
         return Checked(reasons=[])
+
+    async def _diagnose(self, _params: bytes) -> bytes:
+        """What the host offers: a ``Diagnosis``."""
+        return msgspec.json.encode(Diagnosis(items=judge(self._driver.faculties())))
 
     async def _look_on(self) -> None:
         await asyncio.sleep(self._config.first_sample_s)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+from libvdsm.subsystems.host.doctor import Device, Faculties
 from libvdsm.subsystems.host.driver import HostFacts, Sample
 from libvdsm.subsystems.host.plan import (
     clean,
     host_id,
+    parse_cpu_flags,
     parse_cpu_model,
+    parse_fields,
     parse_loadavg,
     parse_meminfo,
     parse_os_release,
@@ -17,13 +22,27 @@ from libvdsm.subsystems.host.plan import (
 )
 
 _FILE_LIMIT = 1024 * 1024
+#: adjtimex(2): the clock is not synchronised.
+_CLOCK_ERROR = 5
+#: More than struct timex has anywhere; its first member says that nothing is to be set.
+_TIMEX_OCTETS = 512
+
+
+def clock_state() -> int | None:
+    """What adjtimex(2) says of the clock, without setting anything; None if it cannot be asked."""
+    try:
+        state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.create_string_buffer(_TIMEX_OCTETS))
+    except (OSError, AttributeError):
+        return None
+    return state if state >= 0 else None
 
 
 class LinuxHost:
     """See ``HostDriver``; ``root`` is where the host's files are."""
 
-    def __init__(self, root: Path = Path("/")) -> None:
+    def __init__(self, root: Path = Path("/"), clock_state: Callable[[], int | None] = clock_state) -> None:
         self._root = root
+        self._clock_state = clock_state
         self._cpu_model: str | None = None
         self._id: str | None = None
 
@@ -51,6 +70,31 @@ class LinuxHost:
         """See ``HostDriver``."""
         times, _cpus, _booted_at = parse_stat(self._read("proc/stat"))
         return Sample(cpu=times, load=parse_loadavg(self._read("proc/loadavg")), memory=parse_meminfo(self._read("proc/meminfo")))
+
+    def faculties(self) -> Faculties:
+        """See ``HostDriver``."""
+        memory = parse_fields(self._optional("proc/meminfo"))
+        state = self._clock_state()
+        flags = parse_cpu_flags(self._optional("proc/cpuinfo"))
+        nested = [self._optional(f"sys/module/{module}/parameters/nested").strip() for module in ("kvm_intel", "kvm_amd")]
+        return Faculties(
+            kvm=self._device("dev/kvm"),
+            has_virtualization=bool(flags & {"vmx", "svm"}) if flags else None,
+            nests=any(word in ("1", "Y") for word in nested) if any(nested) else None,
+            vhost_net=self._device("dev/vhost-net"),
+            has_bridge=self._exists("sys/module/bridge"),
+            cgroup=2 if self._exists("sys/fs/cgroup/cgroup.controllers") else int(self._exists("sys/fs/cgroup/memory")),
+            huge_pages=memory.get("HugePages_Total", 0),
+            free_huge_pages=memory.get("HugePages_Free", 0),
+            huge_page_bytes=memory.get("Hugepagesize", 0) * 1024,
+            is_clock_synchronised=None if state is None else state != _CLOCK_ERROR,
+        )
+
+    def _device(self, path: str) -> Device:
+        return Device(is_there=self._exists(path), is_open=os.access(self._root / path, os.R_OK | os.W_OK))
+
+    def _exists(self, path: str) -> bool:
+        return (self._root / path).exists()
 
     def _read(self, path: str) -> str:
         with (self._root / path).open("rb") as file:

@@ -31,7 +31,8 @@ def check_key_file(path: Path) -> None:
     """
     place = path.absolute()
     for _ in range(_MOST_LINKS):
-        _check_folder(place.parent, path)
+        for folder in place.parents:
+            _check_folder(folder, path)
         found = _status(place)
         if not stat.S_ISLNK(found.st_mode):
             break

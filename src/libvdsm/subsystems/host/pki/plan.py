@@ -43,19 +43,23 @@ def server_names(hostname: str, addresses: Iterable[str], further: Iterable[str]
     """The names and addresses that a server's certificate should be for: sorted, each once, none that cannot be one."""
     found = {"localhost", "127.0.0.1", "::1"}
     for word in (hostname, *addresses, *further):
-        address = _address(word)
-        if address is not None:
-            found.add(address)
-        elif _HOST.fullmatch(word):
-            found.add(word.lower())
+        name = _address(word) if _is_address(word) else word.lower() if _HOST.fullmatch(word) else None
+        if name is not None:
+            found.add(name)
     return tuple(sorted(found)[:_MOST_NAMES])
 
 
-def _address(word: str) -> str | None:
+def _is_address(word: str) -> bool:
     try:
-        parsed = ipaddress.ip_address(word)
+        ipaddress.ip_address(word)
     except ValueError:
-        return None
+        return False
+    return True
+
+
+def _address(word: str) -> str | None:
+    """An address by which a host can be called; none that means all, many, or another one on each link."""
+    parsed = ipaddress.ip_address(word)
     return None if parsed.is_unspecified or parsed.is_multicast or parsed.is_link_local else str(parsed)
 
 

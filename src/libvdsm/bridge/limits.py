@@ -1,7 +1,7 @@
 """What one identity may use: counters by identity, asked before the work is done and told when it is over.
 
 A refusal is one ``LimitExceeded`` per limit, made once, so that saying no costs no more than saying yes. Administrators on
-the unix socket have no rate limit: whoever sits at the machine is always answered.
+the unix socket have no bound on rate and connections: whoever sits at the machine is always answered.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.errors import LimitExceeded
 
 _ADMINISTRATOR = "administrator"
+_NO_BOUND = 2**31
 #: So many accounts are kept before those that owe nothing are forgotten.
 _PRUNE_AT = 1_000
 
@@ -99,7 +100,7 @@ class Account:
         #: Requests that may be made before the clock is looked at: take one, and ask ``refill`` below nothing.
         self.left: float = limits.requests_burst if self._rate else inf
         self.rate_refusal = LimitExceeded(limit="requests in a second", maximum=limits.requests_per_s)
-        self.connections = Tally("connections of an identity", limits.connections)
+        self.connections = Tally("connections of an identity", _NO_BOUND if is_local else limits.connections)
         #: Requests that may still be begun; hot paths count for themselves, and refuse with ``flight_refusal``.
         self.room = limits.requests_in_flight
         self.flight_refusal = LimitExceeded(limit="requests in flight of an identity", maximum=limits.requests_in_flight)

@@ -42,13 +42,13 @@ from libvdsm.bridge.tickets import Tickets
 from libvdsm.bridge.work import Work
 from libvdsm.broker.broker import Broker
 from libvdsm.broker.visibility import Visibility
-from libvdsm.daemon.config import Config
+from libvdsm.daemon.config import Config, LimitsConfig
 from libvdsm.daemon.ports import IpcPort, LocalPort
 from libvdsm.daemon.subsystems import SUBSYSTEMS, build_subsystem
 from libvdsm.daemon.version import VERSION
 from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.interfaces.endpoint import Endpoints, PeerCertificate
-from libvdsm.interfaces.generated.errors import Unsupported
+from libvdsm.interfaces.generated.errors import NotAuthenticated, Unsupported
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.generated.permissions import OBJECTS
 from libvdsm.interfaces.messages import ReportTls
@@ -60,8 +60,10 @@ from libvdsm.journal.recorder import Recorder
 from libvdsm.journal.stored import StoredDocuments, StoredJournal
 from libvdsm.tasks.service import TaskService
 from libvdsm.tasks.tasks import Tasks
-from libvdsm.transports.config import ListenerPolicy
+from libvdsm.transports.config import Limits, ListenerPolicy
 from libvdsm.transports.listener import Listener
+from libvdsm.transports.turns import Turns
+from libvdsm.wire.http.connection import HttpLimits
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +85,7 @@ class FrontCore:
     deeds: Deeds
     trail: AuditTrail
     tickets: Tickets
+    accounts: Accounts
     ports: Mapping[str, IpcPort]
     local: tuple[LocalPort, ...]  # with --in-process, instead of the ports
 
@@ -156,7 +159,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
     work = Work(ports=reached, inventory=inventory, documents=documents)
     trail = AuditTrail(store, clock, later=loop.call_later)
     authority = Authority(places)
-    accounts = Accounts(IdentityLimits(), clock.monotonic)
+    accounts = Accounts(_identity_limits(config.limits), clock.monotonic)
     deeds = Deeds(
         store=store,
         intents=Intents(store),
@@ -166,7 +169,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         recovery=Recovery(methods=METHODS, ports=reached, ready=reports.ready, meta=work.meta),
         authority=authority,
         trail=trail,
-        queue=FairQueue(QueueLimits(), now=loop.time, later=loop.call_later),
+        queue=FairQueue(_queue_limits(config.limits), now=loop.time, later=loop.call_later),
         accounts=accounts,
         clock=clock,
     )
@@ -203,22 +206,70 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         clock=clock,
         verify_results=config.verify_results,
     )
-    return FrontCore(bridge=bridge, access=access, reports=reports, deeds=deeds, trail=trail, tickets=tickets, ports=ports, local=local)
+    return FrontCore(
+        bridge=bridge,
+        access=access,
+        reports=reports,
+        deeds=deeds,
+        trail=trail,
+        tickets=tickets,
+        accounts=accounts,
+        ports=ports,
+        local=local,
+    )
 
 
 def build_listeners(core: FrontCore, config: Config, sockets: Iterable[socket.socket], tls: ssl.SSLContext | None = None) -> list[Listener]:
     """What accepts callers on the sockets that the supervisor bound; TCP with ``tls``, and with newer keys as they are reported."""
-    stream = JsonRpcEndpoint(core.bridge)
+    stream = JsonRpcEndpoint(core.bridge, accounts=core.accounts)
     endpoints = Endpoints(stream=stream, http={"/rpc": JsonRpcHttpEndpoint(stream)})
     policy = ListenerPolicy(
         anonymous=config.insecure, tls=not config.insecure or tls is not None, hosts=config.http.hosts, origins=config.http.origins
     )
     authenticator = _Authenticator(core.access, needs_certificate=config.tls.client_certificates == "required" and not config.insecure)
+    turns = Turns()
     listeners = [
-        Listener(each, bridge=core.bridge, authenticator=authenticator, endpoints=endpoints, policy=policy, tls=tls) for each in sockets
+        Listener(
+            each,
+            bridge=core.bridge,
+            authenticator=authenticator,
+            endpoints=endpoints,
+            policy=policy,
+            limits=_listener_limits(config.limits),
+            tls=tls,
+            turns=turns,
+            accounts=core.accounts,
+        )
+        for each in sockets
     ]
     core.reports.on_tls.append(partial(_renew, listeners, config.tls.minimum))
     return listeners
+
+
+def _identity_limits(limits: LimitsConfig) -> IdentityLimits:
+    return IdentityLimits(
+        connections=limits.connections_per_identity,
+        requests_per_s=limits.requests_per_second,
+        requests_burst=limits.requests_burst,
+        requests_in_flight=limits.requests_in_flight,
+        subscriptions=limits.subscriptions,
+        tasks=limits.tasks,
+        upload_octets=limits.upload_octets,
+    )
+
+
+def _queue_limits(limits: LimitsConfig) -> QueueLimits:
+    return QueueLimits(in_flight=limits.writes_in_flight, in_flight_per_identity=limits.writes_per_identity, waiting=limits.writes_waiting)
+
+
+def _listener_limits(limits: LimitsConfig) -> Limits:
+    return Limits(
+        connections=limits.connections,
+        strangers_per_address=limits.strangers_per_address,
+        detect_s=limits.stranger_seconds,
+        message_octets=limits.message_octets,
+        http=HttpLimits(body_octets=limits.message_octets),
+    )
 
 
 def _renew(listeners: Iterable[Listener], minimum: str, told: ReportTls) -> None:
@@ -250,6 +301,11 @@ class _Authenticator:
 
     def certificate(self, *, certificate: PeerCertificate, address: str, sink: Sink | None) -> Caller:
         return self._access.certificate(certificate=certificate, address=address, sink=sink)
+
+    def bearer(self, *, token: str, address: str, own: Caller) -> Caller:
+        if own.only is not None:
+            raise NotAuthenticated(reason="this connection needs a certificate first")
+        return self._access.bearer(token, address)
 
 
 def _ports(config: Config, reports: Reports) -> tuple[dict[str, IpcPort], tuple[LocalPort, ...]]:

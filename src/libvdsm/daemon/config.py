@@ -108,6 +108,31 @@ class StateConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """Table ``[limits]``: what strangers, identities and writes may use (docs/guide/limits.md)."""
+
+    connections: int = 10_000  # of one listening socket
+    strangers_per_address: int = 1_024  # connections of one address that have not yet said who they are
+    stranger_seconds: int = 10  # in which they must
+    message_octets: int = 1024 * 1024
+    connections_per_identity: int = 1_000
+    requests_per_second: int = 100_000  # of one identity; 0: no bound
+    requests_burst: int = 200_000
+    requests_in_flight: int = 4_000  # of one identity
+    subscriptions: int = 1_000  # of one identity
+    tasks: int = 500  # of one identity, under way
+    upload_octets: int = 64 * 1024**3  # of one identity, under way
+    writes_in_flight: int = 16  # of one subsystem
+    writes_per_identity: int = 12  # of one subsystem, in flight
+    writes_waiting: int = 4_000
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        if self.writes_per_identity > self.writes_in_flight:
+            raise ConfigError("limits.writes_per_identity: is more than limits.writes_in_flight")
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectorsConfig:
     """Table ``[connectors]``: programs of others that use the bridge; each may have a table ``[connectors.NAME]``."""
 
@@ -134,6 +159,7 @@ class Config:
     log: LogConfig = LogConfig()
     http: HttpConfig = HttpConfig()
     tls: TlsConfig = TlsConfig()
+    limits: LimitsConfig = LimitsConfig()
     connectors: ConnectorsConfig = ConnectorsConfig()
 
     @property
@@ -347,6 +373,17 @@ class _Reader:
     def tls(self, where: str, value: object) -> TlsConfig:
         return self._table(TlsConfig, where, value)
 
+    def limits(self, where: str, value: object) -> LimitsConfig:
+        return self._table(LimitsConfig, where, value)
+
+    def count(self, where: str, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**53:
+            self._refuse(where, "a number above 0", value)
+        return value
+
+    def rate(self, where: str, value: object) -> int:
+        return 0 if value == 0 and not isinstance(value, bool) else self.count(where, value)
+
     def words(self, where: str, value: object) -> Mapping[str, str]:
         return {key: self.string(f"{where}.{key}", each) for key, each in self._mapping(where, value).items()}
 
@@ -404,6 +441,9 @@ _KINDS: Mapping[str, Callable[[_Reader, str, object], object]] = {
     "user": _Reader.string,
     "uid": _Reader.uid,
     "level": _Reader.level,
+    "limits": _Reader.limits,
+    **dict.fromkeys((each.name for each in fields(LimitsConfig)), _Reader.count),
+    "requests_per_second": _Reader.rate,
     "hosts": _Reader.strings,
     "origins": _Reader.strings,
 }

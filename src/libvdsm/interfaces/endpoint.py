@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.wire.http.events import Request, Response
 
@@ -46,6 +47,13 @@ class Authenticator(Protocol):
         """
         ...
 
+    def bearer(self, *, token: str, address: str, own: Caller) -> Caller:
+        """Who presents this token with a request; ``own`` is whom the connection speaks for without it.
+
+        Raises ``NotAuthenticated``, alike for whatever is wrong with the token. The caller's ``expires_at`` is set here.
+        """
+        ...
+
 
 class StreamSession(Protocol):
     """One caller's calls over one stream connection. Answers end with a line feed."""
@@ -63,6 +71,10 @@ class StreamSession(Protocol):
 
     def refuse(self, reason: str) -> bytes:
         """The answer to bytes that were no message."""
+        ...
+
+    def decline(self, failure: ApiError) -> bytes:
+        """What is said before the connection is closed without serving it."""
         ...
 
     def event(self, delivery: bytes) -> bytes:

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from libvdsm.base.errors import ApiError
+from libvdsm.bridge.limits import Account, Accounts
 from libvdsm.interfaces.caller import Caller
 from libvdsm.transports.config import Counters, Limits
 from libvdsm.transports.turns import Share, Turns
@@ -24,6 +26,7 @@ class Hub(Protocol):
     now: Callable[[], float]
     date: bytes  # for HTTP; renewed by the sweep
     turns: Turns
+    accounts: Accounts
 
     def add(self, connection: Connection) -> None:
         """The connection exists."""
@@ -60,6 +63,7 @@ class Connection(asyncio.Protocol):
         self._close_at = 0.0
         self._resumes: list[Callable[[], None]] = []
         self._share: Share = hub.turns.share("")  # a better one as soon as the caller is known
+        self._account: Account | None = None  # in which it counts as a connection
         self._is_waiting = False  # for its turn to go on with what it has read
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -67,8 +71,8 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._half_closes = self._transport.can_write_eof()
         self._transport.set_write_buffer_limits(high=self._bound - 1, low=self._bound // 4)
-        self._join_share()
         self.hub.add(self)
+        self._join_share()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """See asyncio."""
@@ -87,21 +91,45 @@ class Connection(asyncio.Protocol):
 
     def _join_share(self) -> None:
         """Divide the turns with the other connections of this identity; it may become another one by a login."""
-        if self.caller is not None:
-            self._share = self.hub.turns.share(self.caller.identity)
-            self.caller.on_change.append(self._change_share)
+        caller = self.caller
+        if caller is None:
+            return
+        caller.on_change.append(self._change_share)
+        self._share = self.hub.turns.share(caller.identity)
         self._share.users += 1
+        account = self.hub.accounts.of(caller)
+        if account.connections.has_room():
+            account.connections.take()
+            self._account = account
+        else:
+            self.hub.counters.refused_limit += 1
+            self.turn_away(account.connections.refusal)
 
     def _leave_share(self) -> None:
+        if self.caller is None or self._change_share not in self.caller.on_change:
+            return
+        self.caller.on_change.remove(self._change_share)
         self._share.users -= 1
-        if self.caller is not None and self._change_share in self.caller.on_change:
-            self.caller.on_change.remove(self._change_share)
+        if self._account is not None:
+            self._account.connections.give()
+            self._account = None
 
     def _change_share(self) -> None:
-        if self.caller is not None:
-            self._share.users -= 1
-            self._share = self.hub.turns.share(self.caller.identity)
-            self._share.users += 1
+        """The caller may have become another identity; a connection that is open is not closed for it."""
+        if self.caller is None:
+            return
+        self._share.users -= 1
+        self._share = self.hub.turns.share(self.caller.identity)
+        self._share.users += 1
+        if self._account is not None:
+            self._account.connections.give()
+            self._account = self.hub.accounts.of(self.caller)
+            self._account.connections.used += 1
+
+    def turn_away(self, refusal: ApiError) -> None:
+        """Nothing is served: say why in the protocol's own words, and end."""
+        del refusal
+        self.close()
 
     def wait_for_turn(self) -> None:
         """Go on with what was read when it is this connection's turn again."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import deque
 from time import perf_counter as clock
 from typing import TYPE_CHECKING
@@ -34,12 +35,17 @@ if TYPE_CHECKING:
 _STREAM = b"/stream/"
 _STREAM_PROTOCOL = b"vdsm-stream"
 _KNOWN_HOSTS = 64
+#: RFC 6750, 2.1.
+_BEARER = re.compile(rb"Bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
 #: So many octets are parsed at a time.
 PIECE_OCTETS = 4_096
 
 
 def _refusal(status: int, reason: str, **more: object) -> Response:
     return Response(status, json.dumps({"error": reason, **more}).encode() + b"\n")
+
+
+_UNAUTHENTICATED = Response(401, b'{"error":"the token is not valid"}\n', headers=((b"WWW-Authenticate", b"Bearer"),))
 
 
 class Site:
@@ -52,7 +58,10 @@ class Site:
         policy: ListenerPolicy,
         checks_host: bool,
         redeem: Callable[[Caller, str], socket.socket],
+        bearer: Callable[[str, str, Caller], Caller],
     ) -> None:
+        """``redeem``: the stream for a ticket. ``bearer``: who presents a token, from which address, on whose connection."""
+        self._bearer = bearer
         self.endpoints = {path.encode(): endpoint for path, endpoint in endpoints.items()}
         self.redeem = redeem
         self.not_found = _refusal(404, "there is nothing at this path", paths=sorted([*endpoints, "/stream/<ticket>"]))
@@ -76,6 +85,16 @@ class Site:
         if host is None:
             return _refusal(400, "there must be a Host")
         return None if self._is_ours(host) else _refusal(421, "this host does not answer to that name")
+
+    def authenticate(self, authorization: bytes, address: str, own: Caller) -> Caller | None:
+        """For whom a request with this header speaks; None for what proves nothing."""
+        found = _BEARER.fullmatch(authorization)
+        if found is None:
+            return None
+        try:
+            return self._bearer(found.group(1).decode("ascii"), address, own)
+        except ApiError:
+            return None
 
     def _is_ours(self, host: bytes) -> bool:
         whole = host.lower()
@@ -101,7 +120,8 @@ class HttpReactor(Connection):
     def __init__(self, hub: Hub, site: Site, caller: Caller) -> None:
         super().__init__(hub)
         self._site = site
-        self._caller = caller
+        self._own = self._caller = caller  # the connection's own, and for whom it speaks now
+        self._authorization: bytes | None = None  # the header by which that is another
         self._codec = HttpConnection(hub.limits.http)
         self._sessions: dict[bytes, HttpSession] = {}
         self._usual: Request | None = None  # whose head the codec knows again ...
@@ -115,7 +135,7 @@ class HttpReactor(Connection):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
-        if self.is_lingering:
+        if self.is_lingering or self.is_closing:
             return
         take, share = self._take, self._share
         if take is not None and self._running is None and share.left > 0 and not (self._held or self._is_last):
@@ -252,6 +272,8 @@ class HttpReactor(Connection):
         refusal = self._site.find_refusal(request)
         if refusal is not None:
             return refusal
+        if request.headers.get(b"authorization") != self._authorization and not self._speak_for(request.headers.get(b"authorization")):
+            return _UNAUTHENTICATED
         path = request.target
         session = self._sessions.get(path)
         if session is None:
@@ -263,6 +285,25 @@ class HttpReactor(Connection):
             if session is None:
                 session = self._sessions[path] = endpoint.open(self._caller)
         return session.handle(request)
+
+    def _speak_for(self, authorization: bytes | None) -> bool:
+        """From now on requests are the bearer's, or the connection's own again; whether that was proved."""
+        caller = self._own if authorization is None else self._site.authenticate(authorization, self.address, self._own)
+        if caller is None:
+            return False
+        if authorization is None:
+            self.expires_at = self._own.expires_at or 0.0
+        elif caller.expires_at is not None:
+            self.expires_at = min(caller.expires_at, self._own.expires_at or caller.expires_at)
+        for session in self._sessions.values():
+            session.close()
+        self._sessions.clear()
+        self._take = self._usual = None
+        self._leave_share()
+        self._authorization = authorization
+        self._caller = self.caller = caller
+        self._join_share()
+        return True
 
     def _respond(self, request: Request, response: Response) -> None:
         is_persistent = request.is_persistent and not self._is_last
@@ -290,6 +331,11 @@ class HttpReactor(Connection):
     def _refuse(self, refused: Refused) -> None:
         self._out.append(self._codec.send(_refusal(refused.status, refused.reason), self.hub.date))
         self._end()
+
+    def turn_away(self, refusal: ApiError) -> None:
+        """Nothing is served; see ``Connection``."""
+        self._out.append(self._codec.send(_refusal(429, refusal.message, data=refusal.data()), self.hub.date))
+        self.linger()
 
     def _end(self) -> None:
         """The last answer is given."""

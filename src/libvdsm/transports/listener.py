@@ -36,6 +36,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from libvdsm.base.errors import ApiError
+from libvdsm.bridge.limits import Accounts, IdentityLimits
 from libvdsm.transports.acceptor import Acceptor
 from libvdsm.transports.config import Counters, Limits, ListenerPolicy
 from libvdsm.transports.detector import Door
@@ -72,12 +73,14 @@ class Listener:
         tls: ssl.SSLContext | None = None,
         wall: Callable[[], float] = time.time,
         turns: Turns | None = None,
+        accounts: Accounts | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.counters = Counters()
         self.now: Callable[[], float] = now or time.monotonic
         self.date = b""
         self.turns = turns or Turns()
+        self.accounts = accounts or Accounts(IdentityLimits(requests_per_s=0), self.now)
         self.policy = policy
         self.is_unix = sock.family == socket.AF_UNIX
         self._sock = sock
@@ -86,9 +89,9 @@ class Listener:
         self._endpoints = endpoints
         self._wall = wall
         self._tls = None if self.is_unix else tls
-        self._site = Site(endpoints.http, policy=policy, checks_host=not self.is_unix, redeem=bridge.redeem)
+        self._site = Site(endpoints.http, policy=policy, checks_host=not self.is_unix, redeem=bridge.redeem, bearer=self._bearer)
         # A page under another name that leads here by a trick of DNS meets a certificate that is not for that name.
-        self._tls_site = Site(endpoints.http, policy=policy, checks_host=False, redeem=bridge.redeem)
+        self._tls_site = Site(endpoints.http, policy=policy, checks_host=False, redeem=bridge.redeem, bearer=self._bearer)
         self._connections: set[Connection] = set()
         self._strangers: set[Door] = set()
         self._per_address: Counter[str] = Counter()
@@ -290,6 +293,17 @@ class Listener:
             return self._authenticator.anonymous(address=door.address, sink=sink)
         door.expires_at = certificate.not_after
         return self._authenticator.certificate(certificate=certificate, address=door.address, sink=sink)
+
+    def _bearer(self, token: str, address: str, own: Caller) -> Caller:
+        """Who presents a token over HTTP; his connection ends with it."""
+        try:
+            caller = self._authenticator.bearer(token=token, address=address, own=own)
+        except ApiError as refusal:
+            self.counters.refused_identity += 1
+            _log.info("%s: refused a token from %s: %s", self.policy.name, address, refusal)
+            raise
+        caller.on_revoked.append(partial(self._revoked, caller))
+        return caller
 
     # The end of what a caller proved itself with.
 

@@ -14,6 +14,7 @@ from libvdsm.wire.jsonstream import Broken, JsonStream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from libvdsm.base.errors import ApiError
     from libvdsm.interfaces.caller import Sink
     from libvdsm.interfaces.endpoint import StreamSession
     from libvdsm.transports.connection import Hub
@@ -59,6 +60,8 @@ class JsonConnection(Connection):
                     self._out.append(answer)
                     self.flush()
                 return
+        if self._is_dead:
+            return
         self._stream.receive_data(data)
         self._is_fresh = False
         if not self._is_waiting:
@@ -185,6 +188,12 @@ class JsonConnection(Connection):
         """There is room again: go on with what was received before more is read."""
         if not self._is_waiting:
             self.wait_for_turn()
+
+    def turn_away(self, refusal: ApiError) -> None:
+        """Nothing is served; see ``Connection``."""
+        self._is_dead, self._is_fresh = True, False
+        self.put(self._session.decline(refusal))
+        self.linger()
 
     def deliver(self, delivery: bytes) -> None:
         """Queue one event; see ``Sink``."""

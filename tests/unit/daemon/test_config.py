@@ -69,10 +69,17 @@ def test_all_tables_are_read(tmp_path: Path) -> None:
     assert found.connectors.settings == {"line": {"socket": "/run/line.sock"}}
 
 
+def test_the_table_limits_is_read(tmp_path: Path) -> None:
+    found = from_file(tmp_path, "[limits]\nrequests_per_second = 0\nwrites_in_flight = 3\nwrites_per_identity = 2")
+    assert found.limits == config.LimitsConfig(requests_per_second=0, writes_in_flight=3, writes_per_identity=2)
+    with pytest.raises(ConfigError, match="is more than"):
+        from_file(tmp_path, "[limits]\nwrites_in_flight = 3")
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     (
-        ("sokcet = '/x'", "sokcet: is not known; here may stand connectors, "),
+        ("sokcet = '/x'", "sokcet: is not known; here may stand check_state, "),
         ("[front]\nname = 'x'", "front.name: is not known; here may stand uid, user"),
         ("insecure = 'yes'", "insecure: must be true or false, not 'yes'"),
         ("socket = 5", "socket: must be a string with something in it, not 5"),
@@ -88,6 +95,9 @@ def test_all_tables_are_read(tmp_path: Path) -> None:
         ("hypervisor = 'qemu'", "hypervisor: must be a libvirt URI or simulator[:N], not 'qemu'"),
         ("hypervisor = 'simulator:many'", "hypervisor: must be simulator:N with N up to 100000, not 'simulator:many'"),
         ("[connectors]\nline = 1", "connectors.line: must be a table, not 1"),
+        ("[limits]\nconnections = 0", "limits.connections: must be a number above 0, not 0"),
+        ("[limits]\nrequests_per_second = -1", "limits.requests_per_second: must be a number above 0, not -1"),
+        ("[limits]\ntasks = true", "limits.tasks: must be a number above 0, not True"),
         ("socket = ", "is not TOML: "),
     ),
 )

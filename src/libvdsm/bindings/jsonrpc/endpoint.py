@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from libvdsm.base.errors import ApiError
 from libvdsm.bindings.jsonrpc import values
 from libvdsm.bindings.jsonrpc.errors import as_api_error, encode_error, encode_refusal
 from libvdsm.bindings.jsonrpc.names import native_method
@@ -150,6 +151,10 @@ class JsonRpcSession:
     def refuse(self, reason: str) -> bytes:
         """The answer to bytes that were no message."""
         return self._fail(values.NotACallError(ParseError(reason=reason)))
+
+    def decline(self, failure: ApiError) -> bytes:
+        """An error that answers no call."""
+        return values.write_error(b"null", encode_error(failure))
 
     def event(self, delivery: bytes) -> bytes:
         """The notification that carries an event."""

@@ -16,6 +16,7 @@ from libvdsm.interfaces.generated.types import HostInfo
 from libvdsm.interfaces.messages import Cause, Observed, ReportTls
 from libvdsm.interfaces.work import WorkContext
 from libvdsm.subsystems.host.config import HostConfig
+from libvdsm.subsystems.host.doctor import Faculties
 from libvdsm.subsystems.host.driver import CpuTimes, HostFacts, Memory, Sample
 from libvdsm.subsystems.host.load import DRIVERS, build
 from libvdsm.subsystems.host.service import HostSubsystem
@@ -75,6 +76,9 @@ class FakeHost:
         self.busy += 1.0
         memory = Memory(total=100, available=60, swap_total=10, swap_free=5)
         return Sample(cpu=CpuTimes(self.busy, 3 * self.busy), load=(1.0, 2.0, 3.0), memory=memory)
+
+    def faculties(self) -> Faculties:
+        raise AssertionError("nobody asks for a diagnosis here")
 
 
 class Room:

@@ -22,7 +22,14 @@ from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint, JsonRpcLimits
 from libvdsm.bindings.jsonrpc.http import JsonRpcHttpEndpoint
 from libvdsm.interfaces.caller import Caller, Rights, Sink
 from libvdsm.interfaces.endpoint import Endpoints, PeerCertificate
-from libvdsm.interfaces.generated.errors import InvalidParams, MethodNotFound, NeedsConnection, ObjectNotFound, PermissionDenied
+from libvdsm.interfaces.generated.errors import (
+    InvalidParams,
+    MethodNotFound,
+    NeedsConnection,
+    NotAuthenticated,
+    ObjectNotFound,
+    PermissionDenied,
+)
 from libvdsm.interfaces.method import MethodEntry
 from libvdsm.transports.config import Limits, ListenerPolicy
 from libvdsm.transports.listener import Listener
@@ -187,6 +194,8 @@ class RecordingAuthenticator:
     refuses: bool = False
     unix_peers: list[tuple[int, int, int]] = field(default_factory=list)
     certificates: list[PeerCertificate] = field(default_factory=list)
+    bearers: list[tuple[str, str]] = field(default_factory=list)
+    known: dict[str, Caller] = field(default_factory=dict)
 
     def unix(self, *, uid: int, gid: int, pid: int, address: str, sink: Sink | None) -> Caller:
         """See ``Authenticator``."""
@@ -201,6 +210,13 @@ class RecordingAuthenticator:
         """See ``Authenticator``."""
         self.certificates.append(certificate)
         return self._admit(certificate.subject, "certificate", address, sink)
+
+    def bearer(self, *, token: str, address: str, own: Caller) -> Caller:
+        """See ``Authenticator``; a token is good if it begins with ``good``."""
+        if not token.startswith("good"):
+            raise NotAuthenticated(reason="the token is not valid")
+        self.bearers.append((token, own.identity))
+        return self.known.setdefault(token, self._admit(f"user:{token}", "token", address, None))
 
     def _admit(self, identity: str, source: str, address: str, sink: Sink | None) -> Caller:
         if self.refuses:

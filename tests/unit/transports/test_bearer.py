@@ -1,0 +1,78 @@
+"""A token with a request: whom it speaks for, from this request on, and no longer than it is valid."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes.recording_bridge import post, serve, until
+
+PING = b'{"jsonrpc":"2.0","method":"sum","params":[1],"id":1}'
+GOOD, OTHER = "Authorization: Bearer good-one", "Authorization: bearer  good-other"
+
+
+async def test_each_request_speaks_for_whom_its_header_proves() -> None:
+    """The same header again costs nothing; another is another; none is the connection's own."""
+    async with serve() as served:
+        client = await served.connect()
+        for headers in ((), (GOOD,), (GOOD,), (OTHER,), (), (GOOD,), (GOOD,), (GOOD,), ()):
+            client.send(post(PING, *headers))
+            assert (await client.response()).status == 200
+        spoken = [call.caller.identity for call in served.bridge.calls]
+        one, other = "user:good-one", "user:good-other"
+        assert spoken == ["anonymous", one, one, other, "anonymous", one, one, one, "anonymous"]
+        assert [token for token, _own in served.authenticator.bearers] == ["good-one", "good-other", "good-one"]
+        assert {own for _token, own in served.authenticator.bearers} == {"anonymous"}
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "header", ("Bearer bad", "Bearer", "Bearer ", "Basic Z29vZA==", "good", "Bearer good good", "Bearer g\u00e4", "Bearer good\x7f")
+)
+async def test_what_proves_nothing_is_401_and_does_nothing(header: str) -> None:
+    """No call, no other identity; the connection goes on."""
+    async with serve() as served:
+        client = await served.connect()
+        client.send(post(PING, GOOD))
+        await client.response()
+        client.send(post(PING, f"Authorization: {header}"))
+        answer = await client.response()
+        if answer.status == 400:  # no header at all, says the codec
+            assert len(served.bridge.calls) == 1
+            client.close()
+            return
+        assert (answer.status, answer.headers["www-authenticate"]) == (401, "bearer")
+        client.send(post(PING, GOOD))
+        assert (await client.response()).status == 200
+        assert [call.caller.identity for call in served.bridge.calls] == ["user:good-one"] * 2
+        client.close()
+
+
+async def test_a_revoked_token_ends_the_connection() -> None:
+    """Also while the head of its requests is known by heart."""
+    async with serve() as served:
+        client = await served.connect()
+        for _ in range(3):
+            client.send(post(PING, GOOD))
+            await client.response()
+        served.authenticator.known["good-one"].revoke("it was revoked")
+        assert await client.rest() == b""
+        client.close()
+        await until(lambda: served.tcp.connections == 0)
+
+
+async def test_a_token_s_end_is_the_connection_s() -> None:
+    """While it speaks for it, and not after."""
+    now = [100.0]
+    async with serve(wall=lambda: now[0]) as served:
+        client = await served.connect()
+        client.send(post(PING, GOOD))
+        await client.response()
+        served.authenticator.known["good-one"].expires_at = 200.0
+        client.send(post(PING))
+        await client.response()
+        client.send(post(PING, GOOD))
+        await client.response()
+        now[0] = 201.0
+        served.pass_time(1)
+        assert await client.rest() == b""
+        client.close()

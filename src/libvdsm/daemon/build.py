@@ -307,11 +307,6 @@ class _Authenticator:
             raise NotAuthenticated(reason="this connection needs a certificate first")
         return self._access.bearer(token, address)
 
-    def bearer(self, *, token: str, address: str, own: Caller) -> Caller:
-        if own.only is not None:
-            raise NotAuthenticated(reason="this connection needs a certificate first")
-        return self._access.bearer(token, address)
-
 
 def _ports(config: Config, reports: Reports) -> tuple[dict[str, IpcPort], tuple[LocalPort, ...]]:
     """Every subsystem over ipc, or in the front itself."""

@@ -54,13 +54,6 @@ class Authenticator(Protocol):
         """
         ...
 
-    def bearer(self, *, token: str, address: str, own: Caller) -> Caller:
-        """Who presents this token with a request; ``own`` is whom the connection speaks for without it.
-
-        Raises ``NotAuthenticated``, alike for whatever is wrong with the token. The caller's ``expires_at`` is set here.
-        """
-        ...
-
 
 class StreamSession(Protocol):
     """One caller's calls over one stream connection. Answers end with a line feed."""

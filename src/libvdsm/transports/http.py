@@ -37,17 +37,12 @@ _STREAM_PROTOCOL = b"vdsm-stream"
 _KNOWN_HOSTS = 64
 #: RFC 6750, 2.1.
 _BEARER = re.compile(rb"Bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
-#: RFC 6750, 2.1.
-_BEARER = re.compile(rb"Bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
 #: So many octets are parsed at a time.
 PIECE_OCTETS = 4_096
 
 
 def _refusal(status: int, reason: str, **more: object) -> Response:
     return Response(status, json.dumps({"error": reason, **more}).encode() + b"\n")
-
-
-_UNAUTHENTICATED = Response(401, b'{"error":"the token is not valid"}\n', headers=((b"WWW-Authenticate", b"Bearer"),))
 
 
 _UNAUTHENTICATED = Response(401, b'{"error":"the token is not valid"}\n', headers=((b"WWW-Authenticate", b"Bearer"),))
@@ -90,16 +85,6 @@ class Site:
         if host is None:
             return _refusal(400, "there must be a Host")
         return None if self._is_ours(host) else _refusal(421, "this host does not answer to that name")
-
-    def authenticate(self, authorization: bytes, address: str, own: Caller) -> Caller | None:
-        """For whom a request with this header speaks; None for what proves nothing."""
-        found = _BEARER.fullmatch(authorization)
-        if found is None:
-            return None
-        try:
-            return self._bearer(found.group(1).decode("ascii"), address, own)
-        except ApiError:
-            return None
 
     def authenticate(self, authorization: bytes, address: str, own: Caller) -> Caller | None:
         """For whom a request with this header speaks; None for what proves nothing."""
@@ -300,25 +285,6 @@ class HttpReactor(Connection):
             if session is None:
                 session = self._sessions[path] = endpoint.open(self._caller)
         return session.handle(request)
-
-    def _speak_for(self, authorization: bytes | None) -> bool:
-        """From now on requests are the bearer's, or the connection's own again; whether that was proved."""
-        caller = self._own if authorization is None else self._site.authenticate(authorization, self.address, self._own)
-        if caller is None:
-            return False
-        if authorization is None:
-            self.expires_at = self._own.expires_at or 0.0
-        elif caller.expires_at is not None:
-            self.expires_at = min(caller.expires_at, self._own.expires_at or caller.expires_at)
-        for session in self._sessions.values():
-            session.close()
-        self._sessions.clear()
-        self._take = self._usual = None
-        self._leave_share()
-        self._authorization = authorization
-        self._caller = self.caller = caller
-        self._join_share()
-        return True
 
     def _speak_for(self, authorization: bytes | None) -> bool:
         """From now on requests are the bearer's, or the connection's own again; whether that was proved."""

@@ -305,17 +305,6 @@ class Listener:
         caller.on_revoked.append(partial(self._revoked, caller))
         return caller
 
-    def _bearer(self, token: str, address: str, own: Caller) -> Caller:
-        """Who presents a token over HTTP; his connection ends with it."""
-        try:
-            caller = self._authenticator.bearer(token=token, address=address, own=own)
-        except ApiError as refusal:
-            self.counters.refused_identity += 1
-            _log.info("%s: refused a token from %s: %s", self.policy.name, address, refusal)
-            raise
-        caller.on_revoked.append(partial(self._revoked, caller))
-        return caller
-
     # The end of what a caller proved itself with.
 
     def _revoked(self, caller: Caller, reason: str) -> None:

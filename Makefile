@@ -11,7 +11,7 @@ TREES := src tests benchmarks packaging examples
 APT := qemu-system-x86 qemu-utils seabios ovmf \
   libvirt-daemon-system libvirt-clients libvirt-daemon-driver-qemu libvirt-dev \
   linux-image-cloud-amd64 busybox-static cpio kmod dnsmasq-base iproute2 \
-  pkg-config gcc libc6-dev python3-dev python3-venv netcat-openbsd tmux zsh fish
+  e2fsprogs strace pkg-config gcc libc6-dev python3-dev python3-venv netcat-openbsd tmux zsh fish
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
@@ -19,7 +19,7 @@ export DEBIAN_FRONTEND := noninteractive
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve check unit test test-all crash-matrix crash-cycles bench generate generate-check docs dist clean
+.PHONY: help demo serve check unit test test-all canary crash-matrix crash-cycles bench generate generate-check docs dist clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ unit: setup ## tests that need no root, hypervisor or network; about a minute
 
 test: check ## check, then every test that fits in 20 minutes, with a real guest
 	$(BIN)/pytest
+
+canary: setup ## plant secrets, run what tells daemons any, and search all that was written for them (part of make test)
+	$(BIN)/pytest tests/canary tests/integration
 
 test-all: test ## test, every crash, 2,000 kills, the other Pythons that are here, then the benchmark
 	$(MAKE) --no-print-directory crash-matrix

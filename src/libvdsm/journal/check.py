@@ -56,6 +56,8 @@ def repair(folder: Path) -> Verdict:
         if not place.exists():
             return Verdict(notes=("there is no state yet",))
         with _scratch(place) as scratch, _scratch(place) as fresh:
+            if fresh.parent != place.folder:
+                raise StoreError("there is no room beside the state for a new one")
             found = survey(place, scratch)
             if not found.problems:
                 return Verdict(notes=_notes(found))
@@ -79,7 +81,10 @@ def _locked(folder: Path) -> Iterator[Place]:
 
 @contextlib.contextmanager
 def _scratch(place: Place) -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="state-check-", dir=place.folder))
+    """A folder beside the state; on another file system if the state has filled its own."""
+    needed = 2 * sum(place.file(name).stat().st_size for name in _FILES if place.file(name).exists())
+    has_room = shutil.disk_usage(place.folder).free > needed
+    path = Path(tempfile.mkdtemp(prefix="state-check-", dir=place.folder if has_room else None))
     try:
         yield path
     finally:

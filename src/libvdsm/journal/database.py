@@ -14,7 +14,7 @@ from libvdsm.journal.checksums import logged_sum, record_sum, wrapped
 from libvdsm.journal.failures import UnsoundStoreError
 from libvdsm.journal.mark import Mark, MarkFile, WalIndex
 from libvdsm.journal.opening import CHECKPOINT_PAGES, meta
-from libvdsm.journal.place import MARK, WAL_INDEX, Place
+from libvdsm.journal.place import DATABASE, MARK, WAL_INDEX, Place
 from libvdsm.journal.quarantine import set_aside
 from libvdsm.journal.totals import COMMITS, Totals
 from libvdsm.journal.turns import Bounds, Span, Turn
@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 #: Records that are trimmed in one transaction.
 _TRIM: Final = 2000
+#: More pages than SQLite can count to.
+_MOST_PAGES: Final = 2**30
 
 
 class Database:
@@ -34,6 +36,8 @@ class Database:
         self._totals = Totals(connection)  # it also makes SQLite take up its write-ahead log, and so make the index of it
         self._index = WalIndex(place.file(WAL_INDEX))
         self._mark = MarkFile(place.file(MARK))
+        self._path = place.file(DATABASE)
+        (self._page_octets,) = connection.execute("PRAGMA page_size").fetchone()
         self._octets = self._octets_now()
         self.epoch = meta(connection, "epoch")
 
@@ -83,19 +87,34 @@ class Database:
     def checkpoint(self) -> None:
         """Write the log back into the database when it has become long, so that it can begin anew."""
         if self._index.read()[1] >= CHECKPOINT_PAGES:
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self.write_back()
 
     def prove(self) -> None:
         """Show that the disk takes what it is given: a transaction, and all of it written back."""
         self.apply(())
+        self.write_back()
+
+    def write_back(self) -> None:
+        """Write the whole log back into the database; needs room for ``growth``."""
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
-    def give_back(self) -> None:
-        """Let the file system have some of the pages that deletions have left empty."""
+    def growth(self) -> int:
+        """Octets by which the file of the database will grow when the log is written back."""
+        return max(0, self._octets - self._path.stat().st_size)
+
+    def limit_growth(self, octets: int | None) -> None:
+        """Let no transaction make the database larger than its file and so many octets more; ``None``: no limit."""
+        most = _MOST_PAGES if octets is None else (self._path.stat().st_size + octets) // self._page_octets
+        self._connection.execute(f"PRAGMA max_page_count = {max(most, 1)}").fetchone()
+
+    def give_back(self, octets: int) -> None:
+        """Let the file system have so much of what deletions have left empty, if there is so much."""
         (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
-        if free:
-            self._connection.execute(f"PRAGMA incremental_vacuum({CHECKPOINT_PAGES // 2})").fetchall()
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        pages = octets // self._page_octets + 1
+        if free > pages:
+            self._connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+            self._octets = self._octets_now()
+            self.write_back()
 
     # --- reading
 
@@ -146,14 +165,16 @@ class Database:
 
     def tail(self, log: str, limit: int, most_octets: int) -> list[Logged]:
         """The newest records of a log, oldest first. Raises ``UnsoundStoreError``."""
-        (first, last), octets = self.span(log), 0
+        first, last = self.span(log)
         query = "SELECT sequence, length(data) FROM logs WHERE log = ? ORDER BY sequence DESC LIMIT ?"
-        after = last
+        after, octets, count = last, 0, 0
         for sequence, length in self._connection.execute(query, (log, limit)):
             octets += length
             if octets > most_octets:
                 break
-            after = sequence - 1
+            after, count = sequence - 1, count + 1
+        else:
+            after = after if count == limit else first - 1  # when there are fewer than asked for, it must be all
         return read_log(self._connection, log, max(after, first - 1), limit)
 
     # --- ending
@@ -243,8 +264,8 @@ class Database:
             _log.warning("the mark cannot be written: %s", failure)
 
     def _octets_now(self) -> int:
-        (pages,), (octets,) = (self._connection.execute(f"PRAGMA {what}").fetchone() for what in ("page_count", "page_size"))
-        return int(pages) * int(octets)
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        return int(pages) * int(self._page_octets)
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

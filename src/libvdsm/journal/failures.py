@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Final
 
 #: What to do about an unsound store.
 REMEDY: Final = "stop the daemon and run vdsmd --check-state, then vdsmd --check-state --repair"
+
+
+#: What reading a damaged database raises: SQLite's own words may then be no text, and a number may be another kind of value.
+UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError, TypeError)
 
 
 class StoreError(Exception):

@@ -12,7 +12,7 @@ from typing import Final
 from libvdsm.base.clock import Clock
 from libvdsm.journal import tables
 from libvdsm.journal.checksums import record_sum, row_sum
-from libvdsm.journal.failures import StoreError, TooNewStoreError, UnsoundStoreError
+from libvdsm.journal.failures import UNREADABLE, StoreError, TooNewStoreError, UnsoundStoreError
 from libvdsm.journal.mark import Mark
 from libvdsm.journal.place import DATABASE, MARK, WAL, Place
 from libvdsm.journal.quarantine import set_aside
@@ -29,22 +29,23 @@ _WAL_OCTETS: Final = (CHECKPOINT_PAGES + 100) * 4200
 def open_sound(place: Place, clock: Clock, steps: Sequence[Step] = tables.STEPS) -> sqlite3.Connection:
     """The database of a store, made if there is none, in the present format. Raises ``StoreError``."""
     mark = Mark.read(place.file(MARK))
-    is_new = not _has_octets(place.file(DATABASE))
-    if is_new and (mark is not None or _has_octets(place.file(WAL))):
+    if not _has_octets(place.file(DATABASE)) and (mark is not None or _has_octets(place.file(WAL))):
         raise UnsoundStoreError(f"{DATABASE} is gone, but it was here once")
     cut_torn_tail(place, sound_wal(place, mark))
     try:
         connection = connect(place)
-    except sqlite3.Error as failure:
+    except UNREADABLE as failure:
         raise _told(failure) from failure
     try:
-        if is_new:
+        if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
+            if mark is not None:
+                raise UnsoundStoreError(f"{DATABASE} is empty, but it was not")  # noqa: TRY301 - closed below, as after any failure
             _make(connection)
             place.sync()
         _migrate(connection, place, clock, steps)
         take_ahead(place.file(WAL), _WAL_OCTETS)
         commits = Totals(connection).of(COMMITS).count
-    except sqlite3.Error as failure:
+    except UNREADABLE as failure:
         connection.close()
         raise _told(failure) from failure
     except BaseException:
@@ -120,8 +121,7 @@ def set_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
 def recount(connection: sqlite3.Connection) -> Totals:
     """Totals of what is there, in the present transaction; the number of transactions is kept."""
     commits = connection.execute("SELECT count FROM totals WHERE name = ?", (COMMITS,)).fetchone()
-    totals = Totals.empty(connection)
-    totals.change(COMMITS).count = commits[0] if commits else 0
+    totals = Totals.anew(connection, commits[0] if commits else 0)
     for kind, sum, octets in connection.execute("SELECT kind, sum, length(data) FROM records"):
         totals.change(f"record:{kind}").add(sum, octets)
     for log, sequence, sum, octets in connection.execute("SELECT log, sequence, sum, length(data) FROM logs ORDER BY log, sequence"):
@@ -197,7 +197,7 @@ def _has_octets(path: Path) -> bool:
         return False
 
 
-def _told(failure: sqlite3.Error) -> StoreError:
+def _told(failure: Exception) -> StoreError:
     """SQLite's own complaint, as ours."""
     code = getattr(failure, "sqlite_errorcode", 0) & 0xFF
     if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY}:

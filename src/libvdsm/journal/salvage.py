@@ -14,13 +14,13 @@ from typing import Any
 
 from libvdsm.journal.checksums import wrapped
 from libvdsm.journal.database import sound_key, sound_logged
-from libvdsm.journal.failures import StoreError, TooNewStoreError, UnsoundStoreError
+from libvdsm.journal.failures import UNREADABLE, StoreError, TooNewStoreError, UnsoundStoreError
 from libvdsm.journal.mark import Mark
 from libvdsm.journal.opening import connect, cut_torn_tail, meta, sound_wal
 from libvdsm.journal.place import DATABASE, MARK, WAL, Place
 from libvdsm.journal.quarantine import SetAside, in_quarantine
 from libvdsm.journal.tables import STEPS
-from libvdsm.journal.totals import COMMITS, Total, sound_total
+from libvdsm.journal.totals import COMMITS, Total, check_whole, sound_total
 from libvdsm.journal.wal import salvage
 
 _RECORDS = "SELECT CAST(kind AS BLOB), CAST(key AS BLOB), data, sum FROM records"
@@ -61,7 +61,7 @@ def survey(place: Place, scratch: Path) -> Salvage:
         _apply_by_hand(copy)
     try:
         connection = connect(copy)
-    except (sqlite3.Error, StoreError) as failure:
+    except (*UNREADABLE, StoreError) as failure:
         found.problems.append(f"SQLite says: {failure}")
         return found
     try:
@@ -99,7 +99,7 @@ class _Surveyor:
         self._read_logs()
         try:
             self._found.set_aside = in_quarantine(self._connection)
-        except sqlite3.Error as failure:
+        except UNREADABLE as failure:
             self._problem(f"the quarantine cannot be read: {failure}")
 
     def _problem(self, words: str) -> None:
@@ -108,7 +108,7 @@ class _Surveyor:
     def _integrity(self) -> None:
         try:
             told = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check(20)")]
-        except sqlite3.Error as failure:
+        except UNREADABLE as failure:
             told = [str(failure)]
         self._found.problems += [f"SQLite says: {line}" for words in told if words != "ok" for line in words.splitlines()]
 
@@ -116,13 +116,14 @@ class _Surveyor:
         try:
             format = meta(self._connection, "format")
             self._found.epoch = meta(self._connection, "epoch")
-        except (sqlite3.Error, UnsoundStoreError) as failure:
+        except (*UNREADABLE, UnsoundStoreError) as failure:
             self._problem(failure.found if isinstance(failure, UnsoundStoreError) else f"SQLite says: {failure}")
             return
         if int(format) > len(STEPS) + 1:
             raise TooNewStoreError(f"the state has format {format}; this version of the daemon knows formats up to {len(STEPS) + 1}")
 
     def _read_totals(self) -> None:
+        sums: dict[str, int] = {}
         for row in self._rows("SELECT name, count, digest, first, last, octets, sum FROM totals", "name"):
             try:
                 total = sound_total(row)
@@ -130,6 +131,11 @@ class _Surveyor:
                 self._problem(unsound.found)
             else:
                 self._totals[total.name] = total
+                sums[total.name] = row[-1]
+        try:
+            check_whole(self._totals.values(), sums)
+        except UnsoundStoreError as unsound:
+            self._problem(unsound.found)
         self._found.commits = self._totals.get(COMMITS, Total(COMMITS)).count
         if self._mark is not None and self._found.commits < self._mark.commits:
             self._problem(f"it holds {self._found.commits} transactions, but {self._mark.commits} were acknowledged")
@@ -145,7 +151,7 @@ class _Surveyor:
                     if identity not in seen:
                         seen.add(identity)
                         yield row
-            except (sqlite3.Error, ValueError, OverflowError) as failure:
+            except (*UNREADABLE, OverflowError) as failure:
                 if direction == "ASC":
                     self._problem(f"SQLite says: {failure}")
                 continue

@@ -16,7 +16,7 @@ from libvdsm.base.clock import Clock, SystemClock
 from libvdsm.interfaces.generated.errors import StateUnavailable
 from libvdsm.interfaces.store import Logged
 from libvdsm.journal.database import Database, read_log
-from libvdsm.journal.failures import StoreError, UnsoundStoreError
+from libvdsm.journal.failures import UNREADABLE, StoreError, UnsoundStoreError
 from libvdsm.journal.gathering import GatheringStore
 from libvdsm.journal.opening import connect, open_sound
 from libvdsm.journal.place import RESERVE, WAL, FolderLock, Place
@@ -88,7 +88,7 @@ class SqliteStore(GatheringStore):
             raise StoreError(f"the state cannot be opened: {failure}") from failure
         try:
             store = cls(place, lock, open_database(), means)
-        except (sqlite3.Error, OSError) as failure:
+        except (*UNREADABLE, OSError) as failure:
             lock.release()
             raise UnsoundStoreError(str(failure)) from failure
         except BaseException:
@@ -134,7 +134,7 @@ class SqliteStore(GatheringStore):
             try:
                 found = self._database.load(kind)
                 self._quarantine = self._database.quarantined()
-            except sqlite3.Error as failure:
+            except UNREADABLE as failure:
                 raise UnsoundStoreError(str(failure)) from failure
         return found
 
@@ -148,14 +148,14 @@ class SqliteStore(GatheringStore):
         with self._writer.lock:
             try:
                 return self._database.tail(log, limit, most_octets)
-            except sqlite3.Error as failure:
+            except UNREADABLE as failure:
                 raise UnsoundStoreError(str(failure)) from failure
 
     async def read(self, log: str, after: int, limit: int) -> Sequence[Logged]:
         """See ``Store``."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._reader, self._read, log, after, limit)
-        except (sqlite3.Error, OSError, StoreError) as failure:
+        except (*UNREADABLE, OSError, StoreError) as failure:
             raise StateUnavailable(reason=str(failure)) from failure
 
     def _read(self, log: str, after: int, limit: int) -> Sequence[Logged]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from libvdsm.journal.checksums import row_sum, wrapped
@@ -42,19 +43,27 @@ class Total:
 
 
 class Totals:
-    """All of them, as of the last commit and with what the present transaction changes."""
+    """All of them, as of the last commit and with what the present transaction changes.
+
+    The row that counts transactions also holds the number of the other rows (``last``) and the digest of their checksums.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Raises ``UnsoundStoreError``."""
         self._all: dict[str, Total] = {}
+        self._sums: dict[str, int] = {}
         self._changed: set[str] = set()
         for row in connection.execute("SELECT name, count, digest, first, last, octets, sum FROM totals").fetchall():
-            self._all[str(row[0])] = sound_total(row)
+            total = sound_total(row)
+            self._all[total.name] = total
+            self._sums[total.name] = row[-1]
+        check_whole(self._all.values(), self._sums)
 
     @classmethod
-    def empty(cls, connection: sqlite3.Connection) -> Totals:
-        """None yet, whatever the table says."""
+    def anew(cls, connection: sqlite3.Connection, commits: int) -> Totals:
+        """None yet, whatever the table says; ``commits`` is how many transactions there were."""
         connection.execute("DELETE FROM totals")
+        connection.execute("INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?)", Total(COMMITS, commits).row())
         return cls(connection)
 
     def of(self, name: str) -> Total:
@@ -72,9 +81,25 @@ class Totals:
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Write what was changed into the present transaction."""
-        rows = [self._all[name].row() for name in self._changed]
+        rows = [self._all[name].row() for name in self._changed if name != COMMITS]
+        self._sums.update({row[0]: row[-1] for row in rows})
+        commits = self._all[COMMITS]
+        commits.last, commits.digest = _whole(self._sums)
+        rows.append(commits.row())
         connection.executemany("INSERT OR REPLACE INTO totals VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         self._changed.clear()
+
+
+def check_whole(totals: Iterable[Total], sums: Mapping[str, int]) -> None:
+    """Whether no row is missing; raises ``UnsoundStoreError``."""
+    commits = next((total for total in totals if total.name == COMMITS), None)
+    if commits is None or (commits.last, commits.digest) != _whole(sums):
+        raise UnsoundStoreError("some of its totals are gone")
+
+
+def _whole(sums: Mapping[str, int]) -> tuple[int, int]:
+    others = [sum for name, sum in sums.items() if name != COMMITS]
+    return len(others), wrapped(sum(others))
 
 
 def sound_total(row: tuple[object, ...]) -> Total:

@@ -3,8 +3,10 @@
 A lone turn is written at once; while one write waits for the disk, what comes meanwhile gathers and follows together, so no
 turn waits for company. Order is never changed.
 
-Full: the batch is tried again with half of the reserve given up; then turn by turn with all of it, where only turns that
-make room or only tell what happened are tried. A second at a time it is looked whether room is back.
+Full: the log is written back at once, with as much of the reserve as that needs. From then on the database grows only into
+the reserve: by any turn into its first half (what was begun before), into the second by those that make room or only tell
+what happened, which push out the oldest of a log that gives room when nothing is left. Each is written back at once, so the
+log, whose blocks are kept ahead, never needs room. Once a second it is looked whether room is back.
 
 Failed: a write that failed is never tried again as if nothing had been. All that waits is refused, the failed transaction is
 cut from the log, and the store is opened and verified anew until that succeeds.
@@ -26,8 +28,8 @@ from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.generated.errors import StateFull, StateUnavailable
 from libvdsm.journal.ages import Ages
 from libvdsm.journal.database import Database
-from libvdsm.journal.failures import StoreError
-from libvdsm.journal.reserve import Reserve
+from libvdsm.journal.failures import UNREADABLE, StoreError
+from libvdsm.journal.reserve import LITTLE_OCTETS, Reserve
 from libvdsm.journal.turns import Bounds, Outcome, Span, StateChange, Turn
 
 _log = logging.getLogger(__name__)
@@ -41,7 +43,7 @@ _TRIM_S: Final = 60.0
 _REOPEN_S: Final = (0.5, 30.0)
 
 #: What a disk, SQLite and we ourselves say when something cannot be written.
-_FAILURES: Final = (sqlite3.Error, OSError, StoreError)
+_FAILURES: Final = (*UNREADABLE, OSError, StoreError)
 
 Report = Outcome | StateChange
 
@@ -135,16 +137,20 @@ class Writer:
         if self._database is None:
             self._refuse(batch, self._unavailable())
             return
+        if self._state == "full":
+            self._write_when_full(batch, self._reason)
+            return
         try:
             spans = self._database.apply(batch)
-        except ValueError as mistake:
-            self._write_one_by_one(batch, mistake)
         except _FAILURES as failure:
             if _lacks_room(failure):
                 self._is_full(str(failure))
-                self._write_with_reserve(batch, failure)
+                self._make_even()
+                self._write_when_full(batch, str(failure))
             else:
                 self._failed(failure, batch)
+        except ValueError as mistake:
+            self._write_one_by_one(batch, mistake)
         else:
             self._settle(batch, spans)
 
@@ -157,22 +163,39 @@ class Writer:
             _log.error("a transaction cannot be recorded: %s", mistake)
             self._refuse(batch, StateUnavailable(reason=str(mistake)))
 
-    def _write_with_reserve(self, batch: list[Turn], failure: Exception) -> None:
-        if self._means.reserve.give_up(all=False) and self._tried(batch):
+    def _write_when_full(self, batch: list[Turn], reason: str) -> None:
+        """All together if all of them may use the last room; else one by one, so that those who may not do not hinder those who may."""
+        if len(batch) > 1 and all(turn.may_use_the_last_room for turn in batch) and self._tried_within_reserve(batch):
             return
         for place, turn in enumerate(batch):
             if self._database is None:
                 self._refuse(batch[place:], self._unavailable())
                 return
-            if self._tried([turn]):
-                continue
-            if not turn.may_use_the_last_room or not self._tried_with_all([turn]):
-                self._refuse([turn], StateFull(reason=str(failure)))
+            if not self._tried_within_reserve([turn]):
+                self._refuse([turn], StateFull(reason=reason))
 
-    def _tried_with_all(self, turns: list[Turn]) -> bool:
-        if self._means.reserve.give_up(all=True) and self._tried(turns):
-            return True
-        return self._database is not None and self._trimmed_for_room() and self._tried(turns)
+    def _tried_within_reserve(self, turns: list[Turn]) -> bool:
+        is_last = all(turn.may_use_the_last_room for turn in turns)
+        database = self._database_now()
+        database.limit_growth(self._means.reserve.left(all=is_last))
+        is_done = self._tried(turns)
+        if not is_done and is_last and self._trimmed_for_room():
+            is_done = self._tried(turns)
+        self._make_even()
+        return is_done
+
+    def _make_even(self) -> None:
+        """Write the log back at once, with as much of the reserve as that needs: a log that cannot be written back grows."""
+        if self._database is None:
+            return
+        try:
+            growth = self._database.growth()
+            if growth and self._means.reserve.free() < growth + LITTLE_OCTETS:
+                self._means.reserve.give_up(growth)
+            self._database.write_back()
+        except _FAILURES as failure:
+            if not _lacks_room(failure):
+                self._failed(failure, [])
 
     def _tried(self, turns: list[Turn]) -> bool:
         """Whether turns are dealt with, one way or the other; ``False`` when there is no room for them."""
@@ -208,20 +231,36 @@ class Writer:
                 self._reopen(now)
             return
         try:
+            if self._state == "ok":
+                self._look_for_little_room()
             self._database.checkpoint()
             self._trim()
             if self._state == "full" and now >= self._look_at:
                 self._look_at = now + _LOOK_S
-                self._database.give_back()
-                if self._means.reserve.make():
-                    self._database.prove()
-                    self._is_now("ok", "")
+                self._look_for_room()
         except _FAILURES as failure:
             if _lacks_room(failure):
                 self._is_full(str(failure))
-                self._means.reserve.give_up(all=False)
+                self._make_even()
             else:
                 self._failed(failure, [])
+
+    def _look_for_little_room(self) -> None:
+        """Full is better noticed while the reserve is still whole."""
+        database, reserve = self._database_now(), self._means.reserve
+        if reserve.free() < database.growth() + LITTLE_OCTETS:
+            self._is_full("the disk is full")
+            self._make_even()
+
+    def _look_for_room(self) -> None:
+        """Deletions of ours, or of others."""
+        database, reserve = self._database_now(), self._means.reserve
+        if not reserve.make():
+            database.give_back(reserve.missing())
+        if reserve.make():
+            database.limit_growth(None)
+            database.prove()
+            self._is_now("ok", "")
 
     def _trim(self) -> None:
         database = self._database_now()

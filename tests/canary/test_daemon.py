@@ -16,11 +16,12 @@ import pytest
 
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.redaction import Shape, shape_of
+from libvdsm.schema.compiled import load
 from tests.canary import record
 from tests.daemon_process import VdsmdProcess, start_vdsmd
 from tests.roads import Caller, ask_http, ask_stream, connect, noted
 
-_HIDDEN = "***"
+API = load()
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +39,6 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VdsmdProcess]:
 def caller(daemon: VdsmdProcess) -> Iterator[Caller]:
     with Caller(daemon.socket) as made:
         yield made
-
-
-def examples() -> dict[str, Any]:
-    """The parameters of the schema's own examples, by verb."""
-    compiled = Path(__file__).parents[2] / "src/libvdsm/schema/compiled/native.json"
-    methods = json.loads(compiled.read_text("utf-8"))["methods"]
-    return {name: (entry.get("examples") or [{}])[0].get("params", {}) for name, entry in methods.items()}
 
 
 def placed(value: Any, shape: Shape, secret: Callable[[], Any]) -> Any:
@@ -86,7 +80,8 @@ def test_there_are_verbs_with_secrets() -> None:
 def test_no_answer_repeats_a_secret(daemon: VdsmdProcess, method: str, form: Callable[[str], Any], road: str) -> None:
     """Each verb that takes a secret, in each form, by each road: the answer holds nothing of it."""
     secret = record.plant(f"{method} parameter")
-    params = placed(examples()[method], shape_of(METHODS[method].params), lambda: form(secret))
+    example = dict(API.methods[method].examples[0].params)
+    params = placed(example, shape_of(METHODS[method].params), lambda: form(secret))
     assert secret in json.dumps(params), "the example has no secret"
     for given in (params, params | {"more": secret}, list(params.values())):
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": given, "meta": {"flowId": "canary"}}

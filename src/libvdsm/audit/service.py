@@ -49,6 +49,8 @@ class AuditService:
         wanted = _Wanted(params.filter)
         page: list[bytes] = []
         looked_at = place = 0
+        if params.after is None:
+            await self._settle()  # whoever asks after a call sees that call
         async for record in self._backwards(_cursor(params.after)):
             if len(page) == params.limit or looked_at == MOST_LOOKED_AT:
                 return _page(page, place)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from libvdsm.cli import verbs
 from libvdsm.cli.failures import Exit, Failure
 from libvdsm.cli.settings import printer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import click
 
     from libvdsm.cli.app import App
     from libvdsm.cli.session import Session
+
+#: Members that say only that there was a change.
+_ALWAYS: Final = frozenset({"revision", "generation"})
 
 
 def verify(app: App) -> click.Command:
@@ -39,6 +44,12 @@ def _show_changes(call: verbs.Call, _session: Session, result: Any) -> None:  # 
     import click
 
     shown = printer(call.ctx, call.app.description)
-    shown.show(call.verb.result, result)
+    shown.show(call.verb.result, result if shown.form != "table" else {"items": [_in_short(item) for item in result["items"]]})
     if shown.form == "table" and not result["complete"]:
         click.echo("There was more: the journal no longer has all of that time, or --limit was reached.", err=True)
+
+
+def _in_short(change: Mapping[str, Any]) -> dict[str, Any]:
+    """A change with the names of the members that it set, but for those that every change sets."""
+    names = [name for name in change.get("patch") or () if name not in _ALWAYS] if change["change"] == "changed" else []
+    return {**change, "patch": names or None}

@@ -76,12 +76,12 @@ COLUMNS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("EVENTS", "events"),
         ("BY", "causes.identity"),
         ("WITH", "causes.method"),
-        ("PATCH", "patch"),
+        ("MEMBERS", "patch"),
     ),
 }
 
 #: Columns that are shown only when some row has a value.
-_SPARSE: Final = frozenset({"STARTED", "PROBLEM", "ENDED", "ERROR", "BY", "WITH", "RESIDENT", "GIVEN"})
+_SPARSE: Final = frozenset({"STARTED", "PROBLEM", "ENDED", "ERROR", "BY", "WITH", "RESIDENT", "GIVEN", "MEMBERS"})
 _RIGHT: Final = frozenset({"VCPUS", "MEMORY", "RESIDENT", "CPU", "CPU TIME", "PROGRESS", "EVENTS", "TIMES"})
 _COLOURS: Final = {
     "running": "green",

@@ -69,7 +69,7 @@ def test_changes_are_a_row_an_object(vdsmsh: Shell, session: FakeSession) -> Non
     change = {
         "object": {"type": "vm", "id": WEB},
         "change": "changed",
-        "patch": {"state": "running"},
+        "patch": {"state": "running", "revision": 7, "config": {}},
         "events": 2,
         "causes": [
             {"kind": "call", "method": "VM.start", "identity": "user:alice"},
@@ -80,7 +80,7 @@ def test_changes_are_a_row_an_object(vdsmsh: Shell, session: FakeSession) -> Non
     session.answers["Audit.changes"] = {"items": [change], "complete": False}
     ran = vdsmsh("audit", "changes", "--since", "1h", "-o", "table")
     row = next(line for line in ran.out.splitlines() if WEB in line)
-    assert row.split() == ["vm", WEB, "changed", "2", "user:alice,", "user:bob", "VM.start", '{"state":"running"}']
+    assert row.split() == ["vm", WEB, "changed", "2", "user:alice,", "user:bob", "VM.start", "state,", "config"]
     assert "There was more" in ran.err
 
 

@@ -28,6 +28,7 @@ from libvdsm.bindings.jsonrpc.http import JsonRpcHttpEndpoint
 from libvdsm.bridge.authority import Authority
 from libvdsm.bridge.bridge import FrontBridge
 from libvdsm.bridge.deeds import MOST_TASKS, Deeds, Handler, makes_room
+from libvdsm.bridge.diagnosis import DiagnosisService
 from libvdsm.bridge.fairness import FairQueue, QueueLimits
 from libvdsm.bridge.idempotency import Answers
 from libvdsm.bridge.intents import Intents
@@ -42,13 +43,14 @@ from libvdsm.bridge.tickets import Tickets
 from libvdsm.bridge.work import Work
 from libvdsm.broker.broker import Broker
 from libvdsm.broker.visibility import Visibility
+from libvdsm.daemon.condition import looks
 from libvdsm.daemon.config import Config, LimitsConfig
 from libvdsm.daemon.ports import IpcPort, LocalPort
 from libvdsm.daemon.subsystems import SUBSYSTEMS, build_subsystem
 from libvdsm.daemon.version import VERSION
 from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.interfaces.endpoint import Endpoints, PeerCertificate
-from libvdsm.interfaces.generated.errors import NotAuthenticated, Unsupported
+from libvdsm.interfaces.generated.errors import NotAuthenticated
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.generated.permissions import OBJECTS
 from libvdsm.interfaces.messages import ReportTls
@@ -183,6 +185,8 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         certificates,
         AuditService(store=store, trail=trail, journal=journal, clock=clock, objects=OBJECTS),
     )
+    diagnosis = DiagnosisService(inventory=inventory, ports=reached, store=store, clock=clock, looks=looks(config))
+    reports.on_tls.append(diagnosis.keys_seen)
     planner = Planner(
         methods=METHODS,
         inventory=inventory,
@@ -195,7 +199,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
     )
     bridge = FrontBridge(
         methods=METHODS,
-        handlers=_handlers((*services, planner)),
+        handlers=_handlers((*services, planner, diagnosis)),
         work=work,
         tasks=tasks,
         broker=broker,
@@ -317,15 +321,13 @@ def _ports(config: Config, reports: Reports) -> tuple[dict[str, IpcPort], tuple[
 
 def _handlers(services: Iterable[object]) -> dict[str, Handler]:
     """Who of ``services`` answers each verb of the front: whoever has its method."""
-    found: dict[str, Handler] = {
+    return {
         name: getattr(service, entry.attribute)
         for name, entry in METHODS.items()
         if entry.subsystem == "front"
         for service in services
         if hasattr(service, entry.attribute)
     }
-    front = (name for name, entry in METHODS.items() if entry.subsystem == "front")
-    return {name: _unfinished(name) for name in front} | found
 
 
 def _checks(services: Iterable[object]) -> dict[str, Check]:
@@ -336,13 +338,6 @@ def _checks(services: Iterable[object]) -> dict[str, Check]:
         for service in services
         if entry.subsystem == "front" and hasattr(service, f"check_{entry.attribute}")
     }
-
-
-def _unfinished(name: str) -> Handler:
-    def refuse(_caller: Caller, _params: object) -> bytes:
-        raise Unsupported(feature=name, reason="it is being built")
-
-    return refuse
 
 
 class _CompiledHead(msgspec.Struct):

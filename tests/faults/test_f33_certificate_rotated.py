@@ -95,7 +95,10 @@ def test_f33_no_handshake_fails_while_certificates_are_swapped(tmp_path: Path, c
                 contexts += 1
                 served.tcp.renew(server_context(generation.keys))
 
-            keeper = Keeper(config, lambda: names, SystemClock(), lambda told: loop.call_soon_threadsafe(renew, told) and None)
+            def tell(generation: Generation) -> None:
+                loop.call_soon_threadsafe(renew, generation)
+
+            keeper = Keeper(config, lambda: names, SystemClock(), tell)
             lasting_reader, lasting_writer = await asyncio.open_connection(
                 "127.0.0.1", served.port, ssl=trusted, server_hostname="localhost"
             )

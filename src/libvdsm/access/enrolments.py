@@ -53,10 +53,10 @@ class Enrolments:
     def take(self, token: str) -> Enrolment | None:
         """What the token stands for, if it counts now; nobody else can take it."""
         digest = _digest(token)
-        found = self._all.pop(digest, None)
+        found = self._all.get(digest)
         if found is None or found.until <= self._clock.time():
             return None
-        self._taken[digest] = found
+        self._taken[digest] = self._all.pop(digest)
         return found
 
     def spend(self, token: str) -> None:

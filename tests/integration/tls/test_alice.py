@@ -96,7 +96,17 @@ def test_who_has_an_expired_certificate_enrols_anew_with_a_token(secured: Secure
         secured.client(expired).call("Identity.whoAmI")
     token = json.loads(secured.shell("pki", "invite", "dora"))["token"]
     out = secured.folder / "dora-new"
-    command = [VDSMSH, "--host", f"127.0.0.1:{secured.daemon.port}", "--ca", expired.ca, "pki", "enrol", "--out", str(out)]
+    command: list[str | Path] = [
+        VDSMSH,
+        "--host",
+        f"127.0.0.1:{secured.daemon.port}",
+        "--ca",
+        expired.ca,
+        "pki",
+        "enrol",
+        "--out",
+        str(out),
+    ]
     ran = subprocess.run(command, input=token, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stderr
     again = subprocess.run(command, input=token, capture_output=True, text=True, timeout=60, check=False)

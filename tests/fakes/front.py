@@ -38,6 +38,7 @@ from libvdsm.inventory.inventory import Inventory
 from libvdsm.inventory.service import InventoryService
 from libvdsm.journal.memory import MemoryDocuments, MemoryJournal
 from libvdsm.journal.recorder import Recorder
+from libvdsm.journal.stored import StoredJournal
 from libvdsm.tasks.service import TaskService
 from libvdsm.tasks.tasks import Tasks
 from tests.fakes.store import FakeStore
@@ -143,7 +144,7 @@ class Front:
         self,
         *,
         verify: bool = False,
-        journal: MemoryJournal | None = None,
+        journal: MemoryJournal | StoredJournal | None = None,
         store: FakeStore | None = None,
         port: FakePort | None = None,
     ) -> None:

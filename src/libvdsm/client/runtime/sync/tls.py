@@ -119,16 +119,19 @@ class TlsSocket:
 def tunnelled(link: TlsSocket) -> socket.socket:
     """A plain socket whose bytes go over ``link``, both ways, until either ends; for callers that wait by descriptor."""
     near, far = socket.socketpair()
-    threading.Thread(target=_copy, args=(far, link), name="libvdsm-tls-out", daemon=True).start()
-    threading.Thread(target=_copy, args=(link, far), name="libvdsm-tls-in", daemon=True).start()
-    return near
+    last = threading.Semaphore(1)  # who does not get it is the last, and closes
 
-
-def _copy(source: socket.socket | TlsSocket, sink: socket.socket | TlsSocket) -> None:
-    """Until the end of ``source``; then both are ended, which ends the other direction's copy."""
-    with contextlib.suppress(OSError):
-        while data := source.recv(_CHUNK):
-            sink.sendall(data)
-    for end in (source, sink):
+    def copy(source: socket.socket | TlsSocket, sink: socket.socket | TlsSocket) -> None:
         with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+            while data := source.recv(_CHUNK):
+                sink.sendall(data)
+        for end in (source, sink):  # which ends the other direction
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        if not last.acquire(blocking=False):
+            source.close()
+            sink.close()
+
+    threading.Thread(target=copy, args=(far, link), name="libvdsm-tls-out", daemon=True).start()
+    threading.Thread(target=copy, args=(link, far), name="libvdsm-tls-in", daemon=True).start()
+    return near

@@ -106,7 +106,8 @@ class Root(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """Write the nouns with their summaries."""
-        _write_commands(formatter, "Nouns", {word: self._app.description.interfaces[name] for word, name in self._nouns.items()})
+        nouns = {word: self._app.description.interfaces[name] for word, name in self._nouns.items() if word not in special.TOP}
+        _write_commands(formatter, "Nouns", nouns)
         summaries = {word: make(self._app).get_short_help_str(200) for word, make in special.TOP.items()}
         _write_commands(formatter, "Beside them", summaries)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from libvdsm.cli import audit, completion, console, options, pki, secret_options, verbs, watch
+from libvdsm.cli import audit, completion, console, doctor, options, pki, plan, secret_options, verbs, watch
 from libvdsm.cli.failures import Exit, Failure
 from libvdsm.cli.locate import explaining
 from libvdsm.cli.session import resolve
@@ -257,6 +257,8 @@ WITHOUT: Final = frozenset({"Event.unsubscribe"})
 TOP: Final[dict[str, Callable[[App], click.Command]]] = {
     "call": raw_call,
     "completion": completion_script,
+    "doctor": doctor.doctor,
     "events": events,
     "pki": pki.pki,
+    "plan": plan.plan,
 }

@@ -30,6 +30,8 @@ _WATCH: Final = "watch_changes"
 _INTERVAL: Final = "watch_interval"
 #: Lists without an end worth waiting for: a page is shown, and how to go on.
 _PAGE_BY_PAGE: Final = frozenset({"Audit.list"})
+#: Names of the options that say what is to be done once the verb was called.
+AFTER_THE_CALL: Final = frozenset({_WAIT, _WAIT_FOR, _WATCH, _INTERVAL})
 _SECTIONS: Final = ("Options", "Common options")
 
 

@@ -342,6 +342,7 @@ class Permission:
     lifecycle: Lifecycle
     position: Position
     write: bool
+    demanded_by: str | None = None  # what asks for it that is no verb, event or field: a destination of messages, a path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

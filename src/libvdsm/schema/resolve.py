@@ -317,7 +317,12 @@ class _Builder:
 
     def permission(self, d: Definition) -> ir.Permission:
         return ir.Permission(
-            name=d.name, summary=d.table.text("summary"), lifecycle=_lifecycle(d), position=d.position, write=d.table.flag("write")
+            name=d.name,
+            summary=d.table.text("summary"),
+            lifecycle=_lifecycle(d),
+            position=d.position,
+            write=d.table.flag("write"),
+            demanded_by=d.table.text("demanded_by") or None,
         )
 
     def role(self, d: Definition) -> ir.Role:

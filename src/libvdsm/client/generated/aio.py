@@ -478,6 +478,69 @@ class CertificateProxy:
         )
 
 
+class ConnectionProxy:
+    """Who is connected to this daemon."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: BaseClient) -> None:
+        self._client = client
+
+    async def close(
+        self,
+        connection_id: str,
+        *,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+    ) -> types.Nothing:
+        """Ends a connection at once; its client may connect again.
+
+        - connection_id: The connection.
+
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        ObjectNotFound, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate.
+        """
+        return await self._client.invoke(
+            "Connection.close",
+            params(connectionId=connection_id),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+            },
+            types.Nothing.from_wire,
+        )
+
+    async def list(
+        self,
+        *,
+        filter: types.ConnectionFilter | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+    ) -> types.ConnectionList:
+        """The open connections, in the order of their making.
+
+        - filter: Only those that fit; all members must fit.
+        - limit: The most items in one answer. Unit: count. Default: 100.
+        - after: The cursor next of the page before.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return await self._client.invoke(
+            "Connection.list",
+            params(filter=filter, limit=limit, after=after),
+            {"timeout": timeout, "flowId": flow_id},
+            types.ConnectionList.from_wire,
+        )
+
+
 class ConsoleProxy:
     """Serial ports and screens of virtual machines as byte streams."""
 
@@ -542,6 +605,7 @@ class EventProxy:
         topics: Sequence[str] | None = None,
         timeout: float | None = None,
         limit: int | None = None,
+        filter: types.EventFilter | None = None,
         call_timeout: float | None = None,
         flow_id: str | None = None,
     ) -> types.EventList:
@@ -551,12 +615,13 @@ class EventProxy:
         - topics: Topics; * stands for one word, # for any number of words. Default: ['#'].
         - timeout: How long to wait when there is none. Unit: seconds. Default: 0.
         - limit: The most events in one answer. Unit: count. Default: 100.
+        - filter: Only those that fit; all members must fit.
 
         Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
         """
         return await self._client.invoke(
             "Event.read",
-            params(after=after, topics=topics, timeout=timeout, limit=limit),
+            params(after=after, topics=topics, timeout=timeout, limit=limit, filter=filter),
             {"timeout": call_timeout, "flowId": flow_id},
             types.EventList.from_wire,
         )
@@ -568,6 +633,8 @@ class EventProxy:
         after: str | None = None,
         snapshot: bool | None = None,
         subscription_id: str | None = None,
+        filter: types.EventFilter | None = None,
+        coalesce: float | None = None,
         timeout: float | None = None,
         flow_id: str | None = None,
         not_after: str | None = None,
@@ -582,13 +649,15 @@ class EventProxy:
         - after: The token from which to resume; the present if absent.
         - snapshot: Begin with the present state of all objects. Default: False.
         - subscription_id: Its name on this connection; given by the daemon if absent.
+        - filter: Only those that fit; all members must fit.
+        - coalesce: Changes of one object within this time may come as one, but never across a change of its state. Unit: seconds. Default: 0.
 
         Raises AlreadyExists, AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams,
         LimitExceeded, NeedsConnection, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate.
         """
         return await self._client.invoke(
             "Event.subscribe",
-            params(topics=topics, after=after, snapshot=snapshot, subscriptionId=subscription_id),
+            params(topics=topics, after=after, snapshot=snapshot, subscriptionId=subscription_id, filter=filter, coalesce=coalesce),
             {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
             types.EventSubscription.from_wire,
         )
@@ -806,6 +875,203 @@ class PlanProxy:
             params(method=method, params=params, expectedGeneration=expected_generation),
             {"timeout": timeout, "flowId": flow_id},
             types.PlanCheck.from_wire,
+        )
+
+
+class QueueProxy:
+    """Queues of messages between clients of this host."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: BaseClient) -> None:
+        self._client = client
+
+    async def create(
+        self,
+        name: str,
+        *,
+        durable: bool | None = None,
+        max_messages: int | None = None,
+        max_octets: int | None = None,
+        overflow: types.QueueOverflow | None = None,
+        time_to_live: float | None = None,
+        dead_letter: str | None = None,
+        max_deliveries: int | None = None,
+        project: str | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> types.Queue:
+        """Makes a queue.
+
+        - name: Its name.
+        - durable: Whether it, and durable messages in it, survive a restart. Default: True.
+        - max_messages: How many messages it holds. Unit: count. Default: 100000.
+        - max_octets: How many octets it holds. Unit: bytes. Default: 67108864.
+        - overflow: What happens to a message that has no room. Default: "reject".
+        - time_to_live: How long a message waits at most. Unit: seconds.
+        - dead_letter: The queue for messages that expire, are rejected or fail too often; they are dropped if absent.
+        - max_deliveries: How often a message is tried in vain. Unit: count. Default: 5.
+        - project: The project to which it shall belong. Default: "default".
+
+        Raises AlreadyExists, AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams,
+        LimitExceeded, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate.
+        """
+        return await self._client.invoke(
+            "Queue.create",
+            params(
+                name=name,
+                durable=durable,
+                maxMessages=max_messages,
+                maxOctets=max_octets,
+                overflow=overflow,
+                timeToLive=time_to_live,
+                deadLetter=dead_letter,
+                maxDeliveries=max_deliveries,
+                project=project,
+            ),
+            {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
+            types.Queue.from_wire,
+        )
+
+    async def delete(
+        self,
+        queue_id: str,
+        *,
+        if_empty: bool | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+    ) -> types.Nothing:
+        """Removes a queue with all its messages; its consumers are told.
+
+        - queue_id: Its name.
+        - if_empty: Only if no message is in it. Default: False.
+
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InUse, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        ObjectNotFound, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate.
+        """
+        return await self._client.invoke(
+            "Queue.delete",
+            params(queueId=queue_id, ifEmpty=if_empty),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+            },
+            types.Nothing.from_wire,
+        )
+
+    async def get(self, queue_id: str, *, timeout: float | None = None, flow_id: str | None = None) -> types.Queue:
+        """One queue, and how full it is.
+
+        - queue_id: Its name.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return await self._client.invoke(
+            "Queue.get", params(queueId=queue_id), {"timeout": timeout, "flowId": flow_id}, types.Queue.from_wire
+        )
+
+    async def list(
+        self, *, limit: int | None = None, after: str | None = None, timeout: float | None = None, flow_id: str | None = None
+    ) -> types.QueueList:
+        """The queues that you may see, page by page, in the order of their names.
+
+        - limit: The most items in one answer. Unit: count. Default: 100.
+        - after: The cursor next of the page before.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return await self._client.invoke(
+            "Queue.list", params(limit=limit, after=after), {"timeout": timeout, "flowId": flow_id}, types.QueueList.from_wire
+        )
+
+    async def move(
+        self,
+        queue_id: str,
+        target: str,
+        *,
+        message_ids: Sequence[str] | None = None,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+    ) -> types.QueueCount:
+        """Moves waiting messages to another queue, such as dead letters back to where they came from.
+
+        - queue_id: From which queue.
+        - target: To which queue.
+        - message_ids: Which; all that wait if absent.
+
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        ObjectNotFound, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate.
+        """
+        return await self._client.invoke(
+            "Queue.move",
+            params(queueId=queue_id, target=target, messageIds=message_ids),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+            },
+            types.QueueCount.from_wire,
+        )
+
+    async def peek(
+        self, queue_id: str, *, limit: int | None = None, after: str | None = None, timeout: float | None = None, flow_id: str | None = None
+    ) -> types.QueueMessages:
+        """The first messages that wait, without taking them.
+
+        - queue_id: Its name.
+        - limit: The most messages in one answer. Unit: count. Default: 10.
+        - after: The cursor next of the page before.
+
+        Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ShuttingDown, TooLate.
+        """
+        return await self._client.invoke(
+            "Queue.peek",
+            params(queueId=queue_id, limit=limit, after=after),
+            {"timeout": timeout, "flowId": flow_id},
+            types.QueueMessages.from_wire,
+        )
+
+    async def purge(
+        self,
+        queue_id: str,
+        *,
+        timeout: float | None = None,
+        flow_id: str | None = None,
+        not_after: str | None = None,
+        idempotency_key: str | None = None,
+        expected_generation: int | None = None,
+    ) -> types.QueueCount:
+        """Drops all messages that wait in a queue; those with a consumer stay.
+
+        - queue_id: Its name.
+
+        Raises AnswerNotKept, DeadlineExceeded, IdempotencyConflict, InternalError, Interrupted, InvalidParams, LimitExceeded,
+        ObjectNotFound, OutcomeUnknown, PermissionDenied, ShuttingDown, StateFull, StateUnavailable, TooLate.
+        """
+        return await self._client.invoke(
+            "Queue.purge",
+            params(queueId=queue_id),
+            {
+                "timeout": timeout,
+                "flowId": flow_id,
+                "notAfter": not_after,
+                "idempotencyKey": idempotency_key,
+                "expectedGeneration": expected_generation,
+            },
+            types.QueueCount.from_wire,
         )
 
 
@@ -1397,6 +1663,11 @@ class Interfaces(BaseClient):
         return CertificateProxy(self)
 
     @property
+    def connection(self) -> ConnectionProxy:
+        """Who is connected to this daemon."""
+        return ConnectionProxy(self)
+
+    @property
     def console(self) -> ConsoleProxy:
         """Serial ports and screens of virtual machines as byte streams."""
         return ConsoleProxy(self)
@@ -1420,6 +1691,11 @@ class Interfaces(BaseClient):
     def plan(self) -> PlanProxy:
         """What a call would do, without doing it."""
         return PlanProxy(self)
+
+    @property
+    def queue(self) -> QueueProxy:
+        """Queues of messages between clients of this host."""
+        return QueueProxy(self)
 
     @property
     def schema(self) -> SchemaProxy:

@@ -265,6 +265,17 @@ class NicModel(StrEnum):
     """Realtek 8139."""
 
 
+class QueueOverflow(StrEnum):
+    """What happens to a message for which a queue has no room."""
+
+    REJECT = "reject"
+    """The sender is refused."""
+    DROP_OLDEST = "dropOldest"
+    """The oldest waiting message goes to the dead letters."""
+    DROP_NEWEST = "dropNewest"
+    """It goes to the dead letters itself, and the sender is not told."""
+
+
 class ShutdownResultWay(StrEnum):
     """What brought a guest down."""
 
@@ -619,6 +630,74 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     """When it takes effect."""
 
 
+class ConnectionFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Which connections; every member that is there must fit."""
+
+    identity: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    """Is this identity's."""
+    protocol: Annotated[str, msgspec.Meta(max_length=32)] | None = None
+    """Speaks this protocol."""
+    address: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    """Is from there."""
+
+
+class ConnectionInfo(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={
+        "connected_at": "connectedAt",
+        "heart_beat": "heartBeat",
+        "received_octets": "receivedOctets",
+        "sent_octets": "sentOctets",
+        "buffered_octets": "bufferedOctets",
+    },
+):
+    """One connection."""
+
+    id: str
+    """Its id in this life of the daemon."""
+    identity: str
+    """Who is at its other end."""
+    source: IdentitySource
+    """How the identity was established."""
+    address: str
+    """From where."""
+    listener: str
+    """Where it was accepted."""
+    protocol: str
+    """json, http, stomp, amqp, websocket; with its version where it has one."""
+    cipher: str | None = None
+    """TLS version and cipher; absent if it is plain."""
+    connected_at: Timestamp
+    """Since when."""
+    heart_beat: Annotated[float, msgspec.Meta(ge=0, le=MAX_NUMBER)] | None = None
+    """How often its client promised to show life. Unit: seconds."""
+    received_octets: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Received from it. Unit: bytes."""
+    sent_octets: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Written to it. Unit: bytes."""
+    buffered_octets: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """What its client has not taken yet. Unit: bytes."""
+    subscriptions: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Its subscriptions. Unit: count."""
+    lag: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Events by which its slowest subscription is behind. Unit: count."""
+    calls: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Calls it made. Unit: count."""
+
+
+class ConnectionList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A page of connections."""
+
+    items: list[ConnectionInfo]
+    """The connections of this page."""
+    next: str | None = None
+    """The cursor of the next page; absent on the last one."""
+
+
 class ConsideredGrant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A grant, and why it does or does not allow the call."""
 
@@ -761,6 +840,21 @@ class EventDelivery(
     """The event."""
     gap: EventGap | None = None
     """Or the gap before the events that follow."""
+
+
+class EventFilter(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"object_ids": "objectIds"}
+):
+    """Which events; every member that is there must fit."""
+
+    types: Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspec.Meta(max_length=32)] | None = None
+    """Are about objects of these types."""
+    object_ids: Annotated[list[Annotated[str, msgspec.Meta(max_length=128)]], msgspec.Meta(max_length=1000)] | None = None
+    """Are about these objects."""
+    fields: Annotated[list[Annotated[str, msgspec.Meta(max_length=128)]], msgspec.Meta(max_length=64)] | None = None
+    """Change one of these members, such as state or config.memory; added and removed always fit."""
+    projects: Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspec.Meta(max_length=64)] | None = None
+    """Are about objects of these projects."""
 
 
 class EventGap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -1267,6 +1361,133 @@ class ProjectScope(
 
     project: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*)\Z")]
     """The project."""
+
+
+class Queue(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={
+        "max_messages": "maxMessages",
+        "max_octets": "maxOctets",
+        "time_to_live": "timeToLive",
+        "dead_letter": "deadLetter",
+        "max_deliveries": "maxDeliveries",
+        "created_at": "createdAt",
+    },
+):
+    """A queue."""
+
+    id: str
+    """Its name."""
+    project: str
+    """The project to which it belongs."""
+    durable: bool
+    """Whether it survives a restart."""
+    max_messages: Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
+    """How many messages it holds. Unit: count."""
+    max_octets: Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
+    """How many octets it holds. Unit: bytes."""
+    overflow: QueueOverflow
+    """What happens to a message that has no room."""
+    time_to_live: Annotated[float, msgspec.Meta(ge=0, le=MAX_NUMBER)] | None = None
+    """How long a message waits at most. Unit: seconds."""
+    dead_letter: str | None = None
+    """The queue for messages that cannot be delivered."""
+    max_deliveries: Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
+    """How often a message is tried in vain. Unit: count."""
+    created_at: Timestamp
+    """When it was made."""
+    revision: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """The event sequence of its last change."""
+    stats: QueueStats | None = None
+    """How full it is now; in answers, not in events."""
+
+
+class QueueCount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How many messages it was."""
+
+    messages: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """How many. Unit: count."""
+
+
+class QueueList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A page of queues."""
+
+    items: list[Queue]
+    """The queues of this page."""
+    next: str | None = None
+    """The cursor of the next page; absent on the last one."""
+
+
+class QueueMessage(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"sent_at": "sentAt", "sent_by": "sentBy", "expires_at": "expiresAt", "content_type": "contentType"},
+):
+    """A message that waits."""
+
+    id: str
+    """Its id in the queue."""
+    sent_at: Timestamp
+    """When it came."""
+    sent_by: str
+    """Who sent it."""
+    expires_at: Timestamp | None = None
+    """When its time is up."""
+    deliveries: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """How often it was tried in vain. Unit: count."""
+    content_type: str | None = None
+    """What its body is."""
+    headers: dict[str, str]
+    """The sender's headers."""
+    octets: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """The size of its body. Unit: bytes."""
+    body: Base64
+    """Its body, its first 64 KiB."""
+    reason: str | None = None
+    """Why it is among the dead letters."""
+
+
+class QueueMessages(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A page of messages."""
+
+    items: list[QueueMessage]
+    """The messages, the oldest first."""
+    next: str | None = None
+    """The cursor of the next page; absent on the last one."""
+
+
+class QueueStats(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"dead_lettered": "deadLettered"}
+):
+    """How full a queue is and what went through it since it was made or the daemon started."""
+
+    waiting: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Messages that wait for a consumer. Unit: count."""
+    unsettled: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Messages that a consumer has and has not settled. Unit: count."""
+    octets: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """What they take. Unit: bytes."""
+    consumers: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Its consumers. Unit: count."""
+    received: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Messages that were sent to it. Unit: count."""
+    delivered: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Messages that were accepted, or written to consumers that need not. Unit: count."""
+    redelivered: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Deliveries that were not the first of their message. Unit: count."""
+    dead_lettered: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Messages that went to the dead letters. Unit: count."""
+    expired: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Messages whose time was up. Unit: count."""
+    dropped: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    """Messages that were lost by the rule of the queue. Unit: count."""
 
 
 class Role(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"built_in": "builtIn"}):
@@ -2078,6 +2299,29 @@ class CertificateRevokeParams(
     """The certificate."""
 
 
+class ConnectionCloseParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"connection_id": "connectionId"}
+):
+    """Parameters of Connection.close."""
+
+    connection_id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    """The connection."""
+
+
+class ConnectionListParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Connection.list."""
+
+    filter: ConnectionFilter | None = None
+    """Only those that fit; all members must fit."""
+    limit: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=1000)]] = msgspec.field(default_factory=lambda: 100)
+    """The most items in one answer. Unit: count."""
+    after: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    """The cursor next of the page before."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "limit")
+
+
 class ConsoleOpenParams(
     msgspec.Struct,
     frozen=True,
@@ -2114,6 +2358,8 @@ class EventReadParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """How long to wait when there is none. Unit: seconds."""
     limit: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=1000)]] = msgspec.field(default_factory=lambda: 100)
     """The most events in one answer. Unit: count."""
+    filter: EventFilter | None = None
+    """Only those that fit; all members must fit."""
 
     def __post_init__(self) -> None:
         _fill(self, "topics", "timeout", "limit")
@@ -2134,9 +2380,13 @@ class EventSubscribeParams(
     """Begin with the present state of all objects."""
     subscription_id: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*)\Z")] | None = None
     """Its name on this connection; given by the daemon if absent."""
+    filter: EventFilter | None = None
+    """Only those that fit; all members must fit."""
+    coalesce: Defaulted[Annotated[float, msgspec.Meta(ge=0, le=60)]] = msgspec.field(default_factory=lambda: 0.0)
+    """Changes of one object within this time may come as one, but never across a change of its state. Unit: seconds."""
 
     def __post_init__(self) -> None:
-        _fill(self, "topics", "snapshot")
+        _fill(self, "topics", "snapshot", "coalesce")
 
 
 class EventUnsubscribeParams(
@@ -2236,6 +2486,130 @@ class PlanCheckParams(
     """Its parameters."""
     expected_generation: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)] | None = None
     """As in the call's options."""
+
+
+class QueueCreateParams(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={
+        "max_messages": "maxMessages",
+        "max_octets": "maxOctets",
+        "time_to_live": "timeToLive",
+        "dead_letter": "deadLetter",
+        "max_deliveries": "maxDeliveries",
+    },
+):
+    """Parameters of Queue.create."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*)\Z")]
+    """Its name."""
+    durable: Defaulted[bool] = msgspec.field(default_factory=lambda: True)
+    """Whether it, and durable messages in it, survive a restart."""
+    max_messages: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=10000000)]] = msgspec.field(default_factory=lambda: 100000)
+    """How many messages it holds. Unit: count."""
+    max_octets: Defaulted[Annotated[int, msgspec.Meta(ge=1024, le=17179869184)]] = msgspec.field(default_factory=lambda: 67108864)
+    """How many octets it holds. Unit: bytes."""
+    overflow: Defaulted[QueueOverflow] = msgspec.field(default_factory=lambda: QueueOverflow.REJECT)
+    """What happens to a message that has no room."""
+    time_to_live: Annotated[float, msgspec.Meta(ge=0.001, le=31536000)] | None = None
+    """How long a message waits at most. Unit: seconds."""
+    dead_letter: Annotated[str, msgspec.Meta(max_length=128, pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*)\Z")] | None = None
+    """The queue for messages that expire, are rejected or fail too often; they are dropped if absent."""
+    max_deliveries: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=1000000)]] = msgspec.field(default_factory=lambda: 5)
+    """How often a message is tried in vain. Unit: count."""
+    project: Defaulted[Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*)\Z")]] = (
+        msgspec.field(default_factory=lambda: "default")
+    )
+    """The project to which it shall belong."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "durable", "max_messages", "max_octets", "overflow", "max_deliveries", "project")
+
+
+class QueueDeleteParams(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"queue_id": "queueId", "if_empty": "ifEmpty"},
+):
+    """Parameters of Queue.delete."""
+
+    queue_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    """Its name."""
+    if_empty: Defaulted[bool] = msgspec.field(default_factory=lambda: False)
+    """Only if no message is in it."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "if_empty")
+
+
+class QueueGetParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"queue_id": "queueId"}
+):
+    """Parameters of Queue.get."""
+
+    queue_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    """Its name."""
+
+
+class QueueListParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of Queue.list."""
+
+    limit: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=1000)]] = msgspec.field(default_factory=lambda: 100)
+    """The most items in one answer. Unit: count."""
+    after: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    """The cursor next of the page before."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "limit")
+
+
+class QueueMoveParams(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"queue_id": "queueId", "message_ids": "messageIds"},
+):
+    """Parameters of Queue.move."""
+
+    queue_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    """From which queue."""
+    target: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    """To which queue."""
+    message_ids: Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspec.Meta(max_length=1000)] | None = None
+    """Which; all that wait if absent."""
+
+
+class QueuePeekParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"queue_id": "queueId"}
+):
+    """Parameters of Queue.peek."""
+
+    queue_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    """Its name."""
+    limit: Defaulted[Annotated[int, msgspec.Meta(ge=1, le=100)]] = msgspec.field(default_factory=lambda: 10)
+    """The most messages in one answer. Unit: count."""
+    after: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    """The cursor next of the page before."""
+
+    def __post_init__(self) -> None:
+        _fill(self, "limit")
+
+
+class QueuePurgeParams(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"queue_id": "queueId"}
+):
+    """Parameters of Queue.purge."""
+
+    queue_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    """Its name."""
 
 
 class SchemaDiscoverParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

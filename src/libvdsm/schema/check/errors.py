@@ -87,7 +87,7 @@ def _rights(api: ir.Api, report: Report) -> None:
             if name not in api.permissions:
                 report.say("unknown-permission", role.position, role.name, f"holds the permission {name}, which is not there")
     for permission in api.permissions.values():
-        if permission.name not in needed:
+        if permission.name not in needed and permission.demanded_by is None:
             report.say("unused-permission", permission.position, permission.name, "is needed by nothing")
         if permission.name not in granted:
             report.say("unused-permission", permission.position, permission.name, "is held by no role")

@@ -99,7 +99,7 @@ TRAITS: Final[Mapping[str, Mapping[str, Trait]]] = {
         "retryable": _needs("flag"),
         "params": Trait("any"),
     },
-    "permission": _LIFE | {"write": _needs("flag")},
+    "permission": _LIFE | {"write": _needs("flag"), "demanded_by": Trait("text")},
     "role": _LIFE | {"permissions": _needs("texts")},
 }
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {

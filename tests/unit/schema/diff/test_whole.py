@@ -92,7 +92,7 @@ ATTRIBUTES: dict[type, dict[str, str]] = {
         "retryable": "error-retryable-changed",
         "params": "error-params-changed",
     },
-    ir.Permission: ENTRY | {"write": "permission-raised"},
+    ir.Permission: ENTRY | {"write": "permission-raised", "demanded_by": "words for people: what it names is judged where it is described"},
     ir.Role: ENTRY | {"permissions": "role-narrowed"},
     ir.Lifecycle: {
         "stage": "lifecycle-order",

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from libvdsm.client.generated.types.certificate import CertificateKind as CertificateKind
     from libvdsm.client.generated.types.certificate import CertificateList as CertificateList
     from libvdsm.client.generated.types.certificate import EnrolmentMade as EnrolmentMade
+    from libvdsm.client.generated.types.connection import ConnectionFilter as ConnectionFilter
+    from libvdsm.client.generated.types.connection import ConnectionInfo as ConnectionInfo
+    from libvdsm.client.generated.types.connection import ConnectionList as ConnectionList
     from libvdsm.client.generated.types.console import ConsoleKind as ConsoleKind
     from libvdsm.client.generated.types.console import ConsoleProtocol as ConsoleProtocol
     from libvdsm.client.generated.types.console import ConsoleTicket as ConsoleTicket
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from libvdsm.client.generated.types.event import EventCause as EventCause
     from libvdsm.client.generated.types.event import EventCauseKind as EventCauseKind
     from libvdsm.client.generated.types.event import EventDelivery as EventDelivery
+    from libvdsm.client.generated.types.event import EventFilter as EventFilter
     from libvdsm.client.generated.types.event import EventGap as EventGap
     from libvdsm.client.generated.types.event import EventGapReason as EventGapReason
     from libvdsm.client.generated.types.event import EventList as EventList
@@ -70,6 +74,13 @@ if TYPE_CHECKING:
     from libvdsm.client.generated.types.identity import TokenMade as TokenMade
     from libvdsm.client.generated.types.plan import PlanCheck as PlanCheck
     from libvdsm.client.generated.types.plan import PlanReason as PlanReason
+    from libvdsm.client.generated.types.queue import Queue as Queue
+    from libvdsm.client.generated.types.queue import QueueCount as QueueCount
+    from libvdsm.client.generated.types.queue import QueueList as QueueList
+    from libvdsm.client.generated.types.queue import QueueMessage as QueueMessage
+    from libvdsm.client.generated.types.queue import QueueMessages as QueueMessages
+    from libvdsm.client.generated.types.queue import QueueOverflow as QueueOverflow
+    from libvdsm.client.generated.types.queue import QueueStats as QueueStats
     from libvdsm.client.generated.types.schema import CallOptions as CallOptions
     from libvdsm.client.generated.types.schema import OpenRpc as OpenRpc
     from libvdsm.client.generated.types.task import ObjectRef as ObjectRef
@@ -150,6 +161,9 @@ _HOMES: Final = {
     "Change": "vm",
     "ChangeEffect": "vm",
     "ChangeKind": "event",
+    "ConnectionFilter": "connection",
+    "ConnectionInfo": "connection",
+    "ConnectionList": "connection",
     "ConsideredGrant": "access",
     "ConsoleKind": "console",
     "ConsoleProtocol": "console",
@@ -168,6 +182,7 @@ _HOMES: Final = {
     "EventCause": "event",
     "EventCauseKind": "event",
     "EventDelivery": "event",
+    "EventFilter": "event",
     "EventGap": "event",
     "EventGapReason": "event",
     "EventList": "event",
@@ -210,6 +225,13 @@ _HOMES: Final = {
     "PlanReason": "plan",
     "ProjectRights": "identity",
     "ProjectScope": "access",
+    "Queue": "queue",
+    "QueueCount": "queue",
+    "QueueList": "queue",
+    "QueueMessage": "queue",
+    "QueueMessages": "queue",
+    "QueueOverflow": "queue",
+    "QueueStats": "queue",
     "Role": "access",
     "RoleList": "access",
     "SerialConfig": "vm",

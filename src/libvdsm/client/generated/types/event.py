@@ -175,6 +175,41 @@ class EventDelivery(values.Record):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter(values.Record):
+    """Which events; every member that is there must fit."""
+
+    WIRE_NAMES: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("types", "types"),
+        ("object_ids", "objectIds"),
+        ("fields", "fields"),
+        ("projects", "projects"),
+    )
+    KNOWN: ClassVar[frozenset[str]] = frozenset({"fields", "objectIds", "projects", "types"})
+
+    types: list[str] | None = None
+    """Are about objects of these types."""
+    object_ids: list[str] | None = None
+    """Are about these objects."""
+    fields: list[str] | None = None
+    """Change one of these members, such as state or config.memory; added and removed always fit."""
+    projects: list[str] | None = None
+    """Are about objects of these projects."""
+    extra: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    """Members that this client does not know."""
+
+    @classmethod
+    def from_wire(cls, data: Mapping[str, Any]) -> Self:
+        """Read it from a JSON object."""
+        return cls(
+            types=None if data.get("types") is None else list(data["types"]),
+            object_ids=None if data.get("objectIds") is None else list(data["objectIds"]),
+            fields=None if data.get("fields") is None else list(data["fields"]),
+            projects=None if data.get("projects") is None else list(data["projects"]),
+            extra=values.unknown_members(data, cls.KNOWN),
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EventGap(values.Record):
     """Events that can no longer be had; read the objects anew."""
 

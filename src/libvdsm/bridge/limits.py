@@ -157,6 +157,7 @@ class Accounts:
             account = self._accounts[key] = Account(self._limits, self._now, is_local=key[1])
         return account
 
-    def __len__(self) -> int:
+    @property
+    def known(self) -> int:
         """How many identities are known."""
         return len(self._accounts)

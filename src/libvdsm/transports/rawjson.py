@@ -111,7 +111,7 @@ class JsonConnection(Connection):
                 self.flush()
                 if self._is_full:
                     break
-            if not left & 7 and clock() >= until:
+            if not left & 1 and clock() >= until:
                 break
         used = units - left
         self._counters.messages += count

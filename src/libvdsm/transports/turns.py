@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter as clock
 from typing import Protocol
 
 #: Octets of an answer that count as one unit more: 2 ** 12.
@@ -31,7 +32,7 @@ class TurnLimits:
     alone: int = 256  # units of an identity in a turn, while no other one is busy
     shared: int = 48  # units of each identity else
     least: int = 16  # units of a connection in its turn: answers are written together
-    alone_s: float = 0.001  # what a connection that has read more than one message may take
+    alone_s: float = 0.001  # what of one identity has to wait, or what one connection has read, may take of a turn
     shared_s: float = 0.000_15
     calm_s: float = 1.0  # after which another identity counts as busy no more
 
@@ -156,18 +157,18 @@ class Turns:
         for share in shares:
             self.look(now, share)
             share.since = now
-            share.left = share.seen = _serve(share.waiting, self.budget, self.limits.least)
+            share.left = share.seen = _serve(share.waiting, self.budget, self.limits.least, clock() + self.slice_s)
             share.is_listed = bool(share.waiting)
         self._waiting = [share for share in shares if share.is_listed]
         if self._waiting:
             self._schedule()
 
 
-def _serve(waiting: deque[Worker], budget: int, least: int) -> int:
-    """Divide one share among those who wait; what is left of it, and nothing while somebody waits."""
+def _serve(waiting: deque[Worker], budget: int, least: int, until: float) -> int:
+    """Divide one share among those who wait, until it or its time is used up; what is left of it, nothing while somebody waits."""
     part = max(least, budget // len(waiting))
     for _worker in range(len(waiting)):
-        if budget <= 0:
-            break
         budget -= waiting.popleft().work_off(part)
+        if budget <= 0 or clock() >= until:
+            break
     return 0 if waiting else max(budget, 0)

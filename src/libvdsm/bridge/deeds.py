@@ -31,7 +31,7 @@ from libvdsm.bridge.work import Work, internal_error
 from libvdsm.interfaces.audit import Actor, Deed, Trail
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.errors import Cancelled, LimitExceeded, OutcomeUnknown, ResourceBusy, ShuttingDown, SubsystemUnavailable
-from libvdsm.interfaces.generated.permissions import PERMISSIONS
+from libvdsm.interfaces.generated.permissions import OBJECTS, PERMISSIONS
 from libvdsm.interfaces.generated.types import CallOptions
 from libvdsm.interfaces.messages import WorkCancel
 from libvdsm.interfaces.method import MethodEntry
@@ -398,7 +398,7 @@ class Deeds:
             method=intent.method,
             outcome="done" if error is None else _OUTCOMES.get(error.name, "failed"),
             operation_id=intent.id,
-            object=intent.subject,
+            object=intent.subject or made_by(intent.method, answer),
             project=intent.project,
             changed=() if entry is None else paths_of(bytes(intent.params), entry),
             error=None if error is None else error.name,
@@ -448,6 +448,16 @@ class _Accepted(msgspec.Struct):
 
 def _accepted(task: Task) -> bytes:
     return b'{"task":' + task.fragment + b"}"
+
+
+def made_by(method: str, answer: bytes | ApiError) -> tuple[str, str] | None:
+    """The object that a verb has made, by its answer: that names it by its type, or is its document."""
+    type = method.partition(".")[0].lower()
+    if type not in OBJECTS or isinstance(answer, ApiError):
+        return None
+    members = msgspec.json.decode(answer)
+    id = members.get(f"{type}Id", members.get("id")) if isinstance(members, dict) else None
+    return (type, id) if isinstance(id, str) else None
 
 
 def makes_room(entry: MethodEntry) -> bool:

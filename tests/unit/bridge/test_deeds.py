@@ -327,3 +327,13 @@ async def test_a_stored_answer_outlives_its_object_its_generation_and_the_disk(s
     assert len(front.port.calls) == 1
     with pytest.raises(StateFull):
         await begin(front, "VM.pause", idempotencyKey="another")
+
+
+async def test_the_audit_names_what_was_made(store: FakeStore) -> None:
+    """The object of a verb that makes one is known by its answer."""
+    front = life(store)
+    waiting = asyncio.ensure_future(front.later_answer("VM.create", {"name": "web", "config": {"memory": 16777216}}))
+    await front.turns()
+    answer(front.port, 0, {"vmId": VM_1, "generation": 1})
+    await waiting
+    assert front.trail.deeds[-1].object == ("vm", VM_1)

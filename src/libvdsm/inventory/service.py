@@ -54,7 +54,7 @@ class InventoryService:
         """One document."""
         show = _with_actions if params.actions else _fragment
         item = self._inventory.vms.get(params.vm_id)
-        if item is not None:
+        if item is not None and self._inventory.is_seen("vm"):
             return show(item)
         return self._once_seen("vm", "virt", lambda: show(self._vm(params.vm_id)))
 

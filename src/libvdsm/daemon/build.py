@@ -50,7 +50,7 @@ from libvdsm.daemon.subsystems import SUBSYSTEMS, build_subsystem
 from libvdsm.daemon.version import VERSION
 from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.interfaces.endpoint import Endpoints, PeerCertificate
-from libvdsm.interfaces.generated.errors import NotAuthenticated
+from libvdsm.interfaces.generated.errors import NotAuthenticated, Unsupported
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.generated.permissions import OBJECTS
 from libvdsm.interfaces.messages import ReportTls
@@ -321,13 +321,22 @@ def _ports(config: Config, reports: Reports) -> tuple[dict[str, IpcPort], tuple[
 
 def _handlers(services: Iterable[object]) -> dict[str, Handler]:
     """Who of ``services`` answers each verb of the front: whoever has its method."""
-    return {
+    found: dict[str, Handler] = {
         name: getattr(service, entry.attribute)
         for name, entry in METHODS.items()
         if entry.subsystem == "front"
         for service in services
         if hasattr(service, entry.attribute)
     }
+    front = (name for name, entry in METHODS.items() if entry.subsystem == "front")
+    return {name: _unfinished(name) for name in front} | found
+
+
+def _unfinished(name: str) -> Handler:
+    def refuse(_caller: Caller, _params: object) -> bytes:
+        raise Unsupported(feature=name, reason="it is being built")
+
+    return refuse
 
 
 def _checks(services: Iterable[object]) -> dict[str, Check]:

@@ -30,10 +30,10 @@ class TurnLimits:
     """How long a turn may be."""
 
     alone: int = 256  # units of an identity in a turn, while no other one is busy
-    shared: int = 48  # units of each identity else
-    least: int = 16  # units of a connection in its turn: answers are written together
+    shared: int = 24  # units of each identity else
+    least: int = 8  # units of a connection in its turn: answers are written together
     alone_s: float = 0.001  # what of one identity has to wait, or what one connection has read, may take of a turn
-    shared_s: float = 0.000_15
+    shared_s: float = 0.000_08
     calm_s: float = 1.0  # after which another identity counts as busy no more
 
 

@@ -55,10 +55,13 @@ class Definitions:
         vm_id = params.vm_id
         async with self._alone(vm_id):
             domain = await self._hypervisor.domain(vm_id, context.deadline)
+            before = desire.recorded(context, domain)
+            if domain.operation_id == before.operation_id == context.operation_id:  # it was done, and is asked for again
+                return VmUpdateResult(generation=domain.generation, changes=before.changes)
             generation = max(domain.generation, context.generation)
             if context.expected_generation not in {None, generation}:
                 raise GenerationConflict(type="vm", id=vm_id, expected=context.expected_generation or 0, actual=generation)
-            after = desire.updated(context, params, desire.recorded(context, domain), self._hypervisor.architecture)
+            after = desire.updated(context, params, before, self._hypervisor.architecture)
             plan.check_possible(after.changes)
             if after.changes:
                 generation += 1

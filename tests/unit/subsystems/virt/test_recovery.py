@@ -305,3 +305,17 @@ def test_the_same_operation_again_makes_nothing_twice() -> None:
         assert bench.driver.calls.count("define") == 1
 
     run(scenario)
+
+
+def test_the_same_update_again_answers_as_before_although_its_generation_is_not_that_expected_any_more() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.create()
+        params = types.VmUpdateParams(vm_id=VM, name="other")
+        first = await bench.virt.vm_update(bench.context("VM.update", expected_generation=1), params)
+        document = next(what[2] for kind, what, _ in reversed(bench.reporter.told) if kind == "desired")
+        recorded = Raw(msgspec.json.encode(document))
+        again = await bench.virt.vm_update(bench.context("VM.update", expected_generation=1, generation=2, desired=recorded), params)
+        assert first == again
+        assert bench.driver.calls.count("define") == 2
+
+    run(scenario)

@@ -60,7 +60,7 @@ def test_f15_acknowledged_transactions_survive_a_power_cut(disk: Path, capsys: p
         made.truncate(IMAGE_OCTETS)
     subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
     beyond = 0
-    with mounted(image, disk / "mounted") as folder, Child(folder, "3000") as child:
+    with mounted(image, disk / "mounted") as folder, Child(folder) as child:
         child.wait_for(1)
         for _ in range(CUTS):
             time.sleep(chance.uniform(0.0, 0.03))  # the instant itself is what is tried

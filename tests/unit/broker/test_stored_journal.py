@@ -89,7 +89,8 @@ async def test_a_page_is_read_far_back() -> None:
     """``Event.read`` pages through all of the journal."""
     world = World()
     world.happen(595)
-    after, found = world.token(0), []
+    found: list[int] = []
+    after = world.token(0)
     while len(found) < 595:
         page: Any = await world.front.later_answer("Event.read", {"after": after, "limit": 119})
         assert "gap" not in page

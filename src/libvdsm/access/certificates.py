@@ -202,17 +202,15 @@ class Certificates:
 
     async def certificate_renew(self, caller: Caller, params: CertificateRenewParams) -> bytes:
         """The one that follows another."""
-        identity = self._client(params.certificate_id).certificate.identity or ""
+        identity = self.renewable(params.certificate_id).certificate.identity or ""
         made = await self._sign(PkiIssue(identity, params.days, params.csr))
         cause = Cause(kind="call", method="Certificate.renew", identity=caller.identity)
         return self._keep(made, identity, cause, before=params.certificate_id)
 
     def certificate_revoke(self, caller: Caller, params: CertificateRevokeParams) -> bytes:
         """It counts no longer; its connections end."""
-        kept = self._get(params.certificate_id)
+        kept = self.revocable(params.certificate_id)
         found = kept.certificate
-        if found.kind is not CertificateKind.CLIENT:
-            raise WrongState(type=KIND, id=found.id, state=found.kind.value, needs="client")
         if found.revoked_at is None:
             cause = Cause(kind="call", method="Certificate.revoke", identity=caller.identity)
             self._change(kept, cause, revoked_at=timestamp(self._clock.time()), revoked_by=caller.identity)
@@ -299,8 +297,16 @@ class Certificates:
             raise ObjectNotFound(type=KIND, id=id)
         return kept
 
-    def _client(self, id: str) -> Kept:
-        """One that can be followed by another."""
+    def revocable(self, id: str) -> Kept:
+        """One that somebody else holds; raises ``ObjectNotFound`` or ``WrongState``."""
+        kept = self._get(id)
+        kind = kept.certificate.kind
+        if kind is not CertificateKind.CLIENT:
+            raise WrongState(type=KIND, id=id, state=kind.value, needs="client")
+        return kept
+
+    def renewable(self, id: str) -> Kept:
+        """One that can be followed by another; raises ``ObjectNotFound`` or ``WrongState``."""
         kept = self._get(id)
         found = kept.certificate
         if found.kind is not CertificateKind.CLIENT or found.revoked_at is not None:

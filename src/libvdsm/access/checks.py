@@ -1,6 +1,7 @@
-"""What speaks against the changing verbs of ``Access`` and ``Identity`` now, all of it; nothing is done.
+"""What speaks against the changing verbs of ``Access``, ``Identity`` and ``Certificate`` now, all of it; nothing is done.
 
-Every question is put to the very guard of ``AccessService`` that would refuse the call.
+Every question is put to the very guard that would refuse the call. Secrets are not tried: a plan that told whether one is
+good would let it be guessed.
 """
 
 from __future__ import annotations
@@ -8,23 +9,37 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from libvdsm.access.access import Access
+from libvdsm.access.certificates import Certificates
 from libvdsm.access.rights import NOTHING
 from libvdsm.access.service import MANAGE, AccessService
 from libvdsm.access.tokens import Limit
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.caller import Caller
-from libvdsm.interfaces.generated.errors import AlreadyExists, InUse, InvalidParams, ObjectNotFound, PermissionDenied, WrongState
+from libvdsm.interfaces.generated.errors import (
+    AlreadyExists,
+    InUse,
+    InvalidParams,
+    ObjectNotFound,
+    PermissionDenied,
+    SubsystemUnavailable,
+    WrongState,
+)
 from libvdsm.interfaces.generated.permissions import PERMISSIONS
 from libvdsm.interfaces.generated.types import (
     AccessDefineRoleParams,
     AccessDeleteRoleParams,
     AccessGrantParams,
     AccessRevokeParams,
+    CertificateEnrolParams,
+    CertificateIssueParams,
+    CertificateRenewParams,
+    CertificateRevokeParams,
     EverywhereScope,
     IdentityCreateTokenParams,
     IdentityRevokeTokenParams,
     ObjectScope,
 )
+from libvdsm.interfaces.worker_port import WorkerPort
 
 
 class AccessChecks:
@@ -97,6 +112,36 @@ class AccessChecks:
             yield ObjectNotFound(type="token", id=params.token_id)
         elif kept.token.identity != caller.identity:
             yield from _refusal(lambda: self._service.must_give(caller, EverywhereScope(), frozenset((MANAGE,))))
+
+
+class CertificateChecks:
+    """The checks of plans about certificates; the host's worker signs them."""
+
+    def __init__(self, certificates: Certificates, host: Callable[[], WorkerPort]) -> None:
+        self._certificates = certificates
+        self._host = host
+
+    def check_certificate_issue(self, _caller: Caller, _params: CertificateIssueParams) -> Iterator[ApiError]:
+        """See ``Certificate.issue``."""
+        yield from self._signing()
+
+    def check_certificate_enrol(self, _caller: Caller, _params: CertificateEnrolParams) -> Iterator[ApiError]:
+        """See ``Certificate.enrol``; its token is not tried."""
+        yield from self._signing()
+
+    def check_certificate_renew(self, _caller: Caller, params: CertificateRenewParams) -> Iterator[ApiError]:
+        """See ``Certificate.renew``."""
+        yield from self._signing()
+        yield from _refusal(lambda: self._certificates.renewable(params.certificate_id))
+
+    def check_certificate_revoke(self, _caller: Caller, params: CertificateRevokeParams) -> Iterator[ApiError]:
+        """See ``Certificate.revoke``."""
+        yield from _refusal(lambda: self._certificates.revocable(params.certificate_id))
+
+    def _signing(self) -> Iterator[ApiError]:
+        host = self._host()
+        if not host.is_up():
+            yield SubsystemUnavailable(subsystem=host.name, reason=host.reason())
 
 
 def _refusal(guard: Callable[[], object]) -> Iterator[ApiError]:

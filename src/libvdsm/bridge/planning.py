@@ -23,10 +23,12 @@ from libvdsm.bridge.limits import Accounts
 from libvdsm.bridge.validation import ParamsDecoder
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.errors import GenerationConflict, LimitExceeded, MethodNotFound, ObjectNotFound, SubsystemUnavailable
+from libvdsm.interfaces.generated.permissions import OBJECTS
 from libvdsm.interfaces.generated.types import PlanCheck, PlanCheckParams, PlanReason
 from libvdsm.interfaces.journal import Documents
 from libvdsm.interfaces.messages import Checked, WorkCheck, WorkMeta
 from libvdsm.interfaces.method import MethodEntry
+from libvdsm.interfaces.place import Places
 from libvdsm.interfaces.store import Store
 from libvdsm.interfaces.worker_port import WorkerPort
 from libvdsm.inventory.inventory import Inventory
@@ -104,7 +106,7 @@ class Planner:
         *,
         methods: Mapping[str, MethodEntry],
         inventory: Inventory,
-        tasks: Tasks,
+        places: Places,
         documents: Documents,
         ports: Mapping[str, WorkerPort],
         authorise: Authorise,
@@ -114,7 +116,7 @@ class Planner:
         """``checks``: by the full names of verbs of the front."""
         self._methods = methods
         self._inventory = inventory
-        self._tasks = tasks
+        self._places = places
         self._documents = documents
         self._ports = ports
         self._authorise = authorise
@@ -179,9 +181,9 @@ class Planner:
 
     async def _find(self, type: str, id: str) -> _Seen:
         """The object as it is known; of types that are known elsewhere, whoever knows them has a check."""
-        if type == "task":
-            return _Seen(state=self._tasks.get(id).state)
         if type != "vm":
+            if type in OBJECTS and self._places.find(type, id) is None:
+                raise ObjectNotFound(type=type, id=id)
             return _Seen()
         item = self._inventory.vms.get(id) or await self._find_later(id)
         return _Seen(state=item.state, generation=item.generation)

@@ -17,7 +17,7 @@ import msgspec
 from libvdsm import schema
 from libvdsm.access.access import Access
 from libvdsm.access.certificates import Certificates, signer
-from libvdsm.access.checks import AccessChecks
+from libvdsm.access.checks import AccessChecks, CertificateChecks
 from libvdsm.access.service import AccessService
 from libvdsm.audit.service import AuditService
 from libvdsm.audit.trail import AuditTrail
@@ -190,12 +190,12 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
     planner = Planner(
         methods=METHODS,
         inventory=inventory,
-        tasks=tasks,
+        places=places,
         documents=documents,
         ports=reached,
         authorise=authority.require,
         gates=(store_gate(store, makes_room), task_gate(tasks, accounts, MOST_TASKS)),
-        checks=_checks((*services, AccessChecks(access, access_service))),
+        checks=_checks((*services, AccessChecks(access, access_service), CertificateChecks(certificates, lambda: reached["host"]))),
     )
     bridge = FrontBridge(
         methods=METHODS,

@@ -84,13 +84,14 @@ class World:
         self.inventory = Inventory(recorder=recorder, documents=self.documents, clock=self.clock, host={})
         self.tasks = Tasks(recorder=recorder, clock=self.clock)
         self.port = Port()
+        places = ObjectPlaces(self.inventory, self.tasks)
         self.planner = Planner(
             methods=METHODS,
             inventory=self.inventory,
-            tasks=self.tasks,
+            places=places,
             documents=self.documents,
             ports={"virt": self.port},
-            authorise=Authority(ObjectPlaces(self.inventory, self.tasks)).require,
+            authorise=Authority(places).require,
             gates=gates,
             checks=checks,
         )

@@ -65,6 +65,6 @@ class HostDriver(Protocol):
         """How busy it is."""
         ...
 
-    def faculties(self) -> Faculties:
-        """What it offers to guests. Never fails: what cannot be seen is told as such."""
+    def faculties(self) -> Faculties | None:
+        """What it offers to guests; None if there is no such host. Never fails: what cannot be seen is told as such."""
         ...

@@ -347,9 +347,9 @@ class Deeds:
 
     def _mark_unsettled(self, intent: Intent, finding: asyncio.Future[Any]) -> None:
         """Until it is known what became of it, nothing else is begun on its object."""
-        if intent.subject is None:
+        subject = intent.subject or _to_be_made(intent)
+        if subject is None:
             return
-        subject = intent.subject
         found = self._unsettled.setdefault(subject, set())
         found.add(finding)
 
@@ -457,6 +457,14 @@ def made_by(method: str, answer: bytes | ApiError) -> tuple[str, str] | None:
         return None
     members = msgspec.json.decode(answer)
     id = members.get(f"{type}Id", members.get("id")) if isinstance(members, dict) else None
+    return (type, id) if isinstance(id, str) else None
+
+
+def _to_be_made(intent: Intent) -> tuple[str, str] | None:
+    """The object that an interrupted verb was to make, if its id was chosen by the caller."""
+    type = intent.method.partition(".")[0].lower()
+    members = msgspec.json.decode(intent.params) if type in OBJECTS else None
+    id = members.get(f"{type}Id") if isinstance(members, dict) else None
     return (type, id) if isinstance(id, str) else None
 
 

@@ -119,11 +119,11 @@ class SqliteStore(GatheringStore):
     def close_now(self) -> None:
         """Let go of the files; what was handed over is written, and nobody hears of it."""
         self._is_closed = True
-        self._reader.submit(self._close_reading)
-        self._reader.shutdown()
+        self._reader.submit(self._close_reading).result()  # the last to close writes all back, and that is to be the writer
         if self._loop is None:
             self._database.close()
         self._writer.stop()
+        self._reader.shutdown()
         self._lock.release()
 
     # --- reading

@@ -95,6 +95,14 @@ class Writer:
     # --- the thread
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except Exception as failure:
+            _log.critical("the writer of the state has failed", exc_info=True)
+            self._means.report([StateChange("failed", repr(failure), is_breakdown=True)])
+            raise
+
+    def _work(self) -> None:
         with self.lock:
             self._begin()
         is_last = False

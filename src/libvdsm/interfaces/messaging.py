@@ -8,21 +8,28 @@ keeps untouched, so that a message of its own comes out octet for octet.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Protocol
+from typing import Final, Protocol
+
+import msgspec
 
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.caller import Caller
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """The neutral envelope: one message, whoever sent it and whoever gets it. Shared by all its deliveries."""
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The neutral envelope: one message, whoever sent it and whoever gets it. Shared by all its deliveries.
+
+    A struct of msgspec, because one is made for each message: ``msgspec.structs.replace`` makes one that differs.
+    """
 
     body: bytes  # octets; of an AMQP message its data sections joined, or the value encoded as JSON
-    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # the sender's own, in their order
+    headers: Mapping[str, str] = msgspec.field(default_factory=lambda: _NONE)  # the sender's own, in their order
     content_type: str | None = None
     content_encoding: str | None = None
     correlation_id: str | None = None
@@ -38,7 +45,12 @@ class Message:
     @property
     def octets(self) -> int:
         """What it costs to keep."""
-        return len(self.body) + len(self.amqp or b"") + sum(len(name) + len(value) for name, value in self.headers.items()) + 64
+        octets = len(self.body) + 64
+        if self.amqp is not None:
+            octets += len(self.amqp)
+        for name, value in self.headers.items():
+            octets += len(name) + len(value)
+        return octets
 
 
 class Ack(StrEnum):
@@ -58,8 +70,7 @@ class Verdict(StrEnum):
     FAILED = "failed"  # tried in vain: back to its place, counted; to the dead letters when that was too often
 
 
-@dataclass(slots=True, kw_only=True)
-class Delivery:
+class Delivery(msgspec.Struct, kw_only=True, gc=False):
     """One message on its way to one subscription."""
 
     tag: int  # its number on the session
@@ -68,6 +79,9 @@ class Delivery:
     redelivered: bool = False
     count: int = 0  # how often it was tried in vain before
     resume: str | None = None  # of an event: the token after it
+    #: What all deliveries of this message have in common, by encoding ("stomp"): made by the first that needs it, found there
+    #: by the others. None: nobody else gets it, so that there is nothing to share.
+    shared: dict[str, bytes] | None = None
 
 
 class Consumer(Protocol):

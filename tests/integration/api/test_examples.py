@@ -47,17 +47,40 @@ def prepare(caller: Caller, name: str, params: dict[str, Any]) -> dict[str, Any]
         caller.call("VM.pause", {"vmId": VM_ID})
     if name == "Event.unsubscribe":
         caller.call("Event.subscribe", params)
+    return params | made_for(caller, name, params)
+
+
+def made_for(caller: Caller, name: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The objects that the example names, made as it needs them, by the parameters that name them."""
     if "taskId" in params:
-        task = caller.call("VM.start", {"vmId": VM_ID}, wait=20)["task"]
-        return params | {"taskId": task["id"]}
-    return params
+        return {"taskId": caller.call("VM.start", {"vmId": VM_ID}, wait=20)["task"]["id"]}
+    if "grantId" in params:
+        return {"grantId": caller.call("Access.grant", {"identity": "user:alice", "role": "reader"})["id"]}
+    if name == "Access.deleteRole":
+        caller.call("Access.defineRole", params | {"permissions": ["vm.read"]})
+    if "certificateId" in params:
+        return {"certificateId": caller.call("Certificate.issue", {"identity": "user:alice"})["id"]}
+    if name == "Certificate.enrol":
+        return {"token": caller.call("Certificate.createEnrolment", {"identity": "user:alice"})["token"]}
+    if "tokenId" in params or name == "Identity.login":
+        token = caller.call("Identity.createToken", {"label": "example"})
+        return {"tokenId": token["tokenId"]} if "tokenId" in params else {"token": token["token"]}
+    for queue in {params.get("queueId"), params.get("target")} - {None}:
+        if queue not in {each["id"] for each in caller.call("Queue.list")["items"]}:
+            caller.call("Queue.create", {"name": queue})
+    if name == "Queue.create" and params["name"] in {each["id"] for each in caller.call("Queue.list")["items"]}:
+        caller.call("Queue.delete", {"queueId": params["name"]})
+    return {}
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
 def test_example(daemon: VdsmdProcess, name: str, example: ir.Example) -> None:
     """The daemon runs with ``--verify-results``; here the members that the example shows must be there."""
-    with Caller(daemon.socket) as caller:
+    with Caller(daemon.socket) as caller, Caller(daemon.socket) as other:
+        other.call("Host.ping")
         params = prepare(caller, name, dict(example.params))
+        if "connectionId" in params:
+            params["connectionId"] = caller.call("Connection.list")["items"][-1]["id"]
         result = caller.done(name, params) if METHODS[name].kind == "operation" else caller.call(name, params)
     optional = {field.name for field in _fields(METHODS[name].result.__name__) if field.on_output is ir.Presence.OPTIONAL}
     assert set(example.result) - optional <= set(result)

@@ -196,7 +196,8 @@ async def test_the_next_life_finds_out(store: FakeStore) -> None:
     recovered(after, "done", result={})
     ended: Any = await after.later_answer("Task.wait", {"taskId": id})
     assert ended["state"] == "done"
-    assert (await begin(after, "VM.start", idempotencyKey="k"))["task"]["id"] == id
+    again: Any = await begin(after, "VM.start", idempotencyKey="k")
+    assert again["task"]["id"] == id
     assert [(deed.method, deed.outcome) for deed in after.trail.deeds] == [("VM.start", "done")]
     assert not store.records["intent"]
 

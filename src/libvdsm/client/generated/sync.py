@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from libvdsm.client.generated import types
 from libvdsm.client.runtime.sync.client import BaseClient
-from libvdsm.client.runtime.values import params
+from libvdsm.client.runtime.values import params as given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ class AccessProxy:
         """
         return self._client.invoke(
             "Access.check",
-            params(identity=identity, method=method, object=object, project=project),
+            given(identity=identity, method=method, object=object, project=project),
             {"timeout": timeout, "flowId": flow_id},
             types.AccessCheck.from_wire,
         )
@@ -71,7 +71,7 @@ class AccessProxy:
         """
         return self._client.invoke(
             "Access.defineRole",
-            params(name=name, permissions=permissions, summary=summary),
+            given(name=name, permissions=permissions, summary=summary),
             {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
             types.Role.from_wire,
         )
@@ -94,7 +94,7 @@ class AccessProxy:
         """
         return self._client.invoke(
             "Access.deleteRole",
-            params(name=name),
+            given(name=name),
             {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
             types.Nothing.from_wire,
         )
@@ -126,7 +126,7 @@ class AccessProxy:
         """
         return self._client.invoke(
             "Access.grant",
-            params(identity=identity, role=role, scope=scope, expiresAt=expires_at),
+            given(identity=identity, role=role, scope=scope, expiresAt=expires_at),
             {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
             types.Grant.from_wire,
         )
@@ -150,7 +150,7 @@ class AccessProxy:
         """
         return self._client.invoke(
             "Access.list",
-            params(filter=filter, limit=limit, after=after),
+            given(filter=filter, limit=limit, after=after),
             {"timeout": timeout, "flowId": flow_id},
             types.GrantList.from_wire,
         )
@@ -181,7 +181,7 @@ class AccessProxy:
         """
         return self._client.invoke(
             "Access.revoke",
-            params(grantId=grant_id),
+            given(grantId=grant_id),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -213,7 +213,7 @@ class AccessProxy:
         """
         return self._client.invoke(
             "Access.whyDenied",
-            params(identity=identity, method=method, object=object, project=project),
+            given(identity=identity, method=method, object=object, project=project),
             {"timeout": timeout, "flowId": flow_id},
             types.AccessExplanation.from_wire,
         )
@@ -248,7 +248,7 @@ class AuditProxy:
         """
         return self._client.invoke(
             "Audit.changes",
-            params(since=since, until=until, object=object, limit=limit),
+            given(since=since, until=until, object=object, limit=limit),
             {"timeout": timeout, "flowId": flow_id},
             types.AuditChanges.from_wire,
         )
@@ -271,10 +271,7 @@ class AuditProxy:
         Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
         """
         return self._client.invoke(
-            "Audit.list",
-            params(filter=filter, limit=limit, after=after),
-            {"timeout": timeout, "flowId": flow_id},
-            types.AuditList.from_wire,
+            "Audit.list", given(filter=filter, limit=limit, after=after), {"timeout": timeout, "flowId": flow_id}, types.AuditList.from_wire
         )
 
     def verify(self, *, timeout: float | None = None, flow_id: str | None = None) -> types.AuditVerdict:
@@ -317,7 +314,7 @@ class CertificateProxy:
         """
         return self._client.invoke(
             "Certificate.createEnrolment",
-            params(identity=identity, days=days, expiresIn=expires_in),
+            given(identity=identity, days=days, expiresIn=expires_in),
             {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
             types.EnrolmentMade.from_wire,
         )
@@ -342,7 +339,7 @@ class CertificateProxy:
         """
         return self._client.invoke(
             "Certificate.enrol",
-            params(token=token, csr=csr),
+            given(token=token, csr=csr),
             {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
             types.CertificateIssued.from_wire,
         )
@@ -355,7 +352,7 @@ class CertificateProxy:
         Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ShuttingDown, TooLate.
         """
         return self._client.invoke(
-            "Certificate.get", params(certificateId=certificate_id), {"timeout": timeout, "flowId": flow_id}, types.Certificate.from_wire
+            "Certificate.get", given(certificateId=certificate_id), {"timeout": timeout, "flowId": flow_id}, types.Certificate.from_wire
         )
 
     def issue(
@@ -383,7 +380,7 @@ class CertificateProxy:
         """
         return self._client.invoke(
             "Certificate.issue",
-            params(identity=identity, days=days, csr=csr),
+            given(identity=identity, days=days, csr=csr),
             {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
             types.CertificateIssued.from_wire,
         )
@@ -407,7 +404,7 @@ class CertificateProxy:
         """
         return self._client.invoke(
             "Certificate.list",
-            params(filter=filter, limit=limit, after=after),
+            given(filter=filter, limit=limit, after=after),
             {"timeout": timeout, "flowId": flow_id},
             types.CertificateList.from_wire,
         )
@@ -436,7 +433,7 @@ class CertificateProxy:
         """
         return self._client.invoke(
             "Certificate.renew",
-            params(certificateId=certificate_id, days=days, csr=csr),
+            given(certificateId=certificate_id, days=days, csr=csr),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -466,7 +463,7 @@ class CertificateProxy:
         """
         return self._client.invoke(
             "Certificate.revoke",
-            params(certificateId=certificate_id),
+            given(certificateId=certificate_id),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -505,7 +502,7 @@ class ConnectionProxy:
         """
         return self._client.invoke(
             "Connection.close",
-            params(connectionId=connection_id),
+            given(connectionId=connection_id),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -535,7 +532,7 @@ class ConnectionProxy:
         """
         return self._client.invoke(
             "Connection.list",
-            params(filter=filter, limit=limit, after=after),
+            given(filter=filter, limit=limit, after=after),
             {"timeout": timeout, "flowId": flow_id},
             types.ConnectionList.from_wire,
         )
@@ -578,7 +575,7 @@ class ConsoleProxy:
         """
         return self._client.invoke(
             "Console.open",
-            params(vmId=vm_id, kind=kind, deviceId=device_id, takeOver=take_over),
+            given(vmId=vm_id, kind=kind, deviceId=device_id, takeOver=take_over),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -621,7 +618,7 @@ class EventProxy:
         """
         return self._client.invoke(
             "Event.read",
-            params(after=after, topics=topics, timeout=timeout, limit=limit, filter=filter),
+            given(after=after, topics=topics, timeout=timeout, limit=limit, filter=filter),
             {"timeout": call_timeout, "flowId": flow_id},
             types.EventList.from_wire,
         )
@@ -657,7 +654,7 @@ class EventProxy:
         """
         return self._client.invoke(
             "Event.subscribe",
-            params(topics=topics, after=after, snapshot=snapshot, subscriptionId=subscription_id, filter=filter, coalesce=coalesce),
+            given(topics=topics, after=after, snapshot=snapshot, subscriptionId=subscription_id, filter=filter, coalesce=coalesce),
             {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
             types.EventSubscription.from_wire,
         )
@@ -681,7 +678,7 @@ class EventProxy:
         """
         return self._client.invoke(
             "Event.unsubscribe",
-            params(subscriptionId=subscription_id),
+            given(subscriptionId=subscription_id),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -772,7 +769,7 @@ class IdentityProxy:
         """
         return self._client.invoke(
             "Identity.createToken",
-            params(label=label, identity=identity, role=role, scope=scope, expiresIn=expires_in),
+            given(label=label, identity=identity, role=role, scope=scope, expiresIn=expires_in),
             {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
             types.TokenMade.from_wire,
         )
@@ -788,7 +785,7 @@ class IdentityProxy:
         Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
         """
         return self._client.invoke(
-            "Identity.listTokens", params(limit=limit, after=after), {"timeout": timeout, "flowId": flow_id}, types.TokenList.from_wire
+            "Identity.listTokens", given(limit=limit, after=after), {"timeout": timeout, "flowId": flow_id}, types.TokenList.from_wire
         )
 
     def login(self, token: str, *, timeout: float | None = None, flow_id: str | None = None) -> types.IdentityInfo:
@@ -802,7 +799,7 @@ class IdentityProxy:
         ShuttingDown, TooLate.
         """
         return self._client.invoke(
-            "Identity.login", params(token=token), {"timeout": timeout, "flowId": flow_id}, types.IdentityInfo.from_wire
+            "Identity.login", given(token=token), {"timeout": timeout, "flowId": flow_id}, types.IdentityInfo.from_wire
         )
 
     def revoke_token(
@@ -824,7 +821,7 @@ class IdentityProxy:
         """
         return self._client.invoke(
             "Identity.revokeToken",
-            params(tokenId=token_id),
+            given(tokenId=token_id),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -870,7 +867,7 @@ class PlanProxy:
         """
         return self._client.invoke(
             "Plan.check",
-            params(method=method, params=params, expectedGeneration=expected_generation),
+            given(method=method, params=params, expectedGeneration=expected_generation),
             {"timeout": timeout, "flowId": flow_id},
             types.PlanCheck.from_wire,
         )
@@ -918,7 +915,7 @@ class QueueProxy:
         """
         return self._client.invoke(
             "Queue.create",
-            params(
+            given(
                 name=name,
                 durable=durable,
                 maxMessages=max_messages,
@@ -954,7 +951,7 @@ class QueueProxy:
         """
         return self._client.invoke(
             "Queue.delete",
-            params(queueId=queue_id, ifEmpty=if_empty),
+            given(queueId=queue_id, ifEmpty=if_empty),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -972,7 +969,7 @@ class QueueProxy:
 
         Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ShuttingDown, TooLate.
         """
-        return self._client.invoke("Queue.get", params(queueId=queue_id), {"timeout": timeout, "flowId": flow_id}, types.Queue.from_wire)
+        return self._client.invoke("Queue.get", given(queueId=queue_id), {"timeout": timeout, "flowId": flow_id}, types.Queue.from_wire)
 
     def list(
         self, *, limit: int | None = None, after: str | None = None, timeout: float | None = None, flow_id: str | None = None
@@ -985,7 +982,7 @@ class QueueProxy:
         Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
         """
         return self._client.invoke(
-            "Queue.list", params(limit=limit, after=after), {"timeout": timeout, "flowId": flow_id}, types.QueueList.from_wire
+            "Queue.list", given(limit=limit, after=after), {"timeout": timeout, "flowId": flow_id}, types.QueueList.from_wire
         )
 
     def move(
@@ -1011,7 +1008,7 @@ class QueueProxy:
         """
         return self._client.invoke(
             "Queue.move",
-            params(queueId=queue_id, target=target, messageIds=message_ids),
+            given(queueId=queue_id, target=target, messageIds=message_ids),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -1035,7 +1032,7 @@ class QueueProxy:
         """
         return self._client.invoke(
             "Queue.peek",
-            params(queueId=queue_id, limit=limit, after=after),
+            given(queueId=queue_id, limit=limit, after=after),
             {"timeout": timeout, "flowId": flow_id},
             types.QueueMessages.from_wire,
         )
@@ -1059,7 +1056,7 @@ class QueueProxy:
         """
         return self._client.invoke(
             "Queue.purge",
-            params(queueId=queue_id),
+            given(queueId=queue_id),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -1114,7 +1111,7 @@ class TaskProxy:
         """
         return self._client.invoke(
             "Task.cancel",
-            params(taskId=task_id),
+            given(taskId=task_id),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -1144,7 +1141,7 @@ class TaskProxy:
         """
         return self._client.invoke(
             "Task.delete",
-            params(taskId=task_id),
+            given(taskId=task_id),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -1162,7 +1159,7 @@ class TaskProxy:
 
         Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ShuttingDown, TooLate.
         """
-        return self._client.invoke("Task.get", params(taskId=task_id), {"timeout": timeout, "flowId": flow_id}, types.Task.from_wire)
+        return self._client.invoke("Task.get", given(taskId=task_id), {"timeout": timeout, "flowId": flow_id}, types.Task.from_wire)
 
     def list(
         self,
@@ -1182,7 +1179,7 @@ class TaskProxy:
         Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, TooLate.
         """
         return self._client.invoke(
-            "Task.list", params(filter=filter, limit=limit, after=after), {"timeout": timeout, "flowId": flow_id}, types.TaskList.from_wire
+            "Task.list", given(filter=filter, limit=limit, after=after), {"timeout": timeout, "flowId": flow_id}, types.TaskList.from_wire
         )
 
     def wait(self, task_id: str, *, seconds: float | None = None, timeout: float | None = None, flow_id: str | None = None) -> types.Task:
@@ -1194,7 +1191,7 @@ class TaskProxy:
         Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied, ShuttingDown, TooLate.
         """
         return self._client.invoke(
-            "Task.wait", params(taskId=task_id, seconds=seconds), {"timeout": timeout, "flowId": flow_id}, types.Task.from_wire
+            "Task.wait", given(taskId=task_id, seconds=seconds), {"timeout": timeout, "flowId": flow_id}, types.Task.from_wire
         )
 
 
@@ -1231,7 +1228,7 @@ class VmProxy:
         """
         return self._client.invoke(
             "VM.create",
-            params(name=name, config=config, vmId=vm_id, project=project),
+            given(name=name, config=config, vmId=vm_id, project=project),
             {"timeout": timeout, "flowId": flow_id, "notAfter": not_after, "idempotencyKey": idempotency_key},
             types.VmCreateResult.from_wire,
         )
@@ -1261,7 +1258,7 @@ class VmProxy:
         """
         return self._client.start(
             "VM.delete",
-            params(vmId=vm_id, force=force),
+            given(vmId=vm_id, force=force),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -1283,7 +1280,7 @@ class VmProxy:
         SubsystemUnavailable, TooLate.
         """
         return self._client.invoke(
-            "VM.get", params(vmId=vm_id, actions=actions), {"timeout": timeout, "flowId": flow_id}, types.VM.from_wire
+            "VM.get", given(vmId=vm_id, actions=actions), {"timeout": timeout, "flowId": flow_id}, types.VM.from_wire
         )
 
     def get_stats(
@@ -1302,7 +1299,7 @@ class VmProxy:
         Raises DeadlineExceeded, InternalError, InvalidParams, LimitExceeded, PermissionDenied, ShuttingDown, SubsystemUnavailable, TooLate.
         """
         return self._client.invoke(
-            "VM.getStats", params(vmIds=vm_ids, fields=fields), {"timeout": timeout, "flowId": flow_id}, types.VmStatsList.from_wire
+            "VM.getStats", given(vmIds=vm_ids, fields=fields), {"timeout": timeout, "flowId": flow_id}, types.VmStatsList.from_wire
         )
 
     def list(
@@ -1326,7 +1323,7 @@ class VmProxy:
         """
         return self._client.invoke(
             "VM.list",
-            params(filter=filter, fields=fields, limit=limit, after=after),
+            given(filter=filter, fields=fields, limit=limit, after=after),
             {"timeout": timeout, "flowId": flow_id},
             types.VmList.from_wire,
         )
@@ -1351,7 +1348,7 @@ class VmProxy:
         """
         return self._client.invoke(
             "VM.pause",
-            params(vmId=vm_id),
+            given(vmId=vm_id),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -1391,7 +1388,7 @@ class VmProxy:
         """
         return self._client.start(
             "VM.reboot",
-            params(vmId=vm_id, ways=ways, guestTimeout=guest_timeout, force=force),
+            given(vmId=vm_id, ways=ways, guestTimeout=guest_timeout, force=force),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -1423,7 +1420,7 @@ class VmProxy:
         """
         return self._client.invoke(
             "VM.reset",
-            params(vmId=vm_id),
+            given(vmId=vm_id),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -1454,7 +1451,7 @@ class VmProxy:
         """
         return self._client.invoke(
             "VM.resume",
-            params(vmId=vm_id),
+            given(vmId=vm_id),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -1477,7 +1474,7 @@ class VmProxy:
         ObjectNotFound, PermissionDenied, ResourceBusy, ShuttingDown, SubsystemUnavailable, TooLate, Unsupported, WrongState.
         """
         return self._client.invoke(
-            "VM.screenshot", params(vmId=vm_id, screen=screen), {"timeout": timeout, "flowId": flow_id}, types.VmScreenshot.from_wire
+            "VM.screenshot", given(vmId=vm_id, screen=screen), {"timeout": timeout, "flowId": flow_id}, types.VmScreenshot.from_wire
         )
 
     def shutdown(
@@ -1513,7 +1510,7 @@ class VmProxy:
         """
         return self._client.start(
             "VM.shutdown",
-            params(vmId=vm_id, ways=ways, guestTimeout=guest_timeout, force=force),
+            given(vmId=vm_id, ways=ways, guestTimeout=guest_timeout, force=force),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -1550,7 +1547,7 @@ class VmProxy:
         """
         return self._client.start(
             "VM.start",
-            params(vmId=vm_id, paused=paused),
+            given(vmId=vm_id, paused=paused),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -1585,7 +1582,7 @@ class VmProxy:
         """
         return self._client.start(
             "VM.stop",
-            params(vmId=vm_id),
+            given(vmId=vm_id),
             {
                 "timeout": timeout,
                 "flowId": flow_id,
@@ -1626,7 +1623,7 @@ class VmProxy:
         """
         return self._client.invoke(
             "VM.update",
-            params(vmId=vm_id, name=name, config=config, project=project),
+            given(vmId=vm_id, name=name, config=config, project=project),
             {
                 "timeout": timeout,
                 "flowId": flow_id,

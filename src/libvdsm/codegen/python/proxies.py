@@ -18,9 +18,9 @@ def proxies(api: ir.Api, *, awaited: bool) -> str:
     """The module ``aio`` or ``sync``."""
     flavour = "aio" if awaited else "sync"
     writer = python_writer(f"The verbs of the API for {'asyncio' if awaited else 'threads'}: one class per interface.")
-    writer.lines("from typing import TYPE_CHECKING", "")
+    writer.lines("from typing import TYPE_CHECKING, Any", "")
     writer.lines("from libvdsm.client.generated import types", f"from libvdsm.client.runtime.{flavour}.client import BaseClient")
-    writer.lines("from libvdsm.client.runtime.values import params", "", "if TYPE_CHECKING:")
+    writer.lines("from libvdsm.client.runtime.values import params as given", "", "if TYPE_CHECKING:")
     writer.lines("    from collections.abc import Mapping, Sequence", "")
     writer.lines(f"    from libvdsm.client.runtime.{flavour}.client import TaskHandle", "", "")
     for interface in api.interfaces.values():
@@ -38,7 +38,7 @@ def proxies(api: ir.Api, *, awaited: bool) -> str:
         text = text.replace(
             f"    from collections.abc import {found}\n\n", f"    from collections.abc import {', '.join(used)}\n\n" if used else ""
         )
-    return text
+    return text if ": Any" in text else text.replace("TYPE_CHECKING, Any", "TYPE_CHECKING")
 
 
 def _proxy(writer: Writer, interface: ir.Interface, *, awaited: bool) -> None:
@@ -62,7 +62,7 @@ def _verb(writer: Writer, method: ir.Method, *, awaited: bool) -> None:
         sent = ", ".join(f"{field.name}={identifier(field.name)}" for field in method.params)
         options = ", ".join(f"{literal(wire)}: {name}" for name, (wire, _) in names.options(method).items())
         call = "start" if is_operation else "invoke"
-        arguments = f"{literal(method.full_name)}, {f'params({sent})' if sent else '{}'}, {{{options}}}, types.{method.result}.from_wire"
+        arguments = f"{literal(method.full_name)}, {f'given({sent})' if sent else '{}'}, {{{options}}}, types.{method.result}.from_wire"
         writer.line(f"return {'await ' if awaited else ''}self._client.{call}({arguments})")
 
 

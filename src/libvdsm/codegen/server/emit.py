@@ -281,7 +281,8 @@ def _unplaced(api: ir.Api) -> set[str]:
     found: set[str] = set()
     for one in api.interfaces.values():
         if one.events and not any(_has_project(api, event.document) for event in one.events):
-            found.update(entry.permission for entry in (*one.methods, *one.events) if entry.permission is not None)
+            demands = [method.permission for method in one.methods] + [event.permission for event in one.events]
+            found.update(permission for permission in demands if permission is not None)
     return found
 
 

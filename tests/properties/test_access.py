@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,7 +79,7 @@ class Rights(RuleBasedStateMachine):
     grants = Bundle("grants")
     tokens = Bundle("tokens")
 
-    @initialize(role=st.sampled_from(sorted(BUILT_IN)), scope=scopes)
+    @initialize(role=st.sampled_from((*BUILT_IN, "mover")), scope=scopes)
     def begin(self, role: str, scope: dict[str, str]) -> None:
         self.loop = asyncio.new_event_loop()
         self.clock, self.store, self.world = ManualClock(), FakeStore(), World()
@@ -88,6 +89,7 @@ class Rights(RuleBasedStateMachine):
         self.own: dict[str, frozenset[str]] = {}
         self.open: list[tuple[Caller, Lent | None]] = []
         self.start()
+        self.define_role("mover", {"access.manage", "identity.token", "vm.read"})
         for identity in IDENTITIES:
             self.grant(identity, role, scope, None)
 
@@ -141,13 +143,16 @@ class Rights(RuleBasedStateMachine):
     @rule(giver=st.sampled_from(IDENTITIES), identity=st.sampled_from(IDENTITIES), role=roles, scope=scopes)
     def grant_by_somebody(self, giver: str, identity: str, role: str, scope: dict[str, str]) -> None:
         """Whoever gives must have all of it there."""
-        caller = self.caller(giver)
-        made = self.ask(caller, "Access.grant", identity=identity, role=role, scope=scope)
+        needed = self.permissions(role) | {"access.manage"}
+        may_give = all(
+            self.model_gives_in(giver, permission, scope)
+            for permission in needed
+            if scope["kind"] == "everywhere" or permission not in UNPLACED
+        )
+        made = self.ask(self.caller(giver), "Access.grant", identity=identity, role=role, scope=scope)
         if made is not None:
-            self.given[made["id"]] = Given(made["id"], identity, role, scope, float("inf"))
-            for permission in self.permissions(role) | {"access.manage"}:
-                if scope["kind"] == "everywhere" or permission not in UNPLACED:
-                    assert self.model_gives_in(giver, permission, scope)
+            assert may_give
+            self.given.setdefault(made["id"], Given(made["id"], identity, role, scope, float("inf")))
 
     @rule(id=grants)
     def revoke(self, id: str) -> None:
@@ -207,7 +212,7 @@ class Rights(RuleBasedStateMachine):
     def use(self, lent: Lent) -> None:
         """A connection by login, and one that bears the token; both exactly while it is valid."""
         login = self.access.unix(4000, 0, 1, address=lent.id, sink=FakeSink())
-        ways = (lambda: self.access.bearer(lent.text, lent.id), lambda: self.login(login, lent.text))
+        ways: tuple[Callable[[], Caller], ...] = (lambda: self.access.bearer(lent.text, lent.id), lambda: self.login(login, lent.text))
         for way in ways:
             try:
                 caller = way()
@@ -281,12 +286,12 @@ class Rights(RuleBasedStateMachine):
         )
 
     def model_gives_in(self, identity: str, permission: str, scope: dict[str, str]) -> bool:
-        """Whether a grant of his reaches all of a scope."""
-        project = self.world.projects.get(scope.get("id", ""))
+        """Whether a grant of his reaches all of a scope: everywhere, the same, or the project where the object is."""
+        wide: list[dict[str, str]] = [{"kind": "everywhere"}, scope]
+        if scope["kind"] == "object":
+            wide.append({"kind": "project", "project": self.world.projects[scope["id"]]})
         return any(
-            given.identity == identity
-            and permission in self.permissions(given.role)
-            and (given.scope["kind"] == "everywhere" or given.scope == scope or given.scope.get("project") == project != None)  # noqa: E711
+            given.identity == identity and permission in self.permissions(given.role) and given.scope in wide
             for given in self.given.values()
         )
 

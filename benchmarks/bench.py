@@ -23,7 +23,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-import fanout  # noqa: E402 - beside this file
+import crowd  # noqa: E402 - beside this file
+import fanout  # noqa: E402 - likewise
+import secure  # noqa: E402 - likewise
+import writes  # noqa: E402 - likewise
 from tests.daemon_process import VdsmdProcess, start_vdsmd  # noqa: E402 - found by the line above
 
 CONNECTIONS = 16
@@ -199,7 +202,10 @@ class Figures:
     floors: Sequence[Row]
     rows: Sequence[Row]
     fanout: dict[str, float]
+    tls: dict[str, float]
     starts: Sequence[dict[str, float]]
+    writes: dict[str, float] = field(default_factory=dict)
+    flood: dict[str, float] = field(default_factory=dict)
 
 
 def report(figures: Figures) -> str:
@@ -212,6 +218,9 @@ def report(figures: Figures) -> str:
     spread = figures.fanout
     name = f"event to {spread['subscribers']:.0f}, each"
     lines.append(f"{name:24}{spread['cpu_us']:9.2f}{spread['ratio']:9.2f}{'':12}  of {spread['octets']:.0f} octets, its cause included")
+    lines += writes.report(figures.writes) if figures.writes else []
+    lines += secure.report(figures.tls)
+    lines += crowd.report(figures.flood) if figures.flood else []
     lines.append("")
     for start in figures.starts:
         words = f"start with {start['vms']:.0f} simulated VMs"
@@ -225,7 +234,16 @@ def document(figures: Figures) -> dict[str, object]:
         {"name": row.name, "cpu_us": round(row.cpu_us, 3), "ratio": round(row.ratio, 3), "within": row.is_within} for row in figures.rows
     ]
     floor, http_floor = (round(row.cpu_us, 3) for row in figures.floors)
-    return {"floor_us": floor, "http_floor_us": http_floor, "results": results, "fanout": figures.fanout, "starts": figures.starts}
+    return {
+        "floor_us": floor,
+        "http_floor_us": http_floor,
+        "results": results,
+        "fanout": figures.fanout,
+        "tls": figures.tls,
+        "mutation": figures.writes,
+        "flood": figures.flood,
+        "starts": figures.starts,
+    }
 
 
 def main() -> None:
@@ -240,7 +258,9 @@ def main() -> None:
         load = build_load(folder)
         starts = [startup(folder / f"start-{vms}", vms) for vms in (0, 1000)]
         echo = stack.enter_context(floor_server())
-        daemon = start_vdsmd(folder / "vdsmd", hypervisor=f"simulator:{VMS}", verify=False)
+        unbounded = folder / "vdsmd.toml"
+        unbounded.write_text("[limits]\nrequests_per_second = 0\n", "utf-8")
+        daemon = start_vdsmd(folder / "vdsmd", "--config", str(unbounded), hypervisor=f"simulator:{VMS}", verify=False)
         stack.callback(daemon.stop)
         floors, rows = build_rows(echo, daemon)
         settle(rows)
@@ -252,7 +272,10 @@ def main() -> None:
         for _round in range(arguments.rounds):
             for row in [*floors, *rows]:
                 measure(load, row, arguments.milliseconds)
-        figures = Figures(floors, rows, measure_fanout(echo, daemon), starts)
+        spread = measure_fanout(echo, daemon)
+        tls = secure.measure(folder / "tls", cpu_s, rss_mib, arguments.rounds, arguments.milliseconds)
+        changes = writes.measure(rows[0].port, lambda: cpu_s([daemon.front, daemon.worker("virt")]))
+        figures = Figures(floors, rows, spread, tls, starts, changes, crowd.measure(daemon))
     print(report(figures))
     arguments.output.write_text(json.dumps(document(figures), indent=2) + "\n", "utf-8")
 

@@ -51,6 +51,7 @@ def run_front(config: Config, user: kernel.User | None, started_by: int, ends: C
     if ends.control is None:
         raise ValueError("the front needs its end of the control socket")
     parent = os.getppid()
+    kernel.map_great_blocks()
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     connectors = Connectors.load(config)

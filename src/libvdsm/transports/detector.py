@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from libvdsm.interfaces.caller import Caller
     from libvdsm.transports.connection import Connection
+    from libvdsm.transports.tls import Reader
 
 
 class Door(asyncio.Protocol):
@@ -40,11 +41,16 @@ class Door(asyncio.Protocol):
         self.entering: asyncio.Task[None] | None = None
         self.transport: asyncio.Transport | None = None
         self.has_entered = False
-        self.is_tls = False
+        self.reader: Reader | None = None  # over TLS
         self.last_word = b""  # said before it is closed
         self._is_refused = False
         self.caller: Caller | None = None  # who it turned out to be ...
         self.expires_at = 0.0  # ... and until when, in seconds since 1970; 0: no such time
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether it comes over TLS."""
+        return self.reader is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio."""
@@ -68,7 +74,10 @@ class Door(asyncio.Protocol):
         self._leave(self)
         self.transport = None
         reactor.address, reactor.caller, reactor.expires_at = self.address, self.caller, self.expires_at
-        transport.set_protocol(reactor)
+        if self.reader is None:
+            transport.set_protocol(reactor)
+        else:
+            self.reader.protocol = reactor
         reactor.connection_made(transport)
         reactor.data_received(data)
 

@@ -42,7 +42,7 @@ from libvdsm.transports.config import Counters, Limits, ListenerPolicy
 from libvdsm.transports.detector import Door
 from libvdsm.transports.http import HttpReactor, Site
 from libvdsm.transports.rawjson import JsonConnection
-from libvdsm.transports.tls import PLAIN_HTTP, First, peek, peer_certificate, why
+from libvdsm.transports.tls import PLAIN_HTTP, First, Reader, peek, peer_certificate, why
 from libvdsm.transports.turns import Turns
 from libvdsm.wire.detect import Protocol
 from libvdsm.wire.http.frames import encode_response
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from libvdsm.transports.connection import Connection
 
 _log = logging.getLogger(__name__)
+#: The most that is read at once over TLS.
+_READ_OCTETS = 64 * 1024
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -92,6 +94,7 @@ class Listener:
         self._site = Site(endpoints.http, policy=policy, checks_host=not self.is_unix, redeem=bridge.redeem, bearer=self._bearer)
         # A page under another name that leads here by a trick of DNS meets a certificate that is not for that name.
         self._tls_site = Site(endpoints.http, policy=policy, checks_host=False, redeem=bridge.redeem, bearer=self._bearer)
+        self._buffer = memoryview(bytearray(_READ_OCTETS))
         self._connections: set[Connection] = set()
         self._strangers: set[Door] = set()
         self._per_address: Counter[str] = Counter()
@@ -211,7 +214,8 @@ class Listener:
             self._take_in(door, self._tls if first is First.TLS else None)
 
     def _take_in(self, door: Door, context: ssl.SSLContext | None) -> None:
-        door.is_tls = context is not None
+        if context is not None:
+            door.reader = Reader(door, self._buffer)
         door.entering = self.loop.create_task(self._enter(door, context))
 
     async def _enter(self, door: Door, context: ssl.SSLContext | None) -> None:
@@ -222,7 +226,7 @@ class Listener:
             else:
                 left = self.limits.detect_s - (self.now() - door.since)
                 await self.loop.connect_accepted_socket(
-                    lambda: door,
+                    lambda: door.reader or door,
                     door.sock,
                     ssl=context,
                     ssl_handshake_timeout=max(left, 0.01),

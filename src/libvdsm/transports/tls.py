@@ -47,6 +47,47 @@ def peek(sock: socket.socket) -> First:
     return First.TLS if first == _HANDSHAKE else First.PLAIN
 
 
+class Reader(asyncio.BufferedProtocol):
+    """Between a TLS transport and who reads from it: octets arrive in one buffer that all connections of a listener share.
+
+    Without it the loop would reserve 256 KiB for every read, whatever is read.
+    """
+
+    __slots__ = ("_buffer", "protocol")
+
+    def __init__(self, protocol: asyncio.Protocol, buffer: memoryview) -> None:
+        self.protocol = protocol  # takes it from here on; may be changed
+        self._buffer = buffer
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """See asyncio."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """See asyncio."""
+        self.protocol.data_received(self._buffer[:nbytes].tobytes())
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio."""
+        self.protocol.connection_made(transport)
+
+    def eof_received(self) -> bool | None:
+        """See asyncio."""
+        return self.protocol.eof_received()
+
+    def pause_writing(self) -> None:
+        """See asyncio."""
+        self.protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """See asyncio."""
+        self.protocol.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio."""
+        self.protocol.connection_lost(exc)
+
+
 def peer_certificate(transport: asyncio.BaseTransport) -> PeerCertificate | None:
     """The certificate that the peer has proved to hold, if it showed one."""
     link = transport.get_extra_info("ssl_object")

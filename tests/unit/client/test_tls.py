@@ -109,8 +109,8 @@ async def test_so_does_the_other_client(pki: Pki, road: str) -> None:
     certificate = pki.write(pki.client())
     with serving(pki, answer_ping) as server:
         url = f"{road}://localhost:{server.port}"
-        shown = {"certificate": str(certificate), "key": str(certificate.with_suffix(".key"))}
-        async with aio.connect(url, ca=str(pki.ca_file), **shown) as client:
+        key = certificate.with_suffix(".key")
+        async with aio.connect(url, ca=str(pki.ca_file), certificate=str(certificate), key=str(key)) as client:
             assert await client.call("Host.ping") == {"pong": True}
         assert server.seen[-1] is not None
         with pytest.raises(UntrustedError):

@@ -157,6 +157,12 @@ class Accounts:
             account = self._accounts[key] = Account(self._limits, self._now, is_local=key[1])
         return account
 
+    def subscribe(self, caller: Caller) -> Callable[[], None]:
+        """Count a subscription of whoever calls; answers how its end is told. Raises ``LimitExceeded``."""
+        tally = self.of(caller).subscriptions
+        tally.take()
+        return tally.give
+
     @property
     def known(self) -> int:
         """How many identities are known."""

@@ -105,6 +105,20 @@ def test_connections_of_an_identity_share_an_account_until_it_is_idle() -> None:
     assert accounts.of(caller("busy")) is not busy
 
 
+def test_subscriptions_are_the_identitys_on_all_its_connections() -> None:
+    """One that ends makes room, also when the caller has become another identity meanwhile."""
+    accounts = Accounts(IdentityLimits(subscriptions=2), Clock().now)
+    first, second = caller("a"), caller("a")
+    end = accounts.subscribe(first)
+    accounts.subscribe(second)
+    with pytest.raises(LimitExceeded, match="2 subscriptions of an identity"):
+        accounts.subscribe(second)
+    first.become("b", "token", (), Rights())
+    end()
+    accounts.subscribe(second)
+    assert accounts.of(first).subscriptions.used == 0
+
+
 def test_limits_must_be_positive() -> None:
     """Nobody is locked out by a slip of the pen."""
     with pytest.raises(ValueError, match="positive"):

@@ -168,9 +168,8 @@ class Connection(asyncio.Protocol):
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
         self._out_octets = 0
-        if (
-            self.is_lingering or self._transport.is_closing()
-        ):  # our last word is said; or the peer broke the connection, and we are about to be told
+        # Our last word is said, or the peer broke the connection and we are about to be told.
+        if self.is_lingering or self._transport.is_closing():
             self.hub.counters.dropped_answers += 1
             return
         self._transport.write(data)

@@ -152,12 +152,32 @@ def test_what_was_not_taken_stays() -> None:
         assert event == b"[1]"
         break
     stream.receive_data(b"]\n")
-    assert stream.has_more
-    assert not stream.has_much
+    assert (stream.has_more, stream.has_much) == (True, False)
     assert list(stream.events()) == [b"[2]", b"[3]"]
-    assert not stream.has_more
+    assert (stream.has_more, stream.has_much) == (False, False)
     stream.receive_data(b" " * MUCH)
-    assert stream.has_much
+    assert (stream.has_more, stream.has_much) == (True, True)
+
+
+def test_lines_are_given_before_they_are_looked_at() -> None:
+    """A line that is passed is gone; one that is not comes again as an event; none is given within a message."""
+    stream = JsonStream(longest=8)
+    stream.receive_data(b"[1]\n[2]\n[3,\n4]\n")
+    assert stream.next_line() == b"[1]"
+    stream.pass_line()
+    assert stream.next_line() == b"[2]"
+    assert next(stream.events()) == b"[2]"
+    assert stream.next_line() == b"[3,"
+    assert next(stream.events()) == b"[3,\n4]"
+    assert stream.next_line() == b""
+    stream.receive_data(b"[5")
+    assert stream.next_line() == b""
+    assert not list(stream.events())
+    stream.receive_data(b"]\n")
+    assert stream.next_line() is None
+    assert list(stream.events()) == [b"[5]"]
+    stream.receive_data(b"[123456789]\n")
+    assert stream.next_line() is None
 
 
 def test_work_is_linear_in_the_length() -> None:

@@ -121,9 +121,89 @@ class HttpEndpoint(Protocol):
         ...
 
 
+class Line(Protocol):
+    """A connection, as a binding with frames of its own (STOMP) sees it; a WebSocket may be one as well."""
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it is TLS: what is written at once is then a record of its own."""
+        ...
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the write buffer has reached its bound; what is put all the same is kept."""
+        ...
+
+    def put(self, data: bytes) -> None:
+        """Send one whole frame, at the latest at the end of this turn of the loop."""
+        ...
+
+    def put_now(self, data: bytes) -> None:
+        """Send one whole frame at once, apart from all others."""
+        ...
+
+    def when_drained(self, resume: Callable[[], None]) -> None:
+        """Call ``resume`` once when there is room again."""
+        ...
+
+    def finish(self) -> None:
+        """The last frame was put: let the peer read it, then close. Idempotent."""
+        ...
+
+    def abort(self) -> None:
+        """Close at once: the peer is not there."""
+        ...
+
+
+class LineSession(Protocol):
+    """One connection's conversation. Nothing here raises or blocks; answers go to the ``Line``."""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something was received that ``work`` has not worked off."""
+        ...
+
+    def receive(self, data: bytes) -> None:
+        """Keep what the peer sent."""
+        ...
+
+    def work(self, units: int) -> int:
+        """Work off what was received, for about so many units (see the transports' turns); answers how many it took."""
+        ...
+
+    def ended(self) -> None:
+        """The peer sends no more: answers that are due are still given, then the line is finished."""
+        ...
+
+    def check_time(self, now: float) -> None:
+        """Look at the clock, about once a second; seconds as ``time.monotonic`` counts them."""
+        ...
+
+    def refuse(self, failure: ApiError) -> None:
+        """Nothing is served: say why, and finish."""
+        ...
+
+    def shut_down(self) -> None:
+        """The daemon is going down: finish what is running, begin nothing new."""
+        ...
+
+    def close(self) -> None:
+        """The line is gone: what was received is still carried out, the rest is given back. Idempotent."""
+        ...
+
+
+class LineEndpoint(Protocol):
+    """A binding that reads and writes frames of its own."""
+
+    def open(self, caller: Caller, line: Line, *, is_strict: bool = False, versions: tuple[str, ...] = ()) -> LineSession:
+        """Begin to serve ``caller``; ``versions``: which of the protocol are offered, if not all."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoints:
     """What a listener serves."""
 
     stream: StreamEndpoint | None = None
     http: Mapping[str, HttpEndpoint] = field(default_factory=dict)  # by path
+    stomp: LineEndpoint | None = None

@@ -28,6 +28,9 @@ def test_writes_the_table_and_the_document(tmp_path: Path) -> None:
     assert all(row["cpu_us"] > 0 and row["ratio"] > 0 for row in found["results"])
     assert all(name in done.stdout for name in NAMES)
     assert found["fanout"]["cpu_us"] > 0
+    assert found["tls"]["handshakes_per_s"] > 0
+    assert found["tls"]["idle_kib"] > 0
+    assert all(name in done.stdout for name in ("TLS ping", "TLS handshakes per second", "idle TLS connection"))
     assert [start["vms"] for start in found["starts"]] == [0, 1000]
 
 
@@ -44,6 +47,10 @@ def test_a_budget_that_is_exceeded_is_said() -> None:
     floor, http = (bench.Row(name, b"", 0, [], samples_us=[4.0], rates=[1.0]) for name in ("raw floor", "http floor"))
     row = bench.Row("raw ping", b"", 0, [], floor=floor, samples_us=[9.0], rates=[1.0], max_ratio=1.6)
     assert not row.is_within
-    figures = bench.Figures([floor, http], [row], {"subscribers": 100, "octets": 300, "cpu_us": 3.0, "floor_us": 2.0, "ratio": 1.5}, [])
+    spread = {"subscribers": 100, "octets": 300, "cpu_us": 3.0, "floor_us": 2.0, "ratio": 1.5}
+    tls = {"ping_us": 9.0, "ping_floor_us": 8.0, "ping_ratio": 1.1, "handshake_us": 500.0}
+    tls |= {"handshakes_per_s": 400, "handshakes_per_s_with_client": 200, "idle_connections": 800, "idle_kib": 31.0}
+    figures = bench.Figures([floor, http], [row], spread, tls, [])
+    assert [line.endswith("exceeded") for line in bench.report(figures).splitlines() if "TLS" in line] == [False, False, True, True]
     assert "exceeded" in bench.report(figures)
     assert bench.document(figures)["results"] == [{"name": "raw ping", "cpu_us": 9.0, "ratio": 2.25, "within": False}]

@@ -83,7 +83,7 @@ def _issue(app: App) -> click.Command:
         _folder(),
     ]
 
-    def run(ctx: click.Context, *, name: str, role: str | None, project: str | None, vm: str | None, **more: Any) -> None:  # noqa: ANN401
+    def run(ctx: click.Context, *, name: str, role: str | None, project: str | None, vm: str | None, **more: Any) -> None:  # noqa: ANN401 - options of several kinds
         identity = identity_of(name)
         folder = Path(more["out"])
         scope = _scope(role, project, vm)
@@ -113,7 +113,7 @@ def _list(app: App) -> click.Command:
 def _renew(app: App) -> click.Command:
     own: list[click.Parameter] = [click.Argument(["name"], metavar="NAME|ID"), _days(), _csr(), _folder()]
 
-    def run(ctx: click.Context, *, name: str, **more: Any) -> None:  # noqa: ANN401
+    def run(ctx: click.Context, *, name: str, **more: Any) -> None:  # noqa: ANN401 - options of several kinds
         with app.open(ctx) as session:
             id = name if is_id(name) else _newest(session, identity_of(name))
             issued = session.call("Certificate.renew", {"certificateId": id, **_wanted(more)}, settings(ctx, app.description).call_options)
@@ -163,7 +163,7 @@ def _enrol(app: App) -> click.Command:
         _folder(),
     ]
 
-    def run(ctx: click.Context, *, token_file: str | None, **more: Any) -> None:  # noqa: ANN401
+    def run(ctx: click.Context, *, token_file: str | None, **more: Any) -> None:  # noqa: ANN401 - options of several kinds
         params = {"token": _token(token_file), **_wanted(more)}
         with app.open(ctx) as session:
             issued = session.call("Certificate.enrol", params, settings(ctx, app.description).call_options)

@@ -160,9 +160,19 @@ def test_the_table_tls_is_read(tmp_path: Path) -> None:
     names = ["vdsm.example"]
     minimum = "1.2"
     client_certificates = "required"
+    [tls.identities]
+    "DNS:web.example" = "user:web"
     """
     found = from_file(tmp_path, text).tls
-    assert found == config.TlsConfig(Path("/k/a.crt"), Path("/k/a.key"), Path("/k/ca.crt"), ("vdsm.example",), "1.2", "required")
+    assert found == config.TlsConfig(
+        certificate=Path("/k/a.crt"),
+        key=Path("/k/a.key"),
+        client_ca=Path("/k/ca.crt"),
+        names=("vdsm.example",),
+        minimum="1.2",
+        identities={"DNS:web.example": "user:web"},
+        client_certificates="required",
+    )
 
 
 @pytest.mark.parametrize(
@@ -172,6 +182,7 @@ def test_the_table_tls_is_read(tmp_path: Path) -> None:
         ("minimum = 1.2", "tls.minimum: must be one of 1.3, 1.2, in quotes, not 1.2"),
         ("client_certificates = 'never'", "tls.client_certificates: must be one of optional, required, not 'never'"),
         ("key = '/k'", "tls: certificate and key go together"),
+        ("[tls.identities]\nx = 5", "tls.identities.x: must be a string with something in it, not 5"),
     ),
 )
 def test_a_wrong_word_about_tls_is_refused(tmp_path: Path, text: str, complaint: str) -> None:

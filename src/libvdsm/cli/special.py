@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from libvdsm.cli import audit, completion, console, doctor, options, pki, plan, secret_options, verbs, watch
+from libvdsm.cli import access, audit, completion, console, doctor, options, pki, plan, secret_options, verbs, watch
 from libvdsm.cli.failures import Exit, Failure
 from libvdsm.cli.locate import explaining
 from libvdsm.cli.session import resolve
@@ -239,8 +239,12 @@ def completion_script(app: App) -> click.Command:
 
 #: Commands below a noun that replace the generated one, or stand beside those of the schema.
 BELOW: Final[dict[tuple[str, str], Callable[[App], click.Command]]] = {
+    ("Access", "check"): access.check,
+    ("Access", "grant"): access.grant,
+    ("Access", "why-denied"): access.why_denied,
     ("Audit", "changes"): audit.changes,
     ("Audit", "verify"): audit.verify,
+    ("Identity", "create-token"): access.create_token,
     ("Task", "wait"): task_wait,
     ("VM", "screenshot"): screenshot,
     ("VM", "console"): vm_console,

@@ -143,7 +143,7 @@ def of_listening(addresses: Iterable[Listening], socket: str) -> Finding:
 
 def of_store(health: StoreHealth) -> Iterator[Finding]:
     """Whether deeds can be recorded."""
-    id, size = "state.store", f"{health.octets / _MIB:.1f} MiB"
+    id, size = "state.store", f"{health.octets / _MIB:.1f} MiB" if health.octets >= _MIB else f"{health.octets // 1024} KiB"
     remedy = "Stop the daemon and run vdsmd --check-state; look at the disk."
     match health.state:
         case "ok":

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libvdsm.base.secret import decode_hook
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.schema import load_api
 from libvdsm.schema.validate import params_problems
@@ -68,7 +69,7 @@ def changed(value: dict[str, object], path: tuple[str | int, ...], odd: object, 
 
 def decodes(name: str, params: object) -> bool:
     try:
-        msgspec.json.Decoder(METHODS[name].params).decode(json.dumps(params).encode())
+        msgspec.json.Decoder(METHODS[name].params, dec_hook=decode_hook).decode(json.dumps(params).encode())
     except msgspec.ValidationError:
         return False
     return True

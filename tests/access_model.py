@@ -7,6 +7,7 @@ must come of it: ``denied`` (PermissionDenied), ``absent`` (ObjectNotFound of th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ ROLES: dict[str, frozenset[str]] = {
     "keeper": frozenset(KEEPER),
     **{name: frozenset(role["permissions"]) for name, role in SCHEMA["roles"].items()},
 }
+#: The types of objects that the tests of the matrix make.
+MADE = frozenset({"certificate", "grant", "subscription", "task", "token", "vm"})
 #: What its answer tells cannot be shown in part: needed everywhere, whatever it names.
 INDIVISIBLE = frozenset({"Audit.verify"})
 #: Whoever gives needs, besides this, what he gives.
@@ -51,7 +54,7 @@ class Verb:
     def targets(self) -> tuple[str, ...]:
         """What there is to be tried: an object, project or scope of one's own, of others, or that is not there."""
         if self.object_type is not None:
-            return ("own", "foreign", "absent")
+            return ("own", "foreign", "absent") if self.object_type in MADE else ("absent",)
         return ("own", "foreign", "all") if self.takes_project or self.scope_param is not None else ("all",)
 
     @property
@@ -81,14 +84,36 @@ def _has_project(type: str) -> bool:
     return any(field["name"] == "project" for field in document["fields"])
 
 
+def _says_project(type: str, seen: frozenset[str] = frozenset()) -> bool:
+    """Whether a value of a type, or anything in it, tells a project."""
+    entry = SCHEMA["types"].get(re.sub(r"^(?:list|map)<(.*)>$", r"\1", type), {})
+    if type in seen:
+        return False
+    parts = [field["type"] for field in entry.get("fields", ())] + [branch["record"] for branch in entry.get("branches", ())]
+    return any(field["name"] == "project" for field in entry.get("fields", ())) or any(_says_project(one, seen | {type}) for one in parts)
+
+
+def _placed() -> set[str]:
+    """Permissions of which the schema says how they can concern a project's objects."""
+    found = {event["permission"] for event in EVENTS.values() if _says_project(event["document"])}
+    for interface in SCHEMA["interfaces"].values():
+        for method in interface["methods"]:
+            told = [method["result"], *(param["type"] for param in method["params"])]
+            is_of_project = method["object_type"] in EVENTS and _has_project(method["object_type"])
+            if is_of_project or any(param["name"] == "project" for param in method["params"]) or any(map(_says_project, told)):
+                found.add(method["permission"])
+    return found
+
+
+def _unplaced() -> frozenset[str]:
+    used = {verb.permission for verb in VERBS}
+    placed = _placed() - {None}
+    nouns = {permission.split(".")[0] for permission in placed}
+    return frozenset(name for name in PERMISSIONS if name not in placed and (name in used or name.split(".")[0] not in nouns))
+
+
 #: Permissions about objects that belong to no project: had everywhere or not at all.
-UNPLACED = frozenset(
-    entry["permission"]
-    for interface in SCHEMA["interfaces"].values()
-    if interface["events"] and not any(_has_project(event["name"]) for event in interface["events"])
-    for entry in (*interface["methods"], *interface["events"])
-    if entry["permission"]
-)
+UNPLACED = _unplaced()
 
 
 @dataclass(frozen=True)

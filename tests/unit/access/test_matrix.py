@@ -115,7 +115,7 @@ async def test_every_verb_is_allowed_refused_or_invisible_as_the_schema_says(who
 
 
 def objects() -> list[Verb]:
-    return [verb for verb in VERBS if verb.object_type is not None]
+    return [verb for verb in VERBS if verb.object_type in model.MADE]
 
 
 @pytest.mark.parametrize("verb", objects(), ids=lambda verb: verb.name)

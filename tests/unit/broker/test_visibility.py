@@ -11,6 +11,7 @@ from msgspec import Raw
 from libvdsm.broker.visibility import Visibility
 from libvdsm.interfaces.caller import Caller, Rights
 from libvdsm.interfaces.generated.errors import PermissionDenied
+from libvdsm.interfaces.generated.permissions import OBJECTS
 from libvdsm.interfaces.journal import Entry
 from libvdsm.interfaces.messages import Observed
 from libvdsm.interfaces.place import Place
@@ -209,7 +210,7 @@ def test_a_class_is_asked_once_for_each_record() -> None:
 
 def test_an_unscoped_caller_is_not_asked_about_objects() -> None:
     """Its type alone decides."""
-    rights = CountedRights(frozenset({"vm.read", "task.read", "host.read", "pki.read", "event.read"}))
+    rights = CountedRights(frozenset(entry.permission for entry in OBJECTS.values()) | {"event.read"})
     visibility = Visibility(Nowhere())
     view = visibility.view(Caller(identity="user:a", source="token", roles=(), rights=rights))
     other = visibility.view(Caller(identity="user:b", source="token", roles=(), rights=rights))

@@ -278,12 +278,30 @@ def _permissions(api: ir.Api) -> str:
 
 
 def _unplaced(api: ir.Api) -> set[str]:
-    found: set[str] = set()
-    for one in api.interfaces.values():
-        if one.events and not any(_has_project(api, event.document) for event in one.events):
-            demands = [method.permission for method in one.methods] + [event.permission for event in one.events]
-            found.update(permission for permission in demands if permission is not None)
-    return found
+    """The permissions of which nothing in the schema says how they could concern a part of the host."""
+    placed = {event.permission for one in api.interfaces.values() for event in one.events if _names_project(api, event.document)}
+    types = {event.name for one in api.interfaces.values() for event in one.events if _has_project(api, event.document)}
+    for method in api.methods.values():
+        named = (method.result, *(_single(field.type) for field in method.params))
+        is_placed = any(field.name == "project" for field in method.params) or any(_names_project(api, one) for one in named)
+        if method.permission is not None and (method.object_type in types or is_placed):
+            placed.add(method.permission)
+    nouns = {permission.partition(".")[0] for permission in placed}
+    used = {method.permission for method in api.methods.values()}
+    return {name for name in api.permissions if name not in placed and (name in used or name.partition(".")[0] not in nouns)}
+
+
+def _names_project(api: ir.Api, named: str | ir.ScalarRef | ir.NamedRef, seen: frozenset[str] = frozenset()) -> bool:
+    """Whether a value of a type may say of which project something is."""
+    if isinstance(named, ir.ScalarRef):
+        return False
+    name = named if isinstance(named, str) else named.name
+    entry = api.types[name]
+    if name in seen or isinstance(entry, ir.Enum):
+        return False
+    if isinstance(entry, ir.Union):
+        return any(_names_project(api, branch.record, seen | {name}) for branch in entry.branches)
+    return any(field.name == "project" or _names_project(api, _single(field.type), seen | {name}) for field in entry.fields)
 
 
 def _has_project(api: ir.Api, document: str) -> bool:

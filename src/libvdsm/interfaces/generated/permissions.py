@@ -97,7 +97,9 @@ ROLES: Final[dict[str, RoleEntry]] = {
     ),
 }
 #: What concerns objects that belong to no project: it can be had everywhere or not at all.
-UNPLACED: Final[frozenset[str]] = frozenset(("host.read", "pki.manage", "pki.read"))
+UNPLACED: Final[frozenset[str]] = frozenset(
+    ("connection.close", "connection.read", "host.read", "metrics.read", "pki.manage", "pki.read", "topic.publish", "topic.subscribe")
+)
 #: What makes objects visible, by their type.
 OBJECTS: Final[dict[str, ObjectEntry]] = {
     "certificate": ObjectEntry(

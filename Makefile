@@ -48,9 +48,10 @@ test: check ## check, then every test that fits in 20 minutes, with a real guest
 canary: setup ## plant secrets, run what tells daemons any, and search all that was written for them (part of make test)
 	$(BIN)/pytest tests/canary tests/integration
 
-test-all: test ## test, every crash, 2,000 kills, the other Pythons that are here, then the benchmark
+test-all: test ## test, every crash, 2,000 kills, 1,000 swaps of certificates, the other Pythons that are here, then the benchmark
 	LIBVDSM_KILLS=2000 LIBVDSM_POWER_CUTS=500 $(BIN)/pytest tests/faults/test_f15_power_cut.py
 	LIBVDSM_FLIPS=0 $(BIN)/pytest tests/faults/test_f16_damaged_state.py -k 'flipped and closed'
+	LIBVDSM_SWAPS=1000 $(BIN)/pytest tests/faults/test_f33_certificate_rotated.py
 	$(MAKE) --no-print-directory crash-matrix
 	$(MAKE) --no-print-directory crash-cycles CRASH_CYCLES=2000
 	for python in python3.12 python3.13; do \

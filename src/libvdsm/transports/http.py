@@ -157,6 +157,8 @@ class HttpReactor(Connection):
             self.pause_reading()
         elif not self._is_waiting:
             self._work(share.left if share.left > 0 or share.renew() else 0)
+        elif len(self._held) * PIECE_OCTETS >= CHECK_OCTETS:
+            self.pause_reading()
 
     def _hold(self, data: bytes) -> None:
         """Keep ``data`` in pieces that are parsed one by one: so many requests are taken in a turn, not so many octets."""

@@ -66,6 +66,8 @@ class JsonConnection(Connection):
         self._is_fresh = False
         if not self._is_waiting:
             self._work(share.left if share.left > 0 or share.renew() else 0)
+        elif self._stream.has_much:
+            self.pause_reading()
 
     def _await(self, answer: asyncio.Future[bytes]) -> None:
         self._pending += 1

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libvdsm.interfaces.caller import Caller, Rights
+from libvdsm.transports.connection import Connection
+from libvdsm.transports.http import HttpReactor
+from libvdsm.transports.rawjson import JsonConnection
 from libvdsm.transports.turns import Share, TurnLimits, Turns
 from tests.fakes.recording_bridge import serve
 
@@ -178,3 +184,75 @@ async def test_pipelined_http_requests_are_parsed_piece_by_piece() -> None:
         client.close()
         assert answers.count(b"HTTP/1.1 200 OK\r\n") == answers.count(b'"result":1}') == 3_000
         assert served.tcp.turns.turns >= 5
+
+
+class Pipe(asyncio.Transport):
+    """A transport that takes all and tells whether it is read from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading = True
+        self.written = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Keep it."""
+        self.written += bytes(data)
+
+    def is_closing(self) -> bool:
+        """Never."""
+        return False
+
+    def is_reading(self) -> bool:
+        """Whether more would come."""
+        return self.reading
+
+    def pause_reading(self) -> None:
+        """No more comes."""
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        """More comes."""
+        self.reading = True
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """There are none."""
+
+    def get_write_buffer_size(self) -> int:
+        """Nothing is kept back."""
+        return 0
+
+    def can_write_eof(self) -> bool:
+        """As TCP."""
+        return True
+
+
+@pytest.mark.parametrize("road", ("json", "http"))
+async def test_who_waits_for_a_turn_is_read_from_no_further(road: str) -> None:
+    """A connection that waits keeps one read and a little; all of it is answered over the next turns, and then more is read."""
+    body = pings(1)
+    head = b"POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    request = body if road == "json" else head + body
+    loop = Loop()
+    async with serve() as served:
+        hub = served.tcp
+        hub.turns = Turns(LIMITS, now=lambda: loop.at, call_soon=loop.call_soon)
+        caller = Caller(identity="flood", source="certificate", roles=(), rights=Rights())
+        connection: Connection
+        if road == "json":
+            connection = JsonConnection(hub, lambda _sink: served.endpoint.open(caller), lambda _sink: None)
+        else:
+            connection = HttpReactor(hub, hub._site, caller)
+        connection.caller, pipe = caller, Pipe()
+        connection.connection_made(pipe)
+        count = 0
+        while pipe.reading and count < 10_000_000:
+            connection.data_received(request * 100)
+            count += 100
+        assert count * len(request) < 256 * 1024
+        for _turn in range(10_000):
+            if not loop.ready:
+                break
+            loop.turn()
+        assert pipe.reading
+        assert pipe.written.count(b'"result":') == count
+        connection.connection_lost(None)

@@ -5,6 +5,7 @@ What may be sent again is what the API itself calls retryable, and what was neve
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import itertools
 import json
@@ -70,6 +71,11 @@ class Story:
     command: Command
     ends: list[End] = field(default_factory=list)
     lost: int = 0  # how often the line broke
+
+    def told(self) -> str:
+        """Its ends in short, each kind counted, and the last one."""
+        counts = collections.Counter(end.outcome for end in self.ends)
+        return f"{dict(counts)}, lost {self.lost} times, at last {self.ends[-1:]}"
 
     @property
     def final(self) -> End:
@@ -196,7 +202,7 @@ class Caller:
                 return story
             if story.ends and between is not None:
                 between(story.ends[-1])
-            assert time.monotonic() < deadline, f"the end of {command} is not known: {story.ends[-3:]}, lost {story.lost} times"
+            assert time.monotonic() < deadline, f"the end of {command} is not known: {story.told()}"
             time.sleep(0.02)
 
     def _end_of(self, command: Command, result: Json) -> End:

@@ -6,10 +6,12 @@ A model judges: every acknowledged command has had its effect once, nothing else
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +29,10 @@ ROUND: Final = 50
 CLIENTS: Final = 3
 MACHINES: Final = 9
 VICTIMS: Final = ("front", "front", "virt", "virt", "host", "supervisor", "all")
-LONGEST_PAUSE_S: Final = 0.4
+LONGEST_PAUSE_S: Final = 0.3
+#: The share of kills that wait for a command to end first, and how long.
+AFTER_TRAFFIC: Final = 0.75
+MOST_QUIET_S: Final = 3.0
 
 
 def befell(daemon: Daemon) -> dict[str, Counter[str]]:
@@ -35,8 +40,12 @@ def befell(daemon: Daemon) -> dict[str, Counter[str]]:
     return {id: Counter(machine.get("effects", {})) for id, machine in daemon.world().items()}
 
 
-def strike(daemon: Daemon, dice: random.Random) -> str:
-    """Kill somebody at some time."""
+def strike(daemon: Daemon, clients: Sequence[Client], dice: random.Random) -> str:
+    """Kill somebody at some time: often while there is traffic, now and then while it is still starting."""
+    if dice.random() < AFTER_TRAFFIC:
+        sent = _ended(clients)
+        with contextlib.suppress(AssertionError):
+            until(lambda: _ended(clients) > sent, "a command has ended", patience_s=MOST_QUIET_S)
     time.sleep(dice.uniform(0, LONGEST_PAUSE_S))
     victim = dice.choice(VICTIMS)
     if victim not in {"supervisor", "all"} and victim not in daemon.children():
@@ -45,6 +54,10 @@ def strike(daemon: Daemon, dice: random.Random) -> str:
     if not daemon.is_alive:
         daemon.again()
     return victim
+
+
+def _ended(clients: Sequence[Client]) -> int:
+    return sum(len(client.stories) for client in clients)
 
 
 def play_round(daemon: Daemon, caller: Caller, dice: random.Random, kills: int) -> int:
@@ -60,7 +73,7 @@ def play_round(daemon: Daemon, caller: Caller, dice: random.Random, kills: int) 
     for client in clients:
         client.start()
     for _ in range(kills):
-        strike(daemon, dice)
+        strike(daemon, clients, dice)
     for client in clients:
         client.halt()
     await_quiet(caller)
@@ -94,9 +107,9 @@ def test_f02_f03_kills_at_random_instants_lose_nothing_and_repeat_nothing(tmp_pa
                 sent += play_round(daemon, caller, dice, kills)
                 done += kills
         except AssertionError as failure:
-            failure.add_note(f"CRASH_SEED={SEED}, after {done} kills; the daemon's log ends:\n{daemon.log[-4000:]}")
+            failure.add_note(f"CRASH_SEED={SEED}, after {done} kills")
             raise
         finally:
             caller.close()
     NOTES.append(f"crash cycles: {CYCLES} kills, {sent} commands, {time.monotonic() - began:.0f} s; CRASH_SEED={SEED}")
-    assert sent > CYCLES // 5, "there was traffic"
+    assert sent > CYCLES // 2, "there was traffic"

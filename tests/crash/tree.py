@@ -46,9 +46,11 @@ class Daemon:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+    def __exit__(self, _type: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None) -> None:
         """Whatever is left is killed; whether it ends well is a matter of other tests."""
         self.destroy()
+        if error is not None:
+            error.add_note(f"the daemon's log ends:\n{self.log[-6000:]}")
 
     # --- its life
 

@@ -49,9 +49,13 @@ _SLACK_S = 5.0
 #: How many operations may be under way.
 MOST_TASKS = 1000
 #: How long a deed waits for what is being found out about its object.
-_MOST_WAIT_S = 10.0
+_MOST_WAIT_S = 4.0
 #: Verbs that make room, or make an end: a full disk does not forbid them while the reserve lasts.
 _MAKES_ROOM = ("delete", "revoke", "stop", "cancel", "purge")
+#: The one failure of the outside that says nothing of what was done before it.
+_HYPERVISOR_LOST = "HypervisorUnavailable"
+#: After these nobody has seen whether the work was done.
+_UNSEEN = frozenset({"SubsystemUnavailable", "DeadlineExceeded", _HYPERVISOR_LOST})
 _OUTCOMES = {"Cancelled": "cancelled", "OutcomeUnknown": "unknown", "PermissionDenied": "refused", "NotAuthenticated": "refused"}
 
 #: A verb that the front carries out itself: its effect is in the store when it answers.
@@ -259,6 +263,9 @@ class Deeds:
         await self._committed(intent)
         faultpoints.reach(entry.name, "after_journal")
         outcome = await self._carried_out(port, entry, intent, params)
+        if outcome.error is not None and outcome.error.name == _HYPERVISOR_LOST:
+            self._find_out_later(intent, outcome.error)
+            raise outcome.error
         await self._conclude(intent, entry, outcome)
         faultpoints.reach(entry.name, "before_answer")
         if outcome.error is not None:
@@ -317,11 +324,14 @@ class Deeds:
         return b""
 
     async def _carried_out(self, port: WorkerPort, entry: MethodEntry, intent: Intent, params: bytes) -> Outcome:
-        """Have the worker do it; a worker that goes away, or does not answer, may have done it: then that is found out."""
+        """Have the worker do it; a worker that goes away, or does not answer, may have done it: then that is found out.
+
+        So may one whose hypervisor has gone away. A command is not kept waiting for that: its caller hears of the loss at once.
+        """
         try:
             result = await port.call(entry.name, params, self._work.meta(intent, intent.timeout), intent.timeout + _SLACK_S)
         except ApiError as error:
-            if error.name not in ("SubsystemUnavailable", "DeadlineExceeded"):
+            if error.name not in _UNSEEN or (error.name == _HYPERVISOR_LOST and not intent.is_task and entry.probe != "none"):
                 return Outcome(error=error)
             outcome = await self._looked_up(intent, error.message)
             return Outcome(error=error) if outcome.had_no_effect and error.name == "DeadlineExceeded" else outcome
@@ -336,6 +346,13 @@ class Deeds:
         return await self._recovery.outcome(intent, reason)
 
     # --- what a life before has left, or a worker ---
+
+    def _find_out_later(self, intent: Intent, error: ApiError) -> None:
+        """Whoever sends it again by its key waits until that is known, and so does everybody else with this object."""
+        finding = self._spawn(self._find_out(intent, error.message))
+        self._mark_unsettled(intent, finding)
+        if intent.key is not None and intent.digest is not None:
+            self._answers.expect(intent.actor.identity, intent.key, intent.digest, finding)
 
     async def _find_out(self, intent: Intent, reason: str) -> bytes:
         entry = self._recovery.entry(intent)

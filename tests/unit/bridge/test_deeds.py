@@ -15,6 +15,7 @@ from libvdsm.interfaces.generated.errors import (
     AnswerNotKept,
     DeadlineExceeded,
     HypervisorError,
+    HypervisorUnavailable,
     IdempotencyConflict,
     Interrupted,
     OutcomeUnknown,
@@ -338,3 +339,64 @@ async def test_the_audit_names_what_was_made(store: FakeStore) -> None:
     answer(front.port, 0, {"vmId": VM_1, "generation": 1})
     await waiting
     assert front.trail.deeds[-1].object == ("vm", VM_1)
+
+
+async def test_a_command_that_lost_its_hypervisor_is_told_so_at_once_and_found_out(store: FakeStore) -> None:
+    """Its caller need not wait; whoever sends it again by its key gets what was found."""
+    front = life(store)
+    waiting = begin(front, idempotencyKey="k")
+    await front.turns()
+    front.port.calls[0].future.set_exception(HypervisorUnavailable(reason="the connection was lost"))
+    with pytest.raises(HypervisorUnavailable):
+        await waiting
+    next_worker(front)
+    again = begin(front, idempotencyKey="k")
+    await front.turns()
+    assert not front.trail.deeds, "nobody knows yet"
+    recovered(front, "done", result={})
+    assert await again == {}
+    assert [(deed.outcome, deed.method) for deed in front.trail.deeds] == [("done", "VM.pause")]
+    assert not store.records["intent"]
+    assert [call.method for call in front.port.calls] == ["VM.pause", "work.recover"]
+
+
+async def test_a_command_that_never_reached_its_hypervisor_can_be_sent_again(store: FakeStore) -> None:
+    """A failure that may pass is no answer for ever."""
+    front = life(store)
+    waiting = begin(front, idempotencyKey="k")
+    await front.turns()
+    front.port.calls[0].future.set_exception(HypervisorUnavailable(reason="not connected yet"))
+    with pytest.raises(HypervisorUnavailable):
+        await waiting
+    next_worker(front)
+    await front.turns()
+    recovered(front, "absent", reason="it runs")
+    await front.turns()
+    again = begin(front, idempotencyKey="k")
+    await front.turns()
+    answer(front.port, -1, {})
+    assert await again == {}
+    assert [call.method for call in front.port.calls] == ["VM.pause", "work.recover", "VM.pause"]
+
+
+async def test_the_end_of_a_task_that_lost_its_hypervisor_is_found_out(store: FakeStore) -> None:
+    """It may have been started before the connection broke."""
+    front = life(store)
+    accepted: Any = await begin(front, "VM.start", idempotencyKey="k")
+    await front.turns()
+    front.port.calls[0].future.set_exception(HypervisorUnavailable(reason="the connection was lost"))
+    next_worker(front)
+    await front.turns()
+    recovered(front, "done", result={})
+    await front.turns()
+    assert front.tasks.get(accepted["task"]["id"]).state == "done"
+
+
+async def test_what_nobody_can_look_at_is_unknown_when_the_hypervisor_is_lost(store: FakeStore) -> None:
+    """A reset leaves no trace."""
+    front = life(store)
+    waiting = begin(front, "VM.reset", idempotencyKey="k")
+    await front.turns()
+    front.port.calls[0].future.set_exception(HypervisorUnavailable(reason="the connection was lost"))
+    with pytest.raises(OutcomeUnknown):
+        await waiting

@@ -39,6 +39,7 @@ class Caller:
         self._file = self._socket.makefile("rb")
         self._ids = itertools.count(1)
         self.events: list[dict[str, Any]] = []
+        self.follows_since = 0
 
     def close(self) -> None:
         self._file.close()
@@ -97,9 +98,28 @@ class Caller:
         return time.monotonic() - began
 
     def heard(self, id: str) -> list[dict[str, Any]]:
-        """The events of one object so far; a ping makes sure that all are in that were sent before."""
+        """The events of one object so far; an event is told when it is on disk, so the one of its present revision is waited for."""
+        revision = self.vm(id)["revision"]
+        self.await_(lambda: self._has_heard(id, revision), "what is recorded is told")
+        return self._heard(id)
+
+    def changes(self, id: str) -> list[dict[str, Any]]:
+        """The same without those that made the object known."""
+        return [event for event in self.heard(id) if event["change"] != "added"]
+
+    def follow(self) -> None:
+        """Hear of virtual machines from now on."""
+        self.follows_since = int(self.call("Event.subscribe", {"topics": ["vm.#"]})["resume"].rpartition("-")[2])
+
+    def _has_heard(self, id: str, revision: int) -> bool:
         self.call("Host.ping")
+        return revision <= self.follows_since or self._last_heard(id) >= revision
+
+    def _heard(self, id: str) -> list[dict[str, Any]]:
         return [delivery["event"] for delivery in self.events if delivery.get("event", {}).get("object", {}).get("id") == id]
+
+    def _last_heard(self, id: str) -> int:
+        return max((event["object"]["revision"] for event in self._heard(id)), default=0)
 
 
 class Pulse:

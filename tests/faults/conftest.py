@@ -23,5 +23,5 @@ def caller(daemon: VdsmdProcess) -> Iterator[Caller]:
     with calling(daemon) as found:
         found.await_(lambda: found.condition("virt") == found.condition("host") == "ready", "the subsystems are ready")
         assert len(found.states()) == 10
-        found.call("Event.subscribe", {"topics": ["vm.#"]})
+        found.follow()
         yield found

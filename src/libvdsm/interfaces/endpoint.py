@@ -65,8 +65,11 @@ class StreamSession(Protocol):
         """
         ...
 
-    def answer(self, message: bytes) -> bytes | Future[bytes]:
-        """The answer to one message, at once or later; empty if there is none to be sent. Never raises."""
+    def answer(self, message: bytes, options: bytes | None = None) -> bytes | Future[bytes]:
+        """The answer to one message, at once or later; empty if there is none to be sent. Never raises.
+
+        ``options`` are a raw ``CallOptions`` that came beside it; those of the message itself win.
+        """
         ...
 
     def refuse(self, reason: str) -> bytes:
@@ -129,9 +132,12 @@ class Line(Protocol):
         """Whether it is TLS: what is written at once is then a record of its own."""
         ...
 
-    @property
     def is_full(self) -> bool:
         """Whether the write buffer has reached its bound; what is put all the same is kept."""
+        ...
+
+    def agreed(self, protocol: str, beat_s: float | None) -> None:
+        """What is spoken turned out to be ``protocol``; ``beat_s``: how often the peer promised a sign of life."""
         ...
 
     def put(self, data: bytes) -> None:
@@ -144,6 +150,10 @@ class Line(Protocol):
 
     def when_drained(self, resume: Callable[[], None]) -> None:
         """Call ``resume`` once when there is room again."""
+        ...
+
+    def wake(self) -> None:
+        """Let ``LineSession.work`` be called again: what the session waited for has come."""
         ...
 
     def finish(self) -> None:
@@ -161,6 +171,16 @@ class LineSession(Protocol):
     @property
     def has_more(self) -> bool:
         """Whether something was received that ``work`` has not worked off."""
+        ...
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nothing more is worked off until the session calls ``Line.wake``; nothing need be read meanwhile."""
+        ...
+
+    @property
+    def subscriptions(self) -> int:
+        """How many it has."""
         ...
 
     def receive(self, data: bytes) -> None:

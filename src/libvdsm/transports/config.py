@@ -49,7 +49,8 @@ class ListenerPolicy:
     tls: bool = False  # TLS is spoken, even if there are no keys yet
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
-    protocols: frozenset[str] = frozenset({"json", "http"})
+    protocols: frozenset[str] = frozenset({"json", "http", "stomp"})
+    strict_stomp: bool = False  # STOMP to the letter, also from peers that may be old
 
 
 @dataclass(slots=True)

@@ -1,0 +1,137 @@
+"""What one subscription of a client receives, and what it has not settled yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from libvdsm.bindings.stomp import messages, names
+from libvdsm.bindings.stomp.pace import pad
+from libvdsm.interfaces.messaging import Ack, Delivery, Message
+from libvdsm.wire.stomp.frames import encode_head
+
+if TYPE_CHECKING:
+    from libvdsm.base.errors import ApiError
+    from libvdsm.bindings.stomp.session import StompSession
+    from libvdsm.interfaces.messaging import Subscription
+
+#: What a reply has in common with all others to one place, but for its correlation.
+_JSON = "content-type:application/json\n"
+
+
+class StompConsumer:
+    """A subscription; see ``Consumer``."""
+
+    __slots__ = (
+        "_head",
+        "_key",
+        "_own_destination",
+        "_reply_head",
+        "_session",
+        "ack",
+        "destination",
+        "id",
+        "is_over",
+        "subscription",
+        "unsettled",
+    )
+
+    def __init__(self, session: StompSession, *, id: str, destination: str, ack: Ack, version: str) -> None:
+        self._session = session
+        self.id = id
+        self.destination = destination  # as the client wrote it
+        self.ack = ack
+        self.unsettled: dict[int, None] = {}  # tags of deliveries, in their order
+        self.subscription: Subscription | None = None
+        self.is_over = False
+        self._own_destination = destination if names.is_own(destination) else None
+        self._key = f"stomp {version}"
+        self._head = encode_head("MESSAGE", [("subscription", id)], version) + f"message-id:{session.id}-".encode()
+        reply = encode_head("MESSAGE", [("subscription", id), ("destination", destination)], version)
+        self._reply_head = reply + f"{_JSON}message-id:{session.id}-r".encode()
+
+    @property
+    def is_cumulative(self) -> bool:
+        """Whether settling a delivery settles all before it."""
+        return self.ack is Ack.CLIENT
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Write it; with ``Ack.AUTO`` it is done by that."""
+        session, tag = self._session, delivery.tag
+        if self.is_over or session.is_over:
+            return
+        if session.is_legacy:
+            session.write(self._legacy(delivery))
+            return
+        shared = delivery.shared
+        if shared is None or self._own_destination is not None:
+            tail = self._tail(delivery)
+        else:
+            kept = shared.get(self._key)
+            tail = shared[self._key] = self._tail(delivery) if kept is None else kept
+        session.write(self._first(delivery, tag) + tail)
+
+    def reply(self, number: int, correlation: bytes, body: bytes) -> bytes:
+        """The frame that answers a call of the same client."""
+        if not self._session.is_legacy:
+            return b"%b%d\n%bcontent-length:%d\n\n%b\0" % (self._reply_head, number, correlation, len(body), body)
+        head = b"%b%d\n%b" % (self._reply_head, number, correlation)
+        body = pad(body, len(head), "application/json")
+        return b"%bcontent-length:%d\n\n%b\0" % (head, len(body), body)
+
+    def _first(self, delivery: Delivery, tag: int) -> bytes:
+        """The headers that are this delivery's alone."""
+        if self.ack is Ack.AUTO:
+            head = b"%b%d\n" % (self._head, tag)
+        else:
+            self.unsettled[tag] = None
+            self._session.unsettled[tag] = self
+            head = b"%b%d\nack:%d\n" % (self._head, tag, tag)
+        if delivery.redelivered:
+            head += b"redelivered:true\n"
+        if delivery.count:
+            head += b"delivery-count:%d\n" % delivery.count
+        return head if delivery.resume is None else head + b"resume:%b\n" % self._session.escape(delivery.resume).encode()
+
+    def _tail(self, delivery: Delivery) -> bytes:
+        return messages.write_shared(delivery.message, self._own_destination or delivery.destination, self._session.version)
+
+    def _legacy(self, delivery: Delivery) -> bytes:
+        message = delivery.message
+        first = self._first(delivery, delivery.tag)
+        body = pad(message.body, len(first), message.content_type)
+        if body is not message.body:
+            message = _with_body(message, body)
+        return first + messages.write_shared(message, self._own_destination or self.destination, self._session.version)
+
+    def is_full(self) -> bool:
+        """Whether the client takes too little."""
+        return self._session.is_full
+
+    def when_drained(self, resume: Callable[[], None]) -> None:
+        """Call ``resume`` when it takes again."""
+        self._session.when_drained(resume)
+
+    def drained(self) -> None:
+        """Only AMQP drains."""
+
+    def ended(self, reason: ApiError) -> None:
+        """The queue is gone, or the right to it: the client is told, and its connection ends (ST-098)."""
+        if not self.is_over:
+            self._session.fail(reason)
+
+    def up_to(self, tag: int) -> Iterator[int]:
+        """The deliveries that are settled together with this one."""
+        if not self.is_cumulative:
+            yield tag
+            return
+        for each in tuple(self.unsettled):
+            yield each
+            if each == tag:
+                return
+
+
+def _with_body(message: Message, body: bytes) -> Message:
+    import msgspec
+
+    return msgspec.structs.replace(message, body=body)

@@ -1,0 +1,93 @@
+"""The table between frames and messages (docs/guide/messages.md): headers that have a meaning, and the sender's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from libvdsm.interfaces.generated.errors import InvalidParams
+from libvdsm.interfaces.messaging import Message
+from libvdsm.wire.stomp.frames import encode_lines
+
+#: Members of a message by the header that carries them.
+MEMBERS: Final = {
+    "content-type": "content_type",
+    "content-encoding": "content_encoding",
+    "correlation-id": "correlation_id",
+    "reply-to": "reply_to",
+    "subject": "subject",
+    "amqp-message-id": "message_id",
+}
+#: Headers with a meaning of their own; a sender's are read or dropped, and never passed on as its own.
+RESERVED: Final = frozenset(
+    {
+        *MEMBERS,
+        "ack",
+        "content-length",
+        "delivery-count",
+        "destination",
+        "expires",
+        "message-id",
+        "persistent",
+        "priority",
+        "receipt",
+        "redelivered",
+        "resume",
+        "subscription",
+        "transaction",
+        "user-id",
+    }
+)
+_HIGHEST_PRIORITY: Final = 9
+_USUAL_PRIORITY: Final = 4
+_MS_PER_S: Final = 1_000
+#: Milliseconds since 1970 have no more digits for some thousands of years.
+_TIME_DIGITS: Final = 15
+
+
+def read_members(headers: Mapping[str, str]) -> dict[str, object]:
+    """What a SEND frame's headers say, as the members of a ``Message`` without its body. Raises ``InvalidParams``."""
+    members: dict[str, object] = {}
+    own: dict[str, str] = {}
+    for name, value in headers.items():
+        member = MEMBERS.get(name)
+        if member is not None:
+            members[member] = value
+        elif name not in RESERVED:
+            own[name] = value
+    if own:
+        members["headers"] = own
+    if "priority" in headers:
+        members["priority"] = _number(headers, "priority", _HIGHEST_PRIORITY)
+    if "expires" in headers:
+        expires = _number(headers, "expires", 10**_TIME_DIGITS)
+        if expires:  # JMS: 0 is never
+            members["expires_at"] = expires / _MS_PER_S
+    if headers.get("persistent") == "false":
+        members["durable"] = False
+    return members
+
+
+def _number(headers: Mapping[str, str], name: str, most: int) -> int:
+    text = headers[name]
+    if text.isascii() and text.isdigit() and len(text) <= _TIME_DIGITS and int(text) <= most:
+        return int(text)
+    raise InvalidParams(path=f"$.{name}", reason=f"it is a number up to {most}")
+
+
+def write_shared(message: Message, destination: str, version: str) -> bytes:
+    """Of a MESSAGE frame what all its deliveries have in common: headers behind those of the delivery, and the body with its NUL."""
+    headers = [("destination", destination)]
+    for name, member in MEMBERS.items():
+        value = getattr(message, member)
+        if value is not None:
+            headers.append((name, value))
+    if message.user is not None:
+        headers.append(("user-id", message.user))
+    if message.priority != _USUAL_PRIORITY:
+        headers.append(("priority", str(message.priority)))
+    if message.expires_at is not None:
+        headers.append(("expires", str(round(message.expires_at * _MS_PER_S))))
+    headers += [(name, value) for name, value in message.headers.items() if name and name not in RESERVED]
+    body = message.body
+    return b"%bcontent-length:%d\n\n%b\0" % (encode_lines(headers, version), len(body), body)

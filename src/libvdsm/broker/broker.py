@@ -1,27 +1,26 @@
-"""Subscriptions: each a cursor and a filter over the one shared journal."""
+"""Subscriptions to events: each a cursor and a filter over the one shared journal."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Protocol
 
 import msgspec
 
-from libvdsm.base.errors import ApiError
-from libvdsm.broker.reading import TURN, Gap, Reading, place, token
+from libvdsm.broker.coalescing import Changes, Filter, Merger
+from libvdsm.broker.following import Follower, Following
+from libvdsm.broker.reading import Gap, Reading, place, token
 from libvdsm.broker.topics import matcher
 from libvdsm.broker.visibility import Visibility
 from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, NeedsConnection, ObjectNotFound
-from libvdsm.interfaces.generated.types import EventReadParams, EventSubscribeParams, EventUnsubscribeParams
+from libvdsm.interfaces.generated.types import EventFilter, EventReadParams, EventSubscribeParams, EventUnsubscribeParams
 from libvdsm.interfaces.journal import Entry, Journal
 
-_log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -44,33 +43,109 @@ class Snapshots(Protocol):
         ...
 
 
-class _Subscription:
-    __slots__ = ("caller", "cursor", "fetched", "fits", "gap", "head", "id", "is_waiting", "pending", "renew", "sink", "view")
+class EventFollower(Follower[Entry]):
+    """One caller who follows events, whatever carries them to him."""
 
-    def __init__(self, id: str, caller: Caller, sink: Sink, fits: Callable[[str], bool], visibility: Visibility, cursor: int) -> None:
-        self.id = id
+    __slots__ = ("_before", "caller", "filter", "fits", "merger", "pending", "renew", "source", "view", "visibility")
+
+    def __init__(self, source: Broker, caller: Caller, fits: Callable[[str], bool], cursor: int, gap: Gap | None) -> None:
+        super().__init__(cursor, gap)
+        self.source = source
         self.caller = caller
-        self.sink = sink
         self.fits = fits
-        self.view = visibility.view(caller)
-        self.cursor = cursor
-        self.gap: Gap | None = None
-        self.fetched: deque[Entry] = deque()  # records from the disk that follow the cursor
-        self.pending: deque[tuple[Shown, int]] = deque()  # a snapshot's objects, each with the sequence to resume from
-        self.is_waiting = False  # for its sink to drain, or for the disk
-        self.head = b'{"subscriptionId":' + _encode(id) + b',"resume":"'
+        self.visibility = source.visibility
+        self.view = self.visibility.view(caller)
+        self.filter: Filter | None = None
+        self.merger: Merger | None = None
+        #: What is due before any record: of a snapshot with the object, merged changes without; each with its token's number.
+        self.pending: deque[tuple[Shown | None, bytes, int]] = deque()
+        self._before = cursor
+        self.renew = self.see_anew
+        caller.on_change.append(self.renew)
 
-        def renew() -> None:
-            """The caller's rights have changed: so has what he sees."""
-            self.view = visibility.view(caller)
+    @abstractmethod
+    def tell_event(self, event: bytes, sequence: int) -> None:
+        """Deliver an encoded event that is told to nobody else, with the token of ``sequence``."""
 
-        self.renew = renew
-        caller.on_change.append(renew)
+    @abstractmethod
+    def tell_entry(self, entry: Entry) -> None:
+        """Deliver a record."""
+
+    def see_anew(self) -> None:
+        """The caller's rights have changed: so has what he sees."""
+        self.view = self.visibility.view(self.caller)
 
     def end(self) -> None:
         """Nobody listens any more."""
         if self.renew in self.caller.on_change:
             self.caller.on_change.remove(self.renew)
+        self.pending.clear()
+
+    # --- Follower ---
+
+    def tell(self, record: Entry) -> bool:
+        """See ``Follower``."""
+        view = self.view
+        if not ((record.type in view.whole or view.sees(record)) and self.fits(record.topic)):
+            return False
+        if self.filter is not None and not self.filter.fits(record):
+            return False
+        if self.merger is not None:
+            self.merger.add(record)
+            return False
+        self.tell_entry(record)
+        return True
+
+    def tell_waiting(self) -> bool:
+        """See ``Follower``."""
+        if not self.pending:
+            return False
+        shown, event, resume = self.pending.popleft()
+        if shown is None or self.view.sees_object(shown.type, shown.id, shown.project):
+            self.tell_event(event, resume)
+        return True
+
+    def has_gathered(self) -> int:
+        """See ``Follower``."""
+        return 0 if self.merger is None else self.merger.count
+
+    def gather(self) -> None:
+        """All but the last resume from before the first: who has a part of them has nothing for sure."""
+        if self.merger is None or not self.merger.count:
+            return
+        merged = self.merger.take()
+        self.pending.extend((None, event, self._before) for _, event in merged[:-1])
+        self.pending.append((None, merged[-1][1], self.cursor))
+        self._before = self.cursor
+
+
+class _Subscription(EventFollower):
+    """One ``Event.subscribe``, on a connection that takes encoded deliveries."""
+
+    __slots__ = ("head", "id", "sink")
+
+    def __init__(
+        self, source: Broker, caller: Caller, fits: Callable[[str], bool], cursor: int, gap: Gap | None, *, id: str, sink: Sink
+    ) -> None:
+        super().__init__(source, caller, fits, cursor, gap)
+        self.id = id
+        self.sink = sink
+        self.head = b'{"subscriptionId":' + _encode(id) + b',"resume":"'
+
+    def is_full(self) -> bool:
+        return self.sink.is_full()
+
+    def when_drained(self, resume: Callable[[], None]) -> None:
+        self.sink.when_drained(resume)
+
+    def tell_entry(self, entry: Entry) -> None:
+        self.sink.deliver(self.head + self.source.rest(entry))
+
+    def tell_event(self, event: bytes, sequence: int) -> None:
+        self.sink.deliver(self.head + self.source.token(sequence) + b'","event":' + event + b"}")
+
+    def tell_gap(self, gap: Gap) -> None:
+        self.sink.deliver(self.head + self.source.token(self.cursor) + b'","gap":' + gap.encode() + b"}")
 
 
 class Broker:
@@ -87,19 +162,20 @@ class Broker:
         visibility: Visibility,
         snapshots: Snapshots,
         schedule: Callable[[Callable[[], None]], object],
+        later: Callable[[float, Callable[[], None]], object] | None = None,
         most_per_connection: int = 100,
     ) -> None:
+        """``later``: the loop's ``call_later``; without it changes are never merged."""
+        self.visibility = visibility
         self._journal = journal
-        self._visibility = visibility
         self._snapshots = snapshots
-        self._schedule = schedule
+        self._following: Following[Entry] = Following(journal, schedule, later)
+        self._changes = Changes()
         self._most = most_per_connection
         self._by_sink: dict[Sink, dict[str, _Subscription]] = {}
-        self._is_scheduled = False
         self._newest: Entry | None = None
         self._newest_rest = b""
         self._readers: set[asyncio.Event] = set()
-        self._fetching: set[asyncio.Task[None]] = set()
         journal.listen(self._committed)
 
     # --- the verbs ---
@@ -109,15 +185,29 @@ class Broker:
         if caller.sink is None:
             raise NeedsConnection(method="Event.subscribe")
         return self.subscribe(
-            caller, caller.sink, params.topics, after=params.after, snapshot=params.snapshot, subscription_id=params.subscription_id
+            caller,
+            caller.sink,
+            params.topics,
+            after=params.after,
+            snapshot=params.snapshot,
+            subscription_id=params.subscription_id,
+            filter=params.filter,
+            coalesce_s=params.coalesce,
         )
 
     def subscribe(
-        self, caller: Caller, sink: Sink, topics: Sequence[str], *, after: str | None, snapshot: bool, subscription_id: str | None
+        self,
+        caller: Caller,
+        sink: Sink,
+        topics: Sequence[str],
+        *,
+        after: str | None,
+        snapshot: bool,
+        subscription_id: str | None,
+        filter: EventFilter | None = None,
+        coalesce_s: float = 0.0,
     ) -> bytes:
         """See ``Bridge.subscribe``."""
-        if after is not None and snapshot:
-            raise InvalidParams(path="$.snapshot", reason="a subscription either resumes after a token or begins with a snapshot")
         mine = self._by_sink.get(sink, {})
         if len(mine) >= self._most:
             raise LimitExceeded(limit="subscriptions of a connection", maximum=self._most)
@@ -125,16 +215,11 @@ class Broker:
         if id in mine:
             raise AlreadyExists(type="subscription", id=id)
         fits = matcher(topics)
-        cursor, gap = place(self._journal, after)
-        if snapshot:
-            cursor = self._journal.next_sequence() - 1  # what is shown includes what is not committed yet
-        made = _Subscription(id, caller, sink, fits, self._visibility, cursor)
-        made.gap = gap
-        if snapshot:
-            self._fill_snapshot(made)
+        cursor, gap = self.begin(after, snapshot=snapshot)
+        made = _Subscription(self, caller, fits, cursor, gap, id=id, sink=sink)
+        self.follow(made, snapshot=snapshot, filter=filter, coalesce_s=coalesce_s)
         self._by_sink.setdefault(sink, mine)[id] = made
-        self._wake()
-        return b'{"subscriptionId":' + _encode(id) + b',"resume":"' + self._token(0 if snapshot else cursor) + b'"}'
+        return b'{"subscriptionId":' + _encode(id) + b',"resume":"' + self.token(0 if snapshot else cursor) + b'"}'
 
     def event_unsubscribe(self, caller: Caller, params: EventUnsubscribeParams) -> bytes:
         """End a subscription of the caller's connection; nothing of it is delivered after the answer."""
@@ -144,15 +229,20 @@ class Broker:
         ended = mine.pop(params.subscription_id, None)
         if ended is None:
             raise ObjectNotFound(type="subscription", id=params.subscription_id)
-        ended.end()
+        self.leave(ended)
         if not mine:
             self._by_sink.pop(caller.sink, None)
         return b"{}"
 
     def event_read(self, caller: Caller, params: EventReadParams) -> bytes | Awaitable[bytes]:
         """Events after a token, or after the present; waits for the first when asked to."""
-        fits, view = matcher(params.topics), self._visibility.view
-        reading = Reading(self._journal, params.after, lambda entry: view(caller).sees(entry) and fits(entry.topic), params.limit)
+        fits, view = matcher(params.topics), self.visibility.view
+        wanted = None if params.filter is None else Filter(params.filter, self._changes)
+
+        def shows(entry: Entry) -> bool:
+            return view(caller).sees(entry) and fits(entry.topic) and (wanted is None or wanted.fits(entry))
+
+        reading = Reading(self._journal, params.after, shows, params.limit)
         if not reading.is_near:
             return self._read_far(reading, params.timeout)
         reading.collect_near()
@@ -163,11 +253,64 @@ class Broker:
     def release(self, sink: Sink) -> None:
         """The connection is gone: so are its subscriptions."""
         for ended in self._by_sink.pop(sink, {}).values():
-            ended.end()
+            self.leave(ended)
 
     def subscriptions(self) -> int:
         """How many there are."""
         return sum(map(len, self._by_sink.values()))
+
+    def behind(self, sink: Sink) -> tuple[int, int]:
+        """How many subscriptions a connection has, and by how many records the slowest is behind."""
+        mine = self._by_sink.get(sink, {})
+        return len(mine), max((self._journal.last - each.cursor for each in mine.values()), default=0)
+
+    # --- following, for whoever carries events ---
+
+    @property
+    def last(self) -> int:
+        """The newest record's number."""
+        return self._journal.last
+
+    def begin(self, after: str | None, *, snapshot: bool) -> tuple[int, Gap | None]:
+        """Where a follower begins; raises ``InvalidParams``."""
+        if after is not None and snapshot:
+            raise InvalidParams(path="$.snapshot", reason="a subscription either resumes after a token or begins with a snapshot")
+        cursor, gap = place(self._journal, after)
+        if snapshot:
+            cursor = self._journal.next_sequence() - 1  # what is shown includes what is not committed yet
+        return cursor, gap
+
+    def follow(
+        self, follower: EventFollower, *, snapshot: bool = False, filter: EventFilter | None = None, coalesce_s: float = 0.0
+    ) -> None:
+        """Tell it what there is, if it wants to know, and what happens from then on."""
+        if filter is not None:
+            follower.filter = Filter(filter, self._changes)
+        if coalesce_s:
+            follower.merger, follower.linger_s = Merger(self._changes), coalesce_s
+        if snapshot:
+            self._fill_snapshot(follower)
+        self._following.add(follower)
+
+    def leave(self, follower: EventFollower) -> None:
+        """Tell it nothing more."""
+        self._following.remove(follower)
+        follower.end()
+
+    def wake(self, follower: EventFollower) -> None:
+        """It may have caught up: it wants to hear of that."""
+        if not follower.is_ended and not follower.is_waiting:
+            self._following.add(follower)
+
+    def token(self, sequence: int) -> bytes:
+        """The resume token after a record."""
+        return token(self._journal, sequence)
+
+    def rest(self, entry: Entry) -> bytes:
+        """What all deliveries of a record have in common, made once while it goes round."""
+        if entry is not self._newest:
+            self._newest, self._newest_rest = entry, self.token(entry.sequence) + b'","event":' + entry.data + b"}"
+        return self._newest_rest
 
     # --- reading ---
 
@@ -192,123 +335,26 @@ class Broker:
 
     # --- delivering ---
 
-    def _fill_snapshot(self, made: _Subscription) -> None:
+    def _fill_snapshot(self, made: EventFollower) -> None:
         """All but the last of a snapshot resume from the beginning: half a snapshot is none.
 
         A token tells only of what is committed, because other numbers may be given out again after a crash: who resumes
         after the last hears of what was under way a second time.
         """
-        sees = made.view.sees_object
-        shown = [s for s in self._snapshots.shown(made.cursor) if sees(s.type, s.id, s.project) and made.fits(s.topic)]
-        made.pending.extend((each, 0) for each in shown[:-1])
+        sees, wanted = made.view.sees_object, made.filter
+        shown = [
+            s
+            for s in self._snapshots.shown(made.cursor)
+            if sees(s.type, s.id, s.project) and made.fits(s.topic) and (wanted is None or wanted.shows(s.type, s.id, s.project))
+        ]
+        made.pending.extend((each, each.event, 0) for each in shown[:-1])
         committed = min(made.cursor, self._journal.last)
-        made.pending.extend((each, committed) for each in shown[-1:])
+        made.pending.extend((each, each.event, committed) for each in shown[-1:])
 
     def _committed(self) -> None:
         for reader in self._readers:
             reader.set()
-        if self._by_sink:
-            self._wake()
-
-    def _wake(self) -> None:
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self._schedule(self._deliver_all)
-
-    def _deliver_all(self) -> None:
-        self._is_scheduled = False
-        is_behind = False
-        for mine in list(self._by_sink.values()):
-            for subscription in list(mine.values()):
-                if not subscription.is_waiting:
-                    is_behind |= self._deliver(subscription)
-        if is_behind:
-            self._wake()
-
-    def _deliver(self, subscription: _Subscription) -> bool:
-        """One turn for one subscription; whether more waits that could be delivered now."""
-        sink = subscription.sink
-        for _ in range(TURN):
-            if sink.is_full():
-                self._wait_for_room(subscription)
-                return False
-            if not subscription.pending:
-                break
-            shown, resume = subscription.pending.popleft()
-            if subscription.view.sees_object(shown.type, shown.id, shown.project):
-                sink.deliver(subscription.head + self._token(resume) + b'","event":' + shown.event + b"}")
-        if subscription.pending:
-            return True
-        return self._deliver_records(subscription)
-
-    def _deliver_records(self, subscription: _Subscription) -> bool:
-        journal, sink = self._journal, subscription.sink
-        if not subscription.fetched:
-            self._skip_to(subscription, journal.first)
-        self._deliver_gap(subscription)
-        if not subscription.fetched and subscription.cursor + 1 < journal.held:
-            self._begin_to_fetch(subscription)
-            return False
-        fetched, subscription.fetched = subscription.fetched, deque()
-        entries = fetched or journal.read(subscription.cursor, TURN)
-        for number, entry in enumerate(entries, 1):
-            if entry.sequence != subscription.cursor + 1:
-                self._skip_to(subscription, entry.sequence)
-                self._deliver_gap(subscription)
-            subscription.cursor = entry.sequence
-            if (entry.type in subscription.view.whole or subscription.view.sees(entry)) and subscription.fits(entry.topic):
-                sink.deliver(subscription.head + self._rest(entry))
-                if sink.is_full():
-                    subscription.fetched = deque(islice(fetched, number, None))
-                    self._wait_for_room(subscription)
-                    return False
-        return subscription.cursor < journal.last
-
-    def _skip_to(self, subscription: _Subscription, sequence: int) -> None:
-        """Go on with ``sequence``; what lies between can no longer be had."""
-        missed = sequence - 1 - subscription.cursor
-        if missed > 0:
-            subscription.gap, subscription.cursor = Gap("trimmed", missed), sequence - 1
-
-    def _deliver_gap(self, subscription: _Subscription) -> None:
-        if subscription.gap is not None:
-            gap, subscription.gap = subscription.gap, None
-            subscription.sink.deliver(subscription.head + self._token(subscription.cursor) + b'","gap":' + gap.encode() + b"}")
-
-    def _begin_to_fetch(self, subscription: _Subscription) -> None:
-        subscription.is_waiting = True
-        fetching = asyncio.ensure_future(self._fetch(subscription))
-        self._fetching.add(fetching)
-        fetching.add_done_callback(self._fetching.discard)
-
-    async def _fetch(self, subscription: _Subscription) -> None:
-        """Have the next records from the disk; others go on meanwhile, this one does not."""
-        try:
-            subscription.fetched.extend(await self._journal.fetch(subscription.cursor, TURN))
-        except ApiError as failure:
-            _log.warning("records after %d cannot be read: %s", subscription.cursor, failure)
-        if not subscription.fetched:
-            self._skip_to(subscription, self._journal.held)
-        subscription.is_waiting = False
-        self._wake()
-
-    def _token(self, sequence: int) -> bytes:
-        return token(self._journal, sequence)
-
-    def _rest(self, entry: Entry) -> bytes:
-        """What all deliveries of a record have in common, made once while it goes round."""
-        if entry is not self._newest:
-            self._newest, self._newest_rest = entry, self._token(entry.sequence) + b'","event":' + entry.data + b"}"
-        return self._newest_rest
-
-    def _wait_for_room(self, subscription: _Subscription) -> None:
-        subscription.is_waiting = True
-
-        def resume() -> None:
-            subscription.is_waiting = False
-            self._wake()
-
-        subscription.sink.when_drained(resume)
+        self._following.wake()
 
 
 def _free_id(taken: Collection[str]) -> str:

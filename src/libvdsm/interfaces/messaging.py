@@ -29,7 +29,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
 
     body: bytes  # octets; of an AMQP message its data sections joined, or the value encoded as JSON
-    headers: Mapping[str, str] = msgspec.field(default_factory=lambda: _NONE)  # the sender's own, in their order
+    headers: Mapping[str, str] = _NONE  # the sender's own, in their order
     content_type: str | None = None
     content_encoding: str | None = None
     correlation_id: str | None = None

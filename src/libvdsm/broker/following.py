@@ -1,0 +1,261 @@
+"""Following: each follower is a cursor over a ring that all share, so that a slow one costs nobody anything.
+
+A follower that is full, waits for the disk or lets changes gather is not looked at until that is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
+from typing import Final, Generic, Protocol, TypeVar
+
+from libvdsm.base.errors import ApiError
+from libvdsm.broker.reading import TURN, Gap
+
+_log = logging.getLogger(__name__)
+
+#: Records that are gathered by one follower before they are told, however long it lets them gather.
+MOST_GATHERED: Final = 4096
+
+
+class Numbered(Protocol):
+    """What a ring holds."""
+
+    @property
+    def sequence(self) -> int:
+        """Its number; the next one has the next number."""
+        ...
+
+
+R = TypeVar("R", bound=Numbered)
+R_co = TypeVar("R_co", bound=Numbered, covariant=True)
+
+
+class Ring(Protocol[R_co]):
+    """What is followed; see ``interfaces.journal.Journal``."""
+
+    @property
+    def first(self) -> int:
+        """The oldest number that can still be had."""
+        ...
+
+    @property
+    def held(self) -> int:
+        """The oldest number that ``read`` gives."""
+        ...
+
+    @property
+    def last(self) -> int:
+        """The newest number."""
+        ...
+
+    def read(self, after: int, limit: int) -> Sequence[R_co]:
+        """What has a greater number, from ``held`` on, the oldest first."""
+        ...
+
+    def fetch(self, after: int, limit: int) -> Awaitable[Sequence[R_co]]:
+        """The same, from ``first`` on."""
+        ...
+
+
+class Follower(ABC, Generic[R]):
+    """One cursor. What it makes of records is its own."""
+
+    __slots__ = ("cursor", "fetched", "gap", "has_told", "is_ended", "is_waiting", "linger_s")
+
+    def __init__(self, cursor: int, gap: Gap | None) -> None:
+        self.cursor = cursor
+        self.gap = gap
+        self.fetched: deque[R] = deque()  # from the disk, what follows the cursor
+        self.is_waiting = False  # for its sink to drain, for the disk, or for more to gather
+        self.is_ended = False
+        self.linger_s = 0.0  # how long changes may gather
+        self.has_told = False  # what has gathered: now more may gather
+
+    @abstractmethod
+    def is_full(self) -> bool:
+        """Whether nothing more can be told now; then ``when_drained`` is called."""
+
+    @abstractmethod
+    def when_drained(self, resume: Callable[[], None]) -> None:
+        """Call ``resume`` when there is room again."""
+
+    @abstractmethod
+    def tell(self, record: R) -> bool:
+        """Tell of a record, if it is wanted; whether it was."""
+
+    @abstractmethod
+    def tell_gap(self, gap: Gap) -> None:
+        """Tell that records before those that follow can no longer be had."""
+
+    def tell_waiting(self) -> bool:
+        """Tell one thing that is due before any record; False: there is none."""
+        return False
+
+    def gather(self) -> None:
+        """All that there is was told of for now, or as much as may gather."""
+
+    def has_gathered(self) -> int:
+        """How many records gather."""
+        return 0
+
+    def caught_up(self) -> None:
+        """There is nothing more to tell."""
+
+
+class Following(Generic[R]):
+    """Delivers what is new in a ring to its followers; nothing is delivered within a call, but by ``schedule``."""
+
+    def __init__(
+        self,
+        ring: Ring[R],
+        schedule: Callable[[Callable[[], None]], object],
+        later: Callable[[float, Callable[[], None]], object] | None = None,
+    ) -> None:
+        """``schedule`` and ``later``: the loop's ``call_soon`` and ``call_later``; without the latter nothing gathers."""
+        self._ring = ring
+        self._schedule = schedule
+        self._later = later
+        self._active: dict[Follower[R], None] = {}
+        self._is_scheduled = False
+        self._fetching: set[asyncio.Task[None]] = set()
+        self._page_at = -1
+        self._page_end = -1
+        self._page: Sequence[R] = ()
+
+    def add(self, follower: Follower[R]) -> None:
+        """Tell it what follows its cursor."""
+        self._active[follower] = None
+        self.wake()
+
+    def remove(self, follower: Follower[R]) -> None:
+        """Tell it nothing more."""
+        follower.is_ended = True
+        self._active.pop(follower, None)
+
+    def wake(self) -> None:
+        """There is something new."""
+        if self._active and not self._is_scheduled:
+            self._is_scheduled = True
+            self._schedule(self._deliver_all)
+
+    def _deliver_all(self) -> None:
+        self._is_scheduled = False
+        is_behind = False
+        deliver = self._deliver
+        for follower in list(self._active):
+            if not follower.is_ended:
+                is_behind |= deliver(follower)
+        self._page_at, self._page = -1, ()
+        if is_behind:
+            self.wake()
+
+    def _deliver(self, follower: Follower[R]) -> bool:
+        """One turn for one follower; whether more waits that could be delivered now."""
+        for _ in range(TURN):
+            if follower.is_full():
+                self._wait_for_room(follower)
+                return False
+            if not follower.tell_waiting():
+                break
+        else:
+            return True
+        is_behind = self._deliver_records(follower)
+        if follower.linger_s and not follower.is_waiting and (not is_behind or follower.has_gathered() >= MOST_GATHERED):
+            if follower.has_gathered():
+                follower.has_told = True
+                follower.gather()
+                return True
+            if follower.has_told and self._later is not None:
+                follower.has_told = False
+                self._pause(follower)
+                return False
+        if not is_behind and not follower.is_waiting:
+            follower.caught_up()
+        return is_behind
+
+    def _deliver_records(self, follower: Follower[R]) -> bool:
+        ring = self._ring
+        if not follower.fetched:
+            self._skip_to(follower, ring.first)
+        self._deliver_gap(follower)
+        if not follower.fetched and follower.cursor + 1 < ring.held:
+            self._begin_to_fetch(follower)
+            return False
+        fetched = follower.fetched
+        if fetched:
+            follower.fetched = deque()
+            records: Sequence[R] | deque[R] = fetched
+        else:
+            records = self._read(follower.cursor)
+        tell = follower.tell
+        cursor = follower.cursor
+        for number, record in enumerate(records, 1):
+            if record.sequence != cursor + 1:
+                self._skip_to(follower, record.sequence)
+                self._deliver_gap(follower)
+            follower.cursor = cursor = record.sequence
+            if tell(record) and follower.is_full():
+                if fetched:
+                    follower.fetched = deque(islice(fetched, number, None))
+                if not follower.is_ended:
+                    self._wait_for_room(follower)
+                return False
+        return cursor < ring.last
+
+    def _read(self, cursor: int) -> Sequence[R]:
+        """The next records; in one turn most followers are at the same place."""
+        if cursor != self._page_at or self._page_end != self._ring.last:
+            self._page_at, self._page_end, self._page = cursor, self._ring.last, self._ring.read(cursor, TURN)
+        return self._page
+
+    def _skip_to(self, follower: Follower[R], sequence: int) -> None:
+        """Go on with ``sequence``; what lies between can no longer be had."""
+        missed = sequence - 1 - follower.cursor
+        if missed > 0:
+            follower.gap, follower.cursor = Gap("trimmed", missed), sequence - 1
+
+    def _deliver_gap(self, follower: Follower[R]) -> None:
+        if follower.gap is not None:
+            gap, follower.gap = follower.gap, None
+            follower.gather()
+            follower.tell_gap(gap)
+
+    def _begin_to_fetch(self, follower: Follower[R]) -> None:
+        self._stop(follower)
+        fetching = asyncio.ensure_future(self._fetch(follower))
+        self._fetching.add(fetching)
+        fetching.add_done_callback(self._fetching.discard)
+
+    async def _fetch(self, follower: Follower[R]) -> None:
+        """Have the next records from the disk; others go on meanwhile, this one does not."""
+        try:
+            follower.fetched.extend(await self._ring.fetch(follower.cursor, TURN))
+        except ApiError as failure:
+            _log.warning("records after %d cannot be read: %s", follower.cursor, failure)
+        if not follower.fetched:
+            self._skip_to(follower, self._ring.held)
+        self._go_on(follower)
+
+    def _wait_for_room(self, follower: Follower[R]) -> None:
+        self._stop(follower)
+        follower.when_drained(lambda: self._go_on(follower))
+
+    def _pause(self, follower: Follower[R]) -> None:
+        self._stop(follower)
+        if self._later is not None:
+            self._later(follower.linger_s, lambda: self._go_on(follower))
+
+    def _stop(self, follower: Follower[R]) -> None:
+        follower.is_waiting = True
+        self._active.pop(follower, None)
+
+    def _go_on(self, follower: Follower[R]) -> None:
+        if follower.is_waiting and not follower.is_ended:
+            follower.is_waiting = False
+            self._active[follower] = None
+            self.wake()

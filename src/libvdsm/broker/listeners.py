@@ -1,0 +1,313 @@
+"""Subscriptions of messaging sessions to topics: to events, to what clients publish, or to both; and to a session's own replies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from libvdsm.broker.broker import Broker, EventFollower
+from libvdsm.broker.destinations import TOPIC
+from libvdsm.broker.following import Follower
+from libvdsm.broker.items import Item
+from libvdsm.broker.published import Published
+from libvdsm.broker.reading import Gap
+from libvdsm.interfaces.journal import Entry
+from libvdsm.interfaces.messaging import Ack, Consumer, Delivery, Message, Wish
+
+if TYPE_CHECKING:
+    from libvdsm.base.errors import ApiError
+    from libvdsm.broker.session import BrokerSession
+
+_AUTO = Ack.AUTO
+_JSON = "application/json"
+
+
+class EventMessages:
+    """Events as messages; what goes to many is made once."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._newest: Entry | None = None
+        self._message = Message(body=b"")
+        self._destination = ""
+        self._resume = ""
+        self._shared: dict[str, bytes] = {}
+
+    def of(self, entry: Entry) -> tuple[Message, str, str, dict[str, bytes]]:
+        """The message of a record, its destination, its token, and what its deliveries share."""
+        if entry is not self._newest:
+            self._newest = entry
+            self._resume = self._broker.token(entry.sequence).decode()
+            self._message = event_message(entry.data, self._resume, entry.topic)
+            self._destination = TOPIC + entry.topic
+            self._shared = {}
+        return self._message, self._destination, self._resume, self._shared
+
+
+def event_message(event: bytes, resume: str, topic: str) -> Message:
+    """An encoded event as a message."""
+    return Message(body=event, headers={"resume": resume, "topic": topic}, content_type=_JSON, durable=False)
+
+
+class TopicSubscription:
+    """One subscription of a session to a topic or a pattern: its credit, and the cursors behind it."""
+
+    __slots__ = (
+        "_resumes",
+        "ack",
+        "consumer",
+        "credit_left",
+        "destination",
+        "event_part",
+        "free_part",
+        "id",
+        "is_draining",
+        "is_ended",
+        "is_exact",
+        "open",
+        "session",
+    )
+
+    def __init__(self, session: BrokerSession, wish: Wish, consumer: Consumer, credit: int | None) -> None:
+        self.session = session
+        self.id = wish.id
+        self.destination = wish.destination
+        self.consumer = consumer
+        self.ack = wish.ack
+        self.is_exact = wish.is_exact
+        self.credit_left: int | None = None if wish.ack is _AUTO and not wish.is_exact else credit
+        self.is_draining = self.is_ended = False
+        self.open: dict[int, Item] = {}
+        self.event_part: EventPart | None = None
+        self.free_part: FreePart | None = None
+        self._resumes: list[Callable[[], None]] = []  # of parts that wait for credit
+
+    # --- Subscription ---
+
+    def credit(self, count: int) -> None:
+        """See ``Subscription``."""
+        if self.credit_left is not None:
+            self.set_credit(self.credit_left + count)
+
+    def set_credit(self, count: int) -> None:
+        """See ``Subscription``."""
+        self.credit_left = max(count, 0)
+        if count > 0:
+            self._go_on()
+
+    def drain(self) -> None:
+        """See ``Subscription``."""
+        self.is_draining = True
+        self._go_on()
+        self.session.exchange.wake(self)
+
+    def end(self) -> None:
+        """See ``Subscription``."""
+        if not self.is_ended:
+            self.is_ended = True
+            self._resumes.clear()
+            self.session.exchange.leave(self)
+            self.session.ended(self)
+
+    # --- within the broker ---
+
+    @property
+    def lag(self) -> int:
+        """What waits for it."""
+        return self.session.exchange.behind(self)
+
+    def is_full(self) -> bool:
+        """Whether nothing can be delivered now."""
+        return self.credit_left == 0 or self.consumer.is_full()
+
+    def when_drained(self, resume: Callable[[], None]) -> None:
+        """Call ``resume`` when there is credit and room."""
+        if self.credit_left == 0:
+            self._resumes.append(resume)
+            self.try_end_drain()
+        else:
+            self.consumer.when_drained(resume)
+
+    def give(self, message: Message, destination: str, shared: dict[str, bytes] | None, resume: str | None = None) -> None:
+        """Deliver."""
+        session = self.session
+        session.tag = tag = session.tag + 1
+        if self.credit_left is not None:
+            self.credit_left -= 1
+        if self.ack is not _AUTO:
+            session.hold(tag, message, self)
+        self.consumer.deliver(Delivery(tag=tag, message=message, destination=destination, resume=resume, shared=shared))
+
+    def settled(self, tag: int) -> None:
+        """One of its deliveries is."""
+        self.open.pop(tag, None)
+        if not self.is_exact and self.credit_left is not None:
+            self.set_credit(self.credit_left + 1)
+
+    def try_end_drain(self) -> None:
+        """End the drain if there is no credit left, or nothing to deliver for it."""
+        if self.is_draining and not self.is_ended and (self.credit_left == 0 or not self.lag):
+            self.is_draining = False
+            if self.credit_left is not None:
+                self.credit_left = 0
+            self.consumer.drained()
+
+    def cut(self, reason: ApiError) -> None:
+        """It is over, whatever its owner thinks."""
+        if not self.is_ended:
+            self.end()
+            self.consumer.ended(reason)
+
+    def _go_on(self) -> None:
+        resumes, self._resumes = self._resumes, []
+        for resume in resumes:
+            resume()
+
+
+class EventPart(EventFollower):
+    """The events among what a subscription wants."""
+
+    __slots__ = ("messages", "subscription")
+
+    def __init__(
+        self,
+        subscription: TopicSubscription,
+        messages: EventMessages,
+        source: Broker,
+        fits: Callable[[str], bool],
+        cursor: int,
+        gap: Gap | None,
+    ) -> None:
+        super().__init__(source, subscription.session.caller, fits, cursor, gap)
+        self.subscription = subscription
+        self.messages = messages
+
+    def is_full(self) -> bool:
+        """See ``Follower``."""
+        return self.subscription.is_full()
+
+    def when_drained(self, resume: Callable[[], None]) -> None:
+        """See ``Follower``."""
+        self.subscription.when_drained(resume)
+
+    def tell_entry(self, entry: Entry) -> None:
+        """See ``EventFollower``."""
+        message, destination, resume, shared = self.messages.of(entry)
+        self.subscription.give(message, destination, shared, resume)
+
+    def tell_event(self, event: bytes, sequence: int) -> None:
+        """See ``EventFollower``."""
+        resume = self.source.token(sequence).decode()
+        topic = _topic_of(event)
+        self.subscription.give(event_message(event, resume, topic), TOPIC + topic, None, resume)
+
+    def tell_gap(self, gap: Gap) -> None:
+        """See ``Follower``."""
+        resume = self.source.token(self.cursor).decode()
+        told = Message(body=gap.encode(), headers={"resume": resume, "gap": gap.reason}, content_type=_JSON, durable=False)
+        self.subscription.give(told, self.subscription.destination, None, resume)
+
+    def caught_up(self) -> None:
+        """See ``Follower``."""
+        if self.subscription.is_draining:
+            self.subscription.try_end_drain()
+
+
+class FreePart(Follower[Published]):
+    """What clients publish among what a subscription wants."""
+
+    __slots__ = ("fits", "subscription")
+
+    def __init__(self, subscription: TopicSubscription, fits: Callable[[str], bool], cursor: int) -> None:
+        super().__init__(cursor, None)
+        self.subscription = subscription
+        self.fits = fits
+
+    def is_full(self) -> bool:
+        """See ``Follower``."""
+        return self.subscription.is_full()
+
+    def when_drained(self, resume: Callable[[], None]) -> None:
+        """See ``Follower``."""
+        self.subscription.when_drained(resume)
+
+    def tell(self, record: Published) -> bool:
+        """See ``Follower``."""
+        if not self.fits(record.topic):
+            return False
+        self.subscription.give(record.message, record.destination, record.shared)
+        return True
+
+    def tell_gap(self, gap: Gap) -> None:
+        """See ``Follower``: of what was missed, some may have been of other topics."""
+        told = Message(body=gap.encode(), headers={"gap": gap.reason}, content_type=_JSON, durable=False)
+        self.subscription.give(told, self.subscription.destination, None)
+
+    def caught_up(self) -> None:
+        """See ``Follower``."""
+        if self.subscription.is_draining:
+            self.subscription.try_end_drain()
+
+
+class OwnSubscription:
+    """A session's own place for replies: nobody else can send there, and nobody else hears of it."""
+
+    __slots__ = ("ack", "consumer", "destination", "id", "is_ended", "open", "session")
+
+    lag = 0
+
+    def __init__(self, session: BrokerSession, wish: Wish, consumer: Consumer) -> None:
+        self.session = session
+        self.id = wish.id
+        self.destination = wish.destination
+        self.consumer = consumer
+        self.ack = wish.ack
+        self.is_ended = False
+        self.open: dict[int, Item] = {}
+
+    def credit(self, count: int) -> None:
+        """Whoever asks gets his answers: there is no credit."""
+
+    def set_credit(self, count: int) -> None:
+        """See ``credit``."""
+
+    def drain(self) -> None:
+        """See ``Subscription``: nothing ever waits."""
+        self.consumer.drained()
+
+    def end(self) -> None:
+        """See ``Subscription``."""
+        if not self.is_ended:
+            self.is_ended = True
+            self.session.ended(self)
+
+    def give(self, message: Message) -> None:
+        """Deliver."""
+        session = self.session
+        session.tag = tag = session.tag + 1
+        if self.ack is not _AUTO:
+            session.hold(tag, message, self)
+        self.consumer.deliver(Delivery(tag=tag, message=message, destination=self.destination))
+
+    def settled(self, tag: int) -> None:
+        """See ``Receiver``."""
+        self.open.pop(tag, None)
+
+    def cut(self, reason: ApiError) -> None:
+        """It is over, whatever its owner thinks."""
+        if not self.is_ended:
+            self.end()
+            self.consumer.ended(reason)
+
+
+class _Topic(msgspec.Struct):
+    topic: str
+
+
+_decode_topic = msgspec.json.Decoder(_Topic).decode
+
+
+def _topic_of(event: bytes) -> str:
+    return _decode_topic(event).topic

@@ -1,0 +1,544 @@
+"""One queue: what waits in it, who takes from it, and its rules. No sockets, no timers.
+
+A message that finds its queue empty and a consumer ready that need not acknowledge goes straight through. Every other one
+becomes an item, and is counted until it is done, wherever it is meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
+
+from libvdsm.broker.items import GONE, PENDING, USUAL, WAITING, Item, Line
+from libvdsm.interfaces.generated.errors import LimitExceeded, ObjectNotFound
+from libvdsm.interfaces.generated.types import QueueOverflow
+from libvdsm.interfaces.messaging import Message
+
+if TYPE_CHECKING:
+    from libvdsm.base.clock import Clock
+    from libvdsm.base.errors import ApiError
+    from libvdsm.broker.keeper import Keeper, Recorded
+    from libvdsm.broker.receivers import Browser, Receiver
+
+#: Deliveries of one queue before others have their turn.
+TURN: Final = 256
+#: Headers of a message among the dead letters.
+REASON: Final = "dead-letter-reason"
+ORIGIN: Final = "dead-letter-queue"
+#: Messages that are gone and yet in a line, before it is made anew.
+_GHOSTS: Final = 1000
+_MOST_PRIORITY: Final = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What a queue is to be."""
+
+    durable: bool = False
+    max_messages: int = 100_000
+    max_octets: int = 64 * 1024 * 1024
+    overflow: QueueOverflow = QueueOverflow.REJECT
+    time_to_live: float | None = None  # seconds
+    dead_letter: str | None = None
+    max_deliveries: int = 5
+
+
+@dataclass(slots=True)
+class Counters:
+    """What went through, since it was made or the daemon started."""
+
+    received: int = 0
+    delivered: int = 0
+    redelivered: int = 0
+    dead_lettered: int = 0
+    expired: int = 0
+    dropped: int = 0
+
+
+class Surroundings(Protocol):
+    """What a queue needs of where it is."""
+
+    keeper: Keeper
+    clock: Clock
+    most_octets: int  # in all queues together
+
+    def schedule(self, queue: Queue) -> None:
+        """Call its ``dispatch`` in the next turn of the loop."""
+        ...
+
+    def queue(self, name: str) -> Queue | None:
+        """Another queue."""
+        ...
+
+    def mortal(self, item: Item) -> None:
+        """It ends by itself: call its queue's ``expire`` then."""
+        ...
+
+    def take_room(self, octets: int) -> None:
+        """Count octets of all queues; negative when they are given back."""
+        ...
+
+    def has_room(self, octets: int) -> bool:
+        """Whether all queues together may hold so many more."""
+        ...
+
+
+class Queue:
+    """A queue of one name."""
+
+    __slots__ = (
+        "__weakref__",
+        "_around",
+        "_ghosts",
+        "_line",
+        "_lines",
+        "_parked",
+        "_pending",
+        "birth",
+        "browsers",
+        "counters",
+        "destination",
+        "is_ended",
+        "messages",
+        "name",
+        "octets",
+        "project",
+        "ready",
+        "receivers",
+        "rules",
+        "unsettled",
+        "waiting",
+    )
+
+    def __init__(self, name: str, destination: str, rules: Rules, around: Surroundings, *, birth: str = "", project: str = "") -> None:
+        """``birth``: of this queue alone, whatever had its name before."""
+        self.name = name
+        self.destination = destination
+        self.rules = rules
+        self.birth = birth
+        self.project = project
+        self.counters = Counters()
+        self.messages = 0  # all that are not done
+        self.octets = 0
+        self.waiting = 0
+        self.unsettled = 0
+        self.is_ended = False
+        self.ready: deque[Receiver] = deque()  # those who can take one now, in turn
+        self.receivers: set[Receiver] = set()
+        self.browsers: set[Browser] = set()
+        self._around = around
+        self._line = Line()
+        self._lines: list[Line] | None = None  # by priority, once there is any but the usual
+        self._pending: deque[Item] = deque()  # for their records, or behind one that waits for its own
+        self._parked: list[Item] = []  # of whom all consumers said that it cannot be delivered to them
+        self._ghosts = 0
+
+    # --- coming in ---
+
+    def put(self, message: Message) -> Recorded | None:
+        """Take in a message; raises ``LimitExceeded``, ``StateFull`` or ``StateUnavailable``: then it was not."""
+        if self.is_ended:
+            raise not_there(self.name)
+        is_plain = message.expires_at is None and not (message.durable and self.rules.durable)
+        if is_plain and self.ready and not self.waiting and not self._pending:
+            receiver = self.ready[0]
+            if receiver.consumer.is_full():
+                receiver.wait_for_room()
+            elif receiver.is_free:
+                if len(self.ready) > 1:
+                    self.ready.rotate(-1)
+                self.counters.received += 1
+                self.counters.delivered += 1
+                receiver.pass_on(message)
+                return None
+        return self.take_in(message)
+
+    def take_in(self, message: Message, joining: list[Item] | None = None) -> Recorded | None:
+        """Make an item of a message; into ``joining``, if it has no record and yet is to wait for others' records."""
+        octets = message.octets
+        is_durable = message.durable and self.rules.durable
+        if is_durable:
+            self._around.keeper.check()
+        self.counters.received += 1
+        if not self._make_room(octets):
+            self.counters.dropped += 1
+            return self._bury_newcomer(message)
+        return self._admit(message, octets, joining, is_durable=is_durable)
+
+    def _admit(self, message: Message, octets: int, joining: list[Item] | None, *, is_durable: bool, count: int = 0) -> Recorded | None:
+        around = self._around
+        now = around.clock.time()
+        item = Item(
+            sequence=around.keeper.next_sequence(), message=message, queue=self, octets=octets, sent_at=now, state=PENDING, count=count
+        )
+        ttl = self.rules.time_to_live
+        if ttl is not None or message.expires_at is not None:
+            item.expires_at = min(end for end in (None if ttl is None else now + ttl, message.expires_at) if end is not None)
+            around.mortal(item)
+        self._count(item)
+        recorded = None
+        if is_durable:
+            recorded = around.keeper.add(item, self.birth)
+        elif joining is not None:
+            joining.append(item)
+        else:
+            item.is_recorded = True
+            if not self._pending:
+                self._enter(item)
+                return None
+        self._pending.append(item)
+        return recorded
+
+    def check_room(self, messages: int, octets: int) -> None:
+        """Raise ``LimitExceeded`` if so much more would be refused."""
+        rules = self.rules
+        if rules.overflow is not QueueOverflow.REJECT:
+            return
+        self._refuse_beyond(messages, octets)
+
+    def _refuse_beyond(self, messages: int, octets: int) -> None:
+        rules = self.rules
+        if self.messages + messages > rules.max_messages:
+            raise LimitExceeded(limit=f"messages in queue {self.name}", maximum=rules.max_messages)
+        if self.octets + octets > rules.max_octets:
+            raise LimitExceeded(limit=f"octets in queue {self.name}", maximum=rules.max_octets)
+        if not self._around.has_room(octets):
+            raise LimitExceeded(limit="octets in all queues", maximum=self._around.most_octets)
+
+    def _make_room(self, octets: int) -> bool:
+        """Whether a newcomer may come in. Raises ``LimitExceeded`` if its sender is to be refused."""
+        rules = self.rules
+        if self.messages < rules.max_messages and self.octets + octets <= rules.max_octets and self._around.has_room(octets):
+            return True
+        if rules.overflow is QueueOverflow.REJECT:
+            self.counters.received -= 1
+            self._refuse_beyond(1, octets)
+        if rules.overflow is QueueOverflow.DROP_OLDEST and octets <= rules.max_octets:
+            while self.messages >= rules.max_messages or self.octets + octets > rules.max_octets or not self._around.has_room(octets):
+                oldest = self._oldest()
+                if oldest is None:
+                    return False
+                self._take(oldest)
+                self.counters.dropped += 1
+                self.bury(oldest, "overflow")
+            return True
+        return False
+
+    def _bury_newcomer(self, message: Message) -> Recorded | None:
+        letters = self._letters(message)
+        if letters is None:
+            return None
+        self.counters.dead_lettered += 1
+        return letters.receive_dead(message, self.name, "overflow", 0)
+
+    def _enter(self, item: Item) -> None:
+        """It waits from now on."""
+        item.state = WAITING
+        self.waiting += 1
+        self._line_of(item).append(item)
+        for browser in self.browsers:
+            browser.add(item)
+        if self.ready:
+            if self.waiting == 1:
+                self.dispatch()
+            else:
+                self._around.schedule(self)
+
+    def release(self) -> None:
+        """Records have come on disk: what waited for them waits for consumers now."""
+        pending = self._pending
+        while pending and (pending[0].is_recorded or pending[0].state is GONE):
+            item = pending.popleft()
+            if item.state is PENDING:
+                self._enter(item)
+
+    def lose(self, item: Item) -> None:
+        """It could not be recorded, and was never here."""
+        if item.state is PENDING:
+            self._discount(item)
+            self.counters.received -= 1
+
+    def restore(self, item: Item) -> None:
+        """That it is done could not be recorded: it is not."""
+        if self.is_ended:
+            return
+        self._count(item)
+        item.redelivered = True
+        item.state = WAITING
+        self._wait_again(item)
+
+    def load(self, item: Item) -> None:
+        """It is here from before the daemon started."""
+        item.queue = self
+        self._count(item)
+        if item.expires_at is not None:
+            self._around.mortal(item)
+        self._enter(item)
+
+    # --- going out ---
+
+    def dispatch(self) -> None:
+        """Give what waits to those who are ready."""
+        ready = self.ready
+        for _ in range(TURN):
+            if not ready or not self.waiting:
+                break
+            item = self._oldest()
+            if item is None:
+                break
+            receiver = self._next(item)
+            if receiver is not None:
+                self._take(item)
+                receiver.take(item)
+        else:
+            self._around.schedule(self)
+        if self.browsers:
+            for browser in tuple(self.browsers):
+                browser.look()
+        for receiver in [each for each in self.receivers if each.is_draining]:
+            if not receiver.is_waiting and (receiver.credit_left == 0 or self._oldest() is None):
+                receiver.end_drain()
+
+    def _next(self, item: Item) -> Receiver | None:
+        """Whose turn it is; None: nobody's now, or not with this one, which is put aside."""
+        ready = self.ready
+        for _ in range(len(ready)):
+            receiver = ready[0]
+            if receiver.consumer.is_full():
+                receiver.wait_for_room()
+                continue
+            if len(ready) > 1:
+                ready.rotate(-1)
+            if item.avoids is None or receiver not in item.avoids:
+                return receiver
+        if ready:
+            self._take(item)
+            self.waiting += 1  # it waits for others to come
+            self._parked.append(item)
+        return None
+
+    def attach(self, receiver: Receiver) -> None:
+        """One more takes from it."""
+        self.receivers.add(receiver)
+        parked, self._parked = self._parked, []
+        for item in parked:
+            if item.state is WAITING:
+                self._line_of(item).put_back(item)
+        self.make_ready(receiver)
+
+    def detach(self, receiver: Receiver) -> None:
+        """One less."""
+        self.receivers.discard(receiver)
+        self.unready(receiver)
+
+    def make_ready(self, receiver: Receiver) -> None:
+        """It can take one more; once at a time."""
+        self.ready.append(receiver)
+        if self.waiting or receiver.is_draining:
+            self._around.schedule(self)
+
+    def unready(self, receiver: Receiver) -> None:
+        """It cannot take any."""
+        if receiver in self.ready:
+            self.ready.remove(receiver)
+
+    def wake(self) -> None:
+        """Somebody wants to be looked at."""
+        self._around.schedule(self)
+
+    # --- settling ---
+
+    def accept(self, item: Item) -> Recorded | None:
+        """It is done."""
+        self.unsettled -= 1
+        self.counters.delivered += 1
+        return self._finish(item)
+
+    def reject(self, item: Item) -> Recorded | None:
+        """It can never be done."""
+        self.unsettled -= 1
+        return self.bury(item, "rejected")
+
+    def fail(self, item: Item) -> Recorded | None:
+        """It was tried in vain."""
+        item.count += 1
+        if item.count >= self.rules.max_deliveries:
+            self.unsettled -= 1
+            return self.bury(item, "failed")
+        recorded = self._around.keeper.change(item, self.birth) if item.is_kept else None
+        self.give_back(item)
+        return recorded
+
+    def give_back(self, item: Item) -> None:
+        """It has its place again, for whoever comes next."""
+        item.holder = None
+        if self.is_ended:
+            self.forget_held(item)
+            return
+        self.unsettled -= 1
+        item.state = WAITING
+        item.redelivered = True
+        self._wait_again(item)
+
+    def _wait_again(self, item: Item) -> None:
+        self.waiting += 1
+        self._line_of(item).put_back(item)
+        for browser in self.browsers:
+            browser.add(item)
+        if self.ready:
+            self._around.schedule(self)
+
+    def bury(self, item: Item, reason: str) -> Recorded | None:
+        """To the dead letters, or out; it is in no line any more."""
+        message, count = item.message, item.count
+        recorded = self._finish(item)
+        letters = self._letters(message)
+        if letters is None:
+            if reason in ("rejected", "failed"):
+                self.counters.dropped += 1
+            return recorded
+        self.counters.dead_lettered += 1
+        return letters.receive_dead(message, self.name, reason, count) or recorded
+
+    def receive_dead(self, message: Message, origin: str, reason: str, count: int) -> Recorded | None:
+        """Take in a dead letter, if there is room; nobody can be refused any more."""
+        headers = {**message.headers, REASON: reason, ORIGIN: message.headers.get(ORIGIN, origin)}
+        dead = msgspec.structs.replace(message, headers=headers, expires_at=None)
+        octets = dead.octets
+        self.counters.received += 1
+        try:
+            if self._make_room(octets):
+                return self._admit(dead, octets, None, is_durable=dead.durable and self.rules.durable, count=count)
+        except LimitExceeded:
+            self.counters.received += 1
+        self.counters.dropped += 1
+        return None
+
+    def _letters(self, message: Message) -> Queue | None:
+        """Where its dead letters go; not round in a circle."""
+        name = self.rules.dead_letter
+        if name is None or name == self.name or message.headers.get(ORIGIN) == name:
+            return None
+        return self._around.queue(name)
+
+    def expire(self, item: Item, now: float) -> None:
+        """Its time is up, if it still waits."""
+        if item.state is not WAITING or item.expires_at is None or item.expires_at > now:
+            return
+        self.waiting -= 1
+        self._leave_ghost()
+        self.counters.expired += 1
+        self.bury(item, "expired")
+
+    def _finish(self, item: Item) -> Recorded | None:
+        item.holder = None
+        self._discount(item)
+        return self._around.keeper.settle(item) if item.is_kept else None
+
+    # --- its administration ---
+
+    def items(self) -> Iterator[Item]:
+        """All that wait, in the order in which they would come out."""
+        lines = (self._line,) if self._lines is None else reversed(self._lines)
+        for line in lines:
+            found = line.items()
+            if self._parked:
+                priority = None if self._lines is None else self._lines.index(line)
+                found += [i for i in self._parked if i.state is WAITING and (priority is None or _priority(i.message) == priority)]
+                found.sort(key=lambda item: item.sequence)
+            yield from found
+
+    def purge(self) -> tuple[int, Recorded | None]:
+        """Drop all that wait."""
+        recorded = None
+        doomed = list(self.items())
+        for item in doomed:
+            recorded = self.remove(item) or recorded
+        self._line, self._lines, self._parked, self._ghosts = Line(), None, [], 0
+        self.counters.dropped += len(doomed)
+        return len(doomed), recorded
+
+    def remove(self, item: Item) -> Recorded | None:
+        """Take one that waits out of it."""
+        self.waiting -= 1
+        self._leave_ghost()
+        return self._finish(item)
+
+    def end(self, reason: ApiError) -> None:
+        """It is no more: its consumers are told, its messages are gone."""
+        self.is_ended = True
+        for receiver in list(self.receivers):
+            receiver.cut(reason)
+        for browser in list(self.browsers):
+            browser.cut(reason)
+        for item in [*self.items(), *self._pending]:
+            if item.state is not GONE:
+                self._forget(item)
+        self._pending.clear()
+        self._line, self._lines, self._parked = Line(), None, []
+
+    def forget_held(self, item: Item) -> None:
+        """It is settled after its queue ended."""
+        self.unsettled -= 1
+        self._forget(item)
+
+    def _forget(self, item: Item) -> None:
+        self._discount(item)
+        if item.is_kept:
+            self._around.keeper.forget(item.sequence)
+
+    # --- counting ---
+
+    def _count(self, item: Item) -> None:
+        self.messages += 1
+        self.octets += item.octets
+        self._around.take_room(item.octets)
+
+    def _discount(self, item: Item) -> None:
+        item.state = GONE
+        self.messages -= 1
+        self.octets -= item.octets
+        self._around.take_room(-item.octets)
+
+    # --- lines ---
+
+    def _line_of(self, item: Item) -> Line:
+        if self._lines is None:
+            if item.message.priority == USUAL:
+                return self._line
+            self._lines = [Line() for _ in range(_MOST_PRIORITY + 1)]
+            self._lines[USUAL] = self._line
+        return self._lines[_priority(item.message)]
+
+    def _oldest(self) -> Item | None:
+        """The first that waits and whose time is not up."""
+        while True:
+            item = self._line.first() if self._lines is None else next((f for line in reversed(self._lines) if (f := line.first())), None)
+            if item is None or item.expires_at is None or item.expires_at > (now := self._around.clock.time()):
+                return item
+            self.expire(item, now)
+
+    def _take(self, item: Item) -> None:
+        """Out of its line; it is no longer one that waits."""
+        self._line_of(item).take(item)
+        self.waiting -= 1
+
+    def _leave_ghost(self) -> None:
+        self._ghosts += 1
+        if self._ghosts > _GHOSTS and self._ghosts > self.waiting:
+            self._ghosts = 0
+            for line in (self._line,) if self._lines is None else self._lines:
+                line.sweep()
+
+
+def _priority(message: Message) -> int:
+    return min(max(message.priority, 0), _MOST_PRIORITY)
+
+
+def not_there(name: str) -> ObjectNotFound:
+    """What is said of a queue that is not there, or not his."""
+    return ObjectNotFound(type="queue", id=name)

@@ -1,0 +1,479 @@
+"""All that one connection does with messages: its rights at every step, its subscriptions, what it has not settled."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from msgspec.structs import force_setattr
+
+from libvdsm.broker.destinations import RESPONSES, Destination, Kind, check_topic, is_owned, parse
+from libvdsm.broker.items import HELD, Holder, Item
+from libvdsm.broker.listeners import OwnSubscription, TopicSubscription
+from libvdsm.broker.queue import not_there
+from libvdsm.broker.receivers import Browser, Receiver
+from libvdsm.broker.topics import matcher
+from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied
+from libvdsm.interfaces.messaging import Ack, Consumer, Message, Subscription, Verdict, Wish
+
+if TYPE_CHECKING:
+    from libvdsm.base.errors import ApiError
+    from libvdsm.broker.exchange import MessageExchange
+    from libvdsm.broker.keeper import Recorded
+    from libvdsm.broker.queue import Queue
+    from libvdsm.interfaces.caller import Caller
+
+_ACCEPTED = Verdict.ACCEPTED
+_REJECTED = Verdict.REJECTED
+_RELEASED = Verdict.RELEASED
+_FAILED = Verdict.FAILED
+
+#: Where clients' own topics are, as far as rights are concerned: with the queues of which nobody said another project.
+PROJECT: Final = "default"
+
+Put: TypeAlias = "Callable[[Message], Awaitable[None] | None]"
+
+
+@dataclass(slots=True)
+class _Transaction:
+    sends: list[tuple[str, Message]] = field(default_factory=list)
+    settles: list[tuple[int, Item, Verdict, bool]] = field(default_factory=list)
+    octets: int = 0
+
+
+class BrokerSession:
+    """See ``interfaces.messaging.Session``."""
+
+    __slots__ = (
+        "_identity",
+        "_is_closed",
+        "_puts",
+        "_replies",
+        "_transactions",
+        "by_destination",
+        "caller",
+        "exchange",
+        "subscriptions",
+        "tag",
+        "temporaries",
+        "unsettled",
+    )
+
+    def __init__(self, exchange: MessageExchange, caller: Caller) -> None:
+        self.exchange = exchange
+        self.caller = caller
+        self.tag = 0  # of the last delivery
+        self.unsettled: dict[int, Item] = {}
+        self.subscriptions: dict[str, Holder] = {}
+        self.by_destination: dict[str, list[OwnSubscription | TopicSubscription]] = {}
+        self.temporaries: dict[str, Queue] = {}  # by destination
+        self._identity = caller.identity
+        self._puts: dict[str, Put] = {}  # by destination, for which the rights were looked at
+        self._replies: set[str] = set()  # addresses for replies that were looked at
+        self._transactions: dict[str, _Transaction] = {}
+        self._is_closed = False
+        caller.on_change.append(self._rights_changed)
+
+    # --- sending ---
+
+    def send(self, destination: str, message: Message, *, transaction: str | None = None) -> Awaitable[None] | None:
+        """See ``Session``."""
+        put = self._puts.get(destination)
+        if put is None:
+            put = self._resolve(destination)
+        if message.user != self._identity:
+            force_setattr(message, "user", self._identity)
+        if message.reply_to is not None and message.reply_to not in self._replies:
+            self._check_reply(message.reply_to)
+        if transaction is not None:
+            self._send_later(transaction, destination, message)
+            return None
+        return put(message)
+
+    def _resolve(self, text: str) -> Put:
+        """Whither messages for a destination go, if the caller may send there."""
+        put = self._way(parse(text), text)
+        if len(self._puts) >= self.exchange.limits.remembered:
+            self._puts.clear()
+        self._puts[text] = put
+        return put
+
+    def _way(self, found: Destination, text: str) -> Put:
+        if self._is_closed or self.caller.only is not None:
+            raise self._denied("queue.send")
+        if found.kind is Kind.QUEUE:
+            queue = self._queue(found.name, "queue.send")
+            return queue.put
+        if found.kind is Kind.TOPIC:
+            check_topic(found.name)
+            if is_owned(found.name) or not self._has("topic.publish"):
+                raise self._denied("topic.publish")
+            return partial(self.exchange.publish, found.name, text)
+        if found.kind is Kind.TEMPORARY:
+            queue_of_other = self.exchange.temporaries.get(text)
+            if queue_of_other is None or not (text in self.temporaries or self.caller.rights.anywhere("queue.send")):
+                raise ObjectNotFound(type="queue", id=text)
+            return queue_of_other.put
+        if found.kind is Kind.REQUESTS:
+            return self._request
+        raise ObjectNotFound(type="queue", id=text)
+
+    def _check_reply(self, address: str) -> None:
+        """Raise ``PermissionDenied`` unless the address is the sender's own to hear from."""
+        found = parse(address)
+        if found.kind is Kind.QUEUE:
+            self._queue(found.name, "queue.receive")
+        elif found.kind is Kind.TOPIC:
+            if not self._has("topic.subscribe"):
+                raise self._denied("topic.subscribe")
+        elif found.kind is Kind.TEMPORARY:
+            if address not in self.temporaries:
+                raise self._denied("queue.receive")
+        elif found.kind is Kind.REQUESTS:
+            raise InvalidParams(path="$.replyTo", reason="requests are not replies")
+        if len(self._replies) >= self.exchange.limits.remembered:
+            self._replies.clear()
+        self._replies.add(address)
+
+    # --- requests ---
+
+    def _request(self, message: Message) -> None:
+        """Have it answered; the answer goes to this session and nobody else."""
+        requests = self.exchange.requests
+        if requests is None:
+            raise ObjectNotFound(type="queue", id="/exchange/requests")
+        answer = requests.answer(self.caller, message)
+        if answer is None:
+            return
+        if isinstance(answer, Message):
+            self._reply(message.reply_to, answer)
+        else:
+            self.exchange.when_answered(answer, partial(self._reply, message.reply_to))
+
+    def _reply(self, address: str | None, reply: Message | None) -> None:
+        if reply is None:
+            return
+        if self._is_closed or not self._deliver_reply(RESPONSES if address is None else address, reply):
+            self.exchange.counters.dropped_answers += 1
+
+    def _deliver_reply(self, address: str, reply: Message) -> bool:
+        own = self.by_destination.get(address)
+        if own:
+            for subscription in own:
+                if isinstance(subscription, OwnSubscription):
+                    subscription.give(reply)
+                else:
+                    subscription.give(reply, address, None)
+            return True
+        queue = self.temporaries.get(address)
+        try:
+            if queue is None:
+                found = parse(address)
+                if found.kind is not Kind.QUEUE:
+                    return False
+                queue = self._queue(found.name, "queue.receive")
+            queue.put(reply)
+        except Exception as failure:  # noqa: BLE001 - there is nobody who could be told
+            self.exchange.complain(failure)
+            return False
+        return True
+
+    # --- receiving ---
+
+    def subscribe(self, wish: Wish, consumer: Consumer) -> Subscription:
+        """See ``Session``."""
+        limits = self.exchange.limits
+        if wish.id in self.subscriptions:
+            raise AlreadyExists(type="subscription", id=wish.id)
+        if len(self.subscriptions) >= limits.subscriptions:
+            raise LimitExceeded(limit="subscriptions of a connection", maximum=limits.subscriptions)
+        found = parse(wish.destination)
+        if self._is_closed or self.caller.only is not None:
+            raise self._denied("queue.receive")
+        credit = wish.credit if wish.credit is not None else (0 if wish.is_exact else limits.window)
+        if found.kind is Kind.QUEUE or found.kind is Kind.TEMPORARY:
+            return self._receive(wish, consumer, found, credit)
+        if wish.browse:
+            raise InvalidParams(path="$.browse", reason="only queues can be browsed")
+        if found.kind is Kind.TOPIC:
+            return self._listen(wish, consumer, found.name, credit)
+        if found.kind is Kind.REQUESTS:
+            raise self._denied("queue.receive")
+        own = OwnSubscription(self, wish, consumer)
+        self.subscriptions[wish.id] = own
+        self.by_destination.setdefault(wish.destination, []).append(own)
+        return own
+
+    def _receive(self, wish: Wish, consumer: Consumer, found: Destination, credit: int) -> Subscription:
+        if found.kind is Kind.TEMPORARY:
+            queue = self.temporaries.get(wish.destination)
+            if queue is None:
+                raise ObjectNotFound(type="queue", id=wish.destination)
+        else:
+            queue = self._queue(found.name, "queue.browse" if wish.browse else "queue.receive")
+        if wish.browse:
+            browser = Browser(self, wish, consumer, queue, credit)
+            queue.browsers.add(browser)
+            queue.wake()
+            self.subscriptions[wish.id] = browser
+            return browser
+        receiver = Receiver(self, wish, consumer, queue, credit)
+        queue.attach(receiver)
+        self.subscriptions[wish.id] = receiver
+        return receiver
+
+    def _listen(self, wish: Wish, consumer: Consumer, pattern: str, credit: int) -> Subscription:
+        fits = matcher([pattern])
+        made = TopicSubscription(self, wish, consumer, credit)
+        self.exchange.listen(made, wish, pattern, fits)
+        self.subscriptions[wish.id] = made
+        self.by_destination.setdefault(wish.destination, []).append(made)
+        return made
+
+    def ended(self, subscription: Holder) -> None:
+        """A subscription of this session is over; what it has stays until it is settled."""
+        if self.subscriptions.get(subscription.id) is subscription:
+            del self.subscriptions[subscription.id]
+        same = self.by_destination.get(subscription.destination)
+        if same is not None:
+            same[:] = [each for each in same if each is not subscription]
+            if not same:
+                del self.by_destination[subscription.destination]
+
+    def hold(self, tag: int, message: Message, holder: Holder) -> None:
+        """A delivery that is of no queue has to be settled all the same."""
+        item = Item(sequence=tag, message=message, state=HELD, holder=holder)
+        self.unsettled[tag] = item
+        if holder.ack is Ack.CLIENT:
+            holder.open[tag] = item
+
+    # --- settling ---
+
+    def settle(
+        self, tag: int, verdict: Verdict, *, cumulative: bool = False, undeliverable_here: bool = False, transaction: str | None = None
+    ) -> Awaitable[None] | None:
+        """See ``Session``."""
+        item = self.unsettled.get(tag)
+        if item is None or item.transaction is not None:
+            raise ObjectNotFound(type="delivery", id=str(tag))
+        if transaction is None and not cumulative:
+            return self._settle(tag, item, verdict, undeliverable_here)
+        chosen = self._up_to(tag, item) if cumulative else [(tag, item)]
+        if transaction is not None:
+            found = self._transaction(transaction)
+            self._grow(found, len(chosen), 0)
+            for each, its in chosen:
+                its.transaction = transaction
+                found.settles.append((each, its, verdict, undeliverable_here))
+            return None
+        recorded: Awaitable[None] | None = None
+        for each, its in chosen:
+            recorded = self._settle(each, its, verdict, undeliverable_here) or recorded
+        return recorded
+
+    def _up_to(self, tag: int, item: Item) -> list[tuple[int, Item]]:
+        holder = item.holder
+        found: Iterable[tuple[int, Item]]
+        if holder is not None and tag in holder.open:
+            found = holder.open.items()
+        else:
+            found = ((each, its) for each, its in self.unsettled.items() if its.holder is holder)
+        chosen = []
+        for each, its in found:
+            if each > tag:
+                break
+            if its.transaction is None:
+                chosen.append((each, its))
+        return chosen
+
+    def _settle(self, tag: int, item: Item, verdict: Verdict, undeliverable_here: bool) -> Recorded | None:
+        del self.unsettled[tag]
+        queue, holder = item.queue, item.holder
+        item.transaction = None
+        recorded = None
+        if queue is not None:
+            if queue.is_ended:
+                queue.forget_held(item)
+            elif verdict is _ACCEPTED:
+                recorded = queue.accept(item)
+            elif verdict is _REJECTED:
+                recorded = queue.reject(item)
+            else:
+                if undeliverable_here and isinstance(holder, Receiver):
+                    item.avoids = {holder} if item.avoids is None else item.avoids | {holder}
+                if verdict is _FAILED:
+                    recorded = queue.fail(item)
+                else:
+                    queue.give_back(item)
+        if holder is not None:
+            holder.settled(tag)
+        return recorded
+
+    # --- transactions ---
+
+    def begin(self, transaction: str) -> None:
+        """See ``Session``."""
+        if transaction in self._transactions:
+            raise AlreadyExists(type="transaction", id=transaction)
+        most = self.exchange.limits.transactions
+        if len(self._transactions) >= most:
+            raise LimitExceeded(limit="transactions of a connection", maximum=most)
+        self._transactions[transaction] = _Transaction()
+
+    def commit(self, transaction: str) -> Awaitable[None] | None:
+        """See ``Session``."""
+        found = self._transaction(transaction)
+        try:
+            puts = [(self._resolve(destination), destination, message) for destination, message in found.sends]
+            self._check_room(puts)
+        except BaseException:
+            self.abort(transaction)
+            raise
+        del self._transactions[transaction]
+        recorded: Recorded | None = None
+        for tag, item, verdict, undeliverable_here in found.settles:
+            if tag in self.unsettled:
+                recorded = self._settle(tag, item, verdict, undeliverable_here) or recorded
+        return self.exchange.put_all(puts, found.settles, recorded)
+
+    def abort(self, transaction: str) -> None:
+        """See ``Session``."""
+        found = self._transactions.pop(transaction, None)
+        if found is None:
+            raise ObjectNotFound(type="transaction", id=transaction)
+        for _, item, _, _ in found.settles:
+            item.transaction = None
+
+    def _check_room(self, puts: list[tuple[Put, str, Message]]) -> None:
+        """Raise what would refuse one of them, before any is done."""
+        coming: dict[Queue, tuple[int, int]] = {}
+        for _, destination, message in puts:
+            queue = self.exchange.queue_at(destination)
+            if queue is None:
+                continue
+            messages, octets = coming.get(queue, (0, 0))
+            coming[queue] = messages + 1, octets + message.octets
+            if queue.rules.durable and message.durable:
+                self.exchange.keeper.check()
+        for queue, (messages, octets) in coming.items():
+            queue.check_room(messages, octets)
+        self.exchange.check_room(sum(octets for _, octets in coming.values()))
+
+    def _transaction(self, name: str) -> _Transaction:
+        found = self._transactions.get(name)
+        if found is None:
+            raise ObjectNotFound(type="transaction", id=name)
+        return found
+
+    def _send_later(self, transaction: str, destination: str, message: Message) -> None:
+        found = self._transaction(transaction)
+        self._grow(found, 1, message.octets)
+        found.sends.append((destination, message))
+
+    def _grow(self, transaction: _Transaction, count: int, octets: int) -> None:
+        limits = self.exchange.limits
+        if len(transaction.sends) + len(transaction.settles) + count > limits.transaction_steps:
+            raise LimitExceeded(limit="steps of a transaction", maximum=limits.transaction_steps)
+        if transaction.octets + octets > limits.transaction_octets:
+            raise LimitExceeded(limit="octets of a transaction", maximum=limits.transaction_octets)
+        transaction.octets += octets
+
+    # --- the session itself ---
+
+    def temporary(self) -> str:
+        """See ``Session``."""
+        most = self.exchange.limits.temporary_queues
+        if len(self.temporaries) >= most:
+            raise LimitExceeded(limit="temporary queues of a connection", maximum=most)
+        queue = self.exchange.make_temporary()
+        self.temporaries[queue.destination] = queue
+        return queue.destination
+
+    def drop_temporary(self, destination: str) -> None:
+        """End a temporary queue of this session before its end; raises ``ObjectNotFound``."""
+        queue = self.temporaries.pop(destination, None)
+        if queue is None:
+            raise ObjectNotFound(type="queue", id=destination)
+        self._replies.discard(destination)
+        self.exchange.end_temporary(queue)
+
+    def close(self) -> None:
+        """See ``Session``."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._rights_changed in self.caller.on_change:
+            self.caller.on_change.remove(self._rights_changed)
+        self._transactions.clear()
+        for subscription in list(self.subscriptions.values()):
+            subscription.end()
+        unsettled, self.unsettled = self.unsettled, {}
+        for item in unsettled.values():
+            item.transaction = None
+            if item.queue is not None:
+                item.queue.give_back(item)
+        for queue in self.temporaries.values():
+            self.exchange.end_temporary(queue)
+        self.temporaries.clear()
+        self._puts.clear()
+        self.exchange.closed(self)
+
+    # --- rights ---
+
+    def forget_ways(self) -> None:
+        """Queues have come or gone: ways are looked for anew."""
+        self._puts.clear()
+        self._replies.clear()
+
+    def _rights_changed(self) -> None:
+        """Ways are looked for anew, and subscriptions that may not be any more end."""
+        self._identity = self.caller.identity
+        self.forget_ways()
+        for subscription in list(self.subscriptions.values()):
+            refusal = self._objection(subscription)
+            if refusal is not None:
+                subscription.cut(refusal)
+
+    def _objection(self, subscription: Holder) -> ApiError | None:
+        if self.caller.only is not None:
+            return self._denied("queue.receive")
+        if isinstance(subscription, (Receiver, Browser)):
+            queue = subscription.queue
+            permission = "queue.browse" if isinstance(subscription, Browser) else "queue.receive"
+            is_own = queue.destination in self.temporaries
+            return None if is_own or self._may(permission, queue) else self._denied(permission)
+        if isinstance(subscription, TopicSubscription):
+            return self.exchange.objection(subscription)
+        return None
+
+    def _queue(self, name: str, permission: str) -> Queue:
+        """The queue, if the caller may; one that he may not even see is not there."""
+        queue = self.exchange.queue(name)
+        if queue is None:
+            if not self.caller.rights.anywhere(permission):
+                raise self._denied(permission)
+            raise not_there(name)
+        if not self._may(permission, queue):
+            if self._may("queue.read", queue) or not self.caller.rights.anywhere(permission):
+                raise self._denied(permission)
+            raise not_there(name)
+        return queue
+
+    def _may(self, permission: str, queue: Queue) -> bool:
+        return self.caller.rights.allows(permission, type="queue", id=queue.name, project=queue.project)
+
+    def _has(self, permission: str) -> bool:
+        return self.caller.rights.allows(permission, project=PROJECT)
+
+    def has(self, permission: str) -> bool:
+        """Whether the caller may do this with topics."""
+        return self._has(permission)
+
+    def _denied(self, permission: str) -> PermissionDenied:
+        return PermissionDenied(identity=self.caller.identity, permission=permission)
+
+    def denied(self, permission: str) -> PermissionDenied:
+        """The refusal of something that needs a permission."""
+        return self._denied(permission)

@@ -49,8 +49,16 @@ class Connection(asyncio.Protocol):
         self.address = ""
         self.is_closing = False
         self.is_lingering = False
-        self.caller: Caller | None = None  # set by the listener, as is the next one
+        self.number = 0  # in the book of connections; set by the listener, as are the next ones
+        self.listener = ""
+        self.connected_at = 0.0  # seconds since 1970 in UTC
+        self.caller: Caller | None = None
         self.expires_at = 0.0  # seconds since 1970 in UTC: what the peer proved itself with counts no longer; 0: no such time
+        self.protocol = ""  # with its version where it has one: whoever learns it sets it
+        self.heart_beat_s: float | None = None  # how often the peer promised to show life
+        self.received_octets = 0  # counted, as are the next ones, by whoever reads and writes
+        self.sent_octets = 0
+        self.calls = 0
         self._half_closes = True  # whether each direction ends by itself; over TLS both end at once
         self._loop = hub.loop
         self._transport: asyncio.Transport | None = None
@@ -86,6 +94,37 @@ class Connection(asyncio.Protocol):
 
     def gone(self) -> None:
         """The connection is lost: let go of what it held."""
+
+    # What is told of it; see ``interfaces.connections``.
+
+    @property
+    def cipher(self) -> str | None:
+        """TLS version and cipher; None if it is plain."""
+        told = self._transport.get_extra_info("cipher") if self._transport is not None else None
+        return f"{told[1]} {told[0]}" if told else None
+
+    def unsent_octets(self) -> int:
+        """What the peer has not taken yet."""
+        return self._out_octets + self.buffered_octets()
+
+    def behind(self) -> tuple[int, int]:
+        """Subscriptions beside those of the caller's sink, and by how many events the slowest of them is behind."""
+        return 0, 0
+
+    def take_after(self, former: Connection) -> None:
+        """Go on with the transport of ``former``, which is about to be left: it is the same connection."""
+        self.number, self.listener, self.connected_at = former.number, former.listener, former.connected_at
+        self.address, self.caller, self.expires_at = former.address, former.caller, former.expires_at
+        self.received_octets, self.sent_octets, self.calls = former.received_octets, former.sent_octets, former.calls
+        former.number = 0
+
+    def end(self) -> None:
+        """Close at once; only what the peer can take now is still sent."""
+        self.flush()
+        if self.buffered_octets():
+            self.abort()
+        else:
+            self.close()
 
     # Turns.
 
@@ -172,6 +211,7 @@ class Connection(asyncio.Protocol):
         if self.is_lingering or self._transport.is_closing():
             self.hub.counters.dropped_answers += 1
             return
+        self.sent_octets += len(data)
         self._transport.write(data)
 
     def is_full(self) -> bool:

@@ -119,6 +119,7 @@ class HttpReactor(Connection):
 
     def __init__(self, hub: Hub, site: Site, caller: Caller) -> None:
         super().__init__(hub)
+        self.protocol = "http/1.1"
         self._site = site
         self._own = self._caller = caller  # the connection's own, and for whom it speaks now
         self._authorization: bytes | None = None  # the header by which that is another
@@ -137,12 +138,14 @@ class HttpReactor(Connection):
         """See asyncio."""
         if self.is_lingering or self.is_closing:
             return
+        self.received_octets += len(data)
         take, share = self._take, self._share
         if take is not None and self._running is None and share.left > 0 and not (self._held or self._is_last):
             body = self._codec.take_body(data)
             answer = take(body) if body is not None else None
             if answer is not None:
                 share.left -= 1
+                self.calls += 1
                 self.hub.counters.requests += 1
                 self._idle_since = 0.0
                 if isinstance(answer, bytes):
@@ -170,6 +173,7 @@ class HttpReactor(Connection):
     def _answer_usual(self, body: bytes) -> None:
         data = encode_usual(body, self.hub.date)
         if len(data) < CHECK_OCTETS and not self._out and self._transport is not None:
+            self.sent_octets += len(data)
             self._transport.write(data)
         else:
             self._share.left -= len(data) >> UNIT_BITS
@@ -247,6 +251,7 @@ class HttpReactor(Connection):
             self._partial_since = self._idle_since
 
     def _take_request(self, request: Request) -> None:
+        self.calls += 1
         self.hub.counters.requests += 1
         response = self._route(request)
         if isinstance(response, Response):
@@ -374,8 +379,7 @@ class HttpReactor(Connection):
         early = b"".join(event.data for event in self._codec.events() if isinstance(event, Upgraded)) + b"".join(self._held)
         self._held.clear()
         tunnel = TunnelConnection(self.hub, stream, early)
-        tunnel.address = self.address
-        tunnel.caller, tunnel.expires_at = self.caller, self.expires_at
+        tunnel.take_after(self)
         self._leave_share()
         self.hub.discard(self)
         self._transport = None

@@ -42,6 +42,8 @@ from libvdsm.transports.config import Counters, Limits, ListenerPolicy
 from libvdsm.transports.detector import Door
 from libvdsm.transports.http import HttpReactor, Site
 from libvdsm.transports.rawjson import JsonConnection
+from libvdsm.transports.registry import Registry
+from libvdsm.transports.stomp import StompConnection
 from libvdsm.transports.tls import PLAIN_HTTP, First, Reader, peek, peer_certificate, why
 from libvdsm.transports.turns import Turns
 from libvdsm.wire.detect import Protocol
@@ -76,6 +78,7 @@ class Listener:
         wall: Callable[[], float] = time.time,
         turns: Turns | None = None,
         accounts: Accounts | None = None,
+        registry: Registry | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.counters = Counters()
@@ -84,6 +87,7 @@ class Listener:
         self.turns = turns or Turns()
         self.accounts = accounts or Accounts(IdentityLimits(requests_per_s=0), self.now)
         self.policy = policy
+        self.registry = Registry() if registry is None else registry
         self.is_unix = sock.family == socket.AF_UNIX
         self._sock = sock
         self._bridge = bridge
@@ -170,11 +174,15 @@ class Listener:
 
     def add(self, connection: Connection) -> None:
         """The connection exists."""
+        if not connection.number:
+            connection.listener, connection.connected_at = self.policy.name, self._wall()
         self._connections.add(connection)
+        self.registry.add(connection)
 
     def discard(self, connection: Connection) -> None:
         """The connection is gone."""
         self._connections.discard(connection)
+        self.registry.discard(connection)
         if self._emptied is not None and not self._connections:
             self._emptied.set()
 
@@ -270,6 +278,9 @@ class Listener:
     def _make_reactor(self, door: Door, protocol: Protocol) -> Connection | None:
         if protocol is Protocol.HTTP:
             return HttpReactor(self, self._tls_site if door.is_tls else self._site, self._identify(door, None))
+        if protocol is Protocol.STOMP and self._endpoints.stomp is not None:
+            open_line = partial(self._endpoints.stomp.open, self._identify(door, None), is_strict=self.policy.strict_stomp)
+            return StompConnection(self, open_line, is_secure=door.is_tls)
         stream = self._endpoints.stream
         if protocol is not Protocol.JSON or stream is None:
             return None

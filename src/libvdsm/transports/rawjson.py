@@ -29,6 +29,7 @@ class JsonConnection(Connection):
 
     def __init__(self, hub: Hub, open_session: Callable[[Sink], StreamSession], release: Callable[[Sink], None]) -> None:
         super().__init__(hub)
+        self.protocol = "json"
         self._stream = JsonStream(longest=hub.limits.message_octets)
         self._session = open_session(self)
         self._answer = self._session.answer
@@ -45,15 +46,18 @@ class JsonConnection(Connection):
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
         share = self._share
+        self.received_octets += len(data)
         if self._is_fresh and share.left > 0 and len(data) <= USUAL_OCTETS:
             answer = self._take(data)
             if answer is not None:
                 share.left -= 1
+                self.calls += 1
                 self._counters.messages += 1
                 if not isinstance(answer, bytes):
                     self._await(answer)
                     share.left -= LATER_UNITS
                 elif len(answer) <= USUAL_OCTETS and not self._out and self._transport is not None:
+                    self.sent_octets += len(answer)
                     self._transport.write(answer)
                 else:
                     share.left -= len(answer) >> UNIT_BITS
@@ -116,6 +120,7 @@ class JsonConnection(Connection):
             if not left & 1 and clock() >= until:
                 break
         used = units - left
+        self.calls += count
         self._counters.messages += count
         self._share.left -= used
         self.flush()
@@ -163,6 +168,7 @@ class JsonConnection(Connection):
             if self._pending or self._out or self.is_closing or self.is_lingering or self._transport is None:
                 self.put(answer)
             else:  # the only one that is due: nothing would be written with it
+                self.sent_octets += len(answer)
                 self._transport.write(answer)
         if (self._is_eof or self._is_dead) and not self._pending and not self._is_waiting:
             self._finish()

@@ -52,6 +52,7 @@ class TunnelConnection(Connection):
 
     def __init__(self, hub: Hub, stream: socket.socket, early: bytes) -> None:
         super().__init__(hub)
+        self.protocol = "tunnel"
         self._bound = hub.limits.tunnel_octets
         self._stream: socket.socket | None = stream
         self._early = [early] if early else []
@@ -85,7 +86,8 @@ class TunnelConnection(Connection):
             return
         self._far = far
         for data in self._early:
-            self.data_received(data)
+            if far.transport is not None:
+                far.transport.write(data)
         self._early = []
         if self._near_ended:
             self._end_far()
@@ -94,6 +96,7 @@ class TunnelConnection(Connection):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
+        self.received_octets += len(data)
         if self._far is None:
             self._early.append(data)
         elif self._far.transport is not None:
@@ -117,6 +120,7 @@ class TunnelConnection(Connection):
     def write(self, data: bytes) -> None:
         """Send bytes of the local stream to the client."""
         if self._transport is not None and not self.is_closing:
+            self.sent_octets += len(data)
             self._transport.write(data)
 
     def far_ended(self) -> None:

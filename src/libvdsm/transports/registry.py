@@ -1,0 +1,42 @@
+"""The book of open connections: one for all listeners of a daemon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from libvdsm.transports.connection import Connection
+
+
+class Registry:
+    """Connections by their numbers, which are never given twice."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Connection] = {}
+        self._last = 0
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._open)
+
+    def add(self, connection: Connection) -> None:
+        """Enter a connection; one that goes on for another has that one's number and place."""
+        if not connection.number:
+            self._last += 1
+            connection.number = self._last
+        self._open[connection.number] = connection
+
+    def discard(self, connection: Connection) -> None:
+        """It is gone. Idempotent."""
+        if self._open.get(connection.number) is connection:
+            del self._open[connection.number]
+
+    def after(self, number: int) -> Iterator[Connection]:
+        """See ``Connections``."""
+        return (connection for key, connection in self._open.items() if key > number)
+
+    def find(self, number: int) -> Connection | None:
+        """See ``Connections``."""
+        return self._open.get(number)

@@ -17,6 +17,8 @@ from tests.daemon_process import VdsmdProcess
 
 PATIENCE_S = 10.0
 ENOUGH_PINGS = 50
+#: So often the journal's end must be the same before it is believed.
+ALIKE = 5
 
 
 class RefusedError(Exception):

@@ -28,6 +28,9 @@ from libvdsm.bridge.snapshots import ObjectSnapshots
 from libvdsm.bridge.tickets import Tickets
 from libvdsm.bridge.work import Work
 from libvdsm.broker.broker import Broker
+from libvdsm.broker.exchange import MessageExchange
+from libvdsm.broker.queues import Queues
+from libvdsm.broker.service import QueueService
 from libvdsm.broker.visibility import Visibility
 from libvdsm.interfaces.audit import Deed
 from libvdsm.interfaces.caller import Caller
@@ -158,13 +161,18 @@ class Front:
         self.port = port or FakePort()
         self.scheduled: list[Callable[[], None]] = []
         self.later: list[tuple[float, Callable[[], None]]] = []
-        self.places = ObjectPlaces(self.inventory, self.tasks)
+        self.queues = Queues(store=self.store, messages=FakeStore(), recorder=recorder, clock=self.clock, schedule=self.scheduled.append)
+        self.places = ObjectPlaces(self.inventory, self.tasks, queues=self.queues)
         self.broker = Broker(
             journal=self.journal,
             visibility=Visibility(self.places),
-            snapshots=ObjectSnapshots(inventory=self.inventory, tasks=self.tasks, journal=self.journal, clock=self.clock),
+            snapshots=ObjectSnapshots(
+                inventory=self.inventory, tasks=self.tasks, journal=self.journal, clock=self.clock, queues=self.queues
+            ),
             schedule=self.scheduled.append,
+            later=lambda s, f: self.later.append((s, f)),
         )
+        self.exchange = MessageExchange(broker=self.broker, queues=self.queues, schedule=self.scheduled.append)
         self.tickets = Tickets(self.clock, later=lambda s, f: self.later.append((s, f)))
         self.access = Access(administrators=[0], allow_anonymous=False, store=self.store, clock=self.clock)
         self.inventory.on_new("vm", self.access.object_added)
@@ -209,6 +217,7 @@ class Front:
             InventoryService(self.inventory),
             TaskService(self.tasks),
             self.broker,
+            QueueService(self.queues),
             AccessService(self.access, store=self.store, clock=self.clock, places=self.places),
         )
         front = {name: entry for name, entry in METHODS.items() if entry.subsystem == "front"}

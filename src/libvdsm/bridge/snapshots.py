@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from libvdsm.access.certificates import Certificates
 from libvdsm.base.clock import Clock, timestamp
 from libvdsm.broker.broker import Shown
+from libvdsm.broker.queues import Queues
 from libvdsm.interfaces.journal import Journal
 from libvdsm.inventory.inventory import Inventory
 from libvdsm.journal.recorder import snapshot_event
@@ -14,16 +15,24 @@ from libvdsm.tasks.tasks import Tasks
 
 
 class ObjectSnapshots:
-    """Inventory, tasks and certificates as the broker's ``Snapshots``."""
+    """Inventory, tasks, certificates and queues as the broker's ``Snapshots``."""
 
     def __init__(
-        self, *, inventory: Inventory, tasks: Tasks, journal: Journal, clock: Clock, certificates: Certificates | None = None
+        self,
+        *,
+        inventory: Inventory,
+        tasks: Tasks,
+        journal: Journal,
+        clock: Clock,
+        certificates: Certificates | None = None,
+        queues: Queues | None = None,
     ) -> None:
         self._inventory = inventory
         self._tasks = tasks
         self._journal = journal
         self._clock = clock
         self._certificates = certificates
+        self._queues = queues
 
     def shown(self, sequence: int) -> Iterator[Shown]:
         """See ``Snapshots``."""
@@ -49,3 +58,5 @@ class ObjectSnapshots:
             yield "task", task.id, task.project, f"task.{task.id}", task.revision, task.fragment
         for id, revision, document in () if self._certificates is None else self._certificates.documents():
             yield "certificate", id, "", f"certificate.{id}", revision, document
+        for name, project, revision, document in () if self._queues is None else self._queues.documents():
+            yield "queue", name, project, f"queue.{name}", revision, document

@@ -95,6 +95,8 @@ class MessageExchange:
     def closed(self, session: BrokerSession) -> None:
         """A session is over."""
         self._sessions.discard(session)
+        if self.requests is not None:
+            self.requests.release(session.caller)
 
     def sessions(self) -> int:
         """How many there are."""

@@ -25,6 +25,7 @@ from libvdsm.base.clock import Clock, SystemClock, timestamp
 from libvdsm.base.tls import TlsError, TlsKeys, server_context
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint
 from libvdsm.bindings.jsonrpc.http import JsonRpcHttpEndpoint
+from libvdsm.bindings.jsonrpc.messaging import JsonRpcRequests
 from libvdsm.bridge.authority import Authority
 from libvdsm.bridge.bridge import FrontBridge
 from libvdsm.bridge.deeds import MOST_TASKS, Deeds, Handler, makes_room
@@ -42,6 +43,9 @@ from libvdsm.bridge.snapshots import ObjectSnapshots
 from libvdsm.bridge.tickets import Tickets
 from libvdsm.bridge.work import Work
 from libvdsm.broker.broker import Broker
+from libvdsm.broker.exchange import MessageExchange
+from libvdsm.broker.queues import Queues
+from libvdsm.broker.service import QueueService
 from libvdsm.broker.visibility import Visibility
 from libvdsm.daemon.condition import looks
 from libvdsm.daemon.config import Config, LimitsConfig
@@ -88,6 +92,7 @@ class FrontCore:
     trail: AuditTrail
     tickets: Tickets
     accounts: Accounts
+    exchange: MessageExchange
     ports: Mapping[str, IpcPort]
     local: tuple[LocalPort, ...]  # with --in-process, instead of the ports
 
@@ -123,8 +128,8 @@ class Description:
         return cls(head.digest, head.version, _COMPILED.joinpath("openrpc.json").read_bytes().rstrip())
 
 
-def build_front(config: Config, administrators: frozenset[int], description: Description, store: Store) -> FrontCore:
-    """The front's rooms; called in the thread of the running loop."""
+def build_front(config: Config, administrators: frozenset[int], description: Description, store: Store, messages: Store) -> FrontCore:
+    """The front's rooms; called in the thread of the running loop. ``messages`` keeps what is in queues, ``store`` all else."""
     loop = asyncio.get_running_loop()
     clock = SystemClock()
     journal = StoredJournal(store, clock)
@@ -136,12 +141,14 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
     reached: dict[str, WorkerPort] = {}
     sign = signer(lambda params: reached["host"].call("pki.issue", params, b"{}", _SIGN_S))
     certificates = Certificates(store=store, recorder=recorder, clock=clock, sign=sign, later=loop.call_later)
-    places = ObjectPlaces(inventory, tasks, certificates)
+    queues = Queues(store=store, messages=messages, recorder=recorder, clock=clock, schedule=loop.call_soon, later=loop.call_later)
+    places = ObjectPlaces(inventory, tasks, certificates, queues)
     broker = Broker(
         journal=journal,
         visibility=Visibility(places),
-        snapshots=ObjectSnapshots(inventory=inventory, tasks=tasks, journal=journal, clock=clock, certificates=certificates),
+        snapshots=ObjectSnapshots(inventory=inventory, tasks=tasks, journal=journal, clock=clock, certificates=certificates, queues=queues),
         schedule=loop.call_soon,
+        later=loop.call_later,
     )
     access = Access(
         administrators=administrators,
@@ -181,6 +188,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         InventoryService(inventory),
         TaskService(tasks),
         broker,
+        QueueService(queues),
         access_service,
         certificates,
         AuditService(store=store, trail=trail, journal=journal, clock=clock, objects=OBJECTS),
@@ -218,6 +226,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         trail=trail,
         tickets=tickets,
         accounts=accounts,
+        exchange=MessageExchange(broker=broker, queues=queues, schedule=loop.call_soon),
         ports=ports,
         local=local,
     )
@@ -226,6 +235,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
 def build_listeners(core: FrontCore, config: Config, sockets: Iterable[socket.socket], tls: ssl.SSLContext | None = None) -> list[Listener]:
     """What accepts callers on the sockets that the supervisor bound; TCP with ``tls``, and with newer keys as they are reported."""
     stream = JsonRpcEndpoint(core.bridge, accounts=core.accounts)
+    core.exchange.requests = JsonRpcRequests(stream)
     endpoints = Endpoints(stream=stream, http={"/rpc": JsonRpcHttpEndpoint(stream)})
     policy = ListenerPolicy(
         anonymous=config.insecure, tls=not config.insecure or tls is not None, hosts=config.http.hosts, origins=config.http.origins

@@ -25,7 +25,7 @@ from libvdsm.daemon.config import Config
 from libvdsm.daemon.connectors import Connectors
 from libvdsm.daemon.control import ControlEnd, Notice, Received
 from libvdsm.daemon.heartbeat import Heartbeat
-from libvdsm.daemon.state import open_store
+from libvdsm.daemon.state import open_queues, open_store
 from libvdsm.daemon.tls import read_context
 from libvdsm.journal.failures import StoreError
 
@@ -88,7 +88,10 @@ async def _serve(
     store = open_store(config.state)
     store.on_breakdown(partial(_end_for_state, loop))
     store.start()
-    core = build_front(config, administrators, description, store)
+    messages = open_queues(config.state)
+    messages.on_breakdown(partial(_end_for_state, loop))
+    messages.start()
+    core = build_front(config, administrators, description, store, messages)
     listeners = build_listeners(core, config, ends.listeners, tls)
     supervisor = _Supervisor(core, control, stop)
     loop.add_reader(control.fileno(), supervisor.hear)
@@ -105,6 +108,7 @@ async def _serve(
             await connectors.stop()
             await asyncio.gather(*(listener.stop(ANSWER_S) for listener in listeners))
             await core.close()
+            await messages.close()
             await store.close()
     supervisor.close()
     _log.info("has stopped")

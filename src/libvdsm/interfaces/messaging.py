@@ -206,3 +206,7 @@ class Requests(Protocol):
     def answer(self, caller: Caller, message: Message) -> Message | Awaitable[Message | None] | None:
         """The reply, at once or later; None if none is due. Never raises."""
         ...
+
+    def release(self, caller: Caller) -> None:
+        """His session is over: what he only asked for need not be found out any more. Idempotent."""
+        ...

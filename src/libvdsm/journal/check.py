@@ -18,7 +18,7 @@ from libvdsm.journal.checksums import logged_sum, record_sum
 from libvdsm.journal.failures import StoreError
 from libvdsm.journal.mark import Mark, MarkFile
 from libvdsm.journal.opening import open_sound, recount, set_meta
-from libvdsm.journal.place import DATABASE, MARK, WAL, WAL_INDEX, FolderLock, Place
+from libvdsm.journal.place import DATABASE, MARK, STATE, WAL, WAL_INDEX, FolderLock, Place
 from libvdsm.journal.salvage import Salvage, survey
 
 _FILES: Final = (DATABASE, WAL, WAL_INDEX, MARK)
@@ -37,9 +37,9 @@ class Verdict:
         return not self.problems
 
 
-def check(folder: Path) -> Verdict:
+def check(folder: Path, name: str = STATE) -> Verdict:
     """Read every record; changes nothing. Raises ``BusyStoreError`` while a daemon runs, and ``StoreError``."""
-    with _locked(folder) as place:
+    with _locked(folder, name) as place:
         if not place.exists():
             return Verdict(notes=("there is no state yet",))
         with _scratch(place) as scratch:
@@ -47,12 +47,12 @@ def check(folder: Path) -> Verdict:
     return Verdict(tuple(found.problems), _notes(found))
 
 
-def repair(folder: Path) -> Verdict:
+def repair(folder: Path, name: str = STATE) -> Verdict:
     """Make a new store of all that is sound and keep the damaged files beside; the verdict is that of before.
 
     Raises ``BusyStoreError`` while a daemon runs, ``StoreError`` and ``OSError``: then all is as it was.
     """
-    with _locked(folder) as place:
+    with _locked(folder, name) as place:
         if not place.exists():
             return Verdict(notes=("there is no state yet",))
         with _scratch(place) as scratch, _scratch(place) as fresh:
@@ -70,8 +70,8 @@ def repair(folder: Path) -> Verdict:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[Place]:
-    place = Place.at(folder)
+def _locked(folder: Path, name: str) -> Iterator[Place]:
+    place = Place.at(folder, name)
     lock = FolderLock(place)
     try:
         yield place
@@ -138,7 +138,7 @@ def _replace(place: Place, fresh: Path, commits: int) -> Path:
     kept.mkdir(mode=0o700)
     for name in _FILES:
         if place.file(name).exists():
-            place.file(name).rename(kept / name)
+            place.file(name).rename(kept / place.file(name).name)
     (fresh / DATABASE).rename(place.file(DATABASE))
     mark = MarkFile(place.file(MARK))
     mark.write(Mark(commits - 1))

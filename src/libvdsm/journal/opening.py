@@ -30,7 +30,7 @@ def open_sound(place: Place, clock: Clock, steps: Sequence[Step] = tables.STEPS)
     """The database of a store, made if there is none, in the present format. Raises ``StoreError``."""
     mark = Mark.read(place.file(MARK))
     if not _has_octets(place.file(DATABASE)) and (mark is not None or _has_octets(place.file(WAL))):
-        raise UnsoundStoreError(f"{DATABASE} is gone, but it was here once")
+        raise UnsoundStoreError(f"{place.file(DATABASE).name} is gone, but it was here once")
     cut_torn_tail(place, sound_wal(place, mark))
     try:
         connection = connect(place)
@@ -39,7 +39,7 @@ def open_sound(place: Place, clock: Clock, steps: Sequence[Step] = tables.STEPS)
     try:
         if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
             if mark is not None:
-                raise UnsoundStoreError(f"{DATABASE} is empty, but it was not")  # noqa: TRY301 - closed below, as after any failure
+                raise UnsoundStoreError(f"{place.file(DATABASE).name} is empty, but it was not")  # noqa: TRY301 - closed below, as after any failure
             _make(connection)
             place.sync()
         _migrate(connection, place, clock, steps)

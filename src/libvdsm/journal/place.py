@@ -27,22 +27,25 @@ WAL_INDEX: Final = "state.db-shm"
 MARK: Final = "state.mark"
 RESERVE: Final = "state.reserve"
 LOCK: Final = "state.lock"
+#: The store of all that is asked for; others stand beside it, and their files have their names.
+STATE: Final = "state"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A store's folder."""
+    """A store's folder, and its name there."""
 
     folder: Path
+    name: str = STATE
 
     @classmethod
-    def at(cls, folder: Path) -> Place:
+    def at(cls, folder: Path, name: str = STATE) -> Place:
         """``folder``; a relative one needs no right to the folders above the working folder."""
-        return cls(folder) if folder.is_absolute() or not _follows_links_of_proc() else cls(_HERE / folder)
+        return cls(folder, name) if folder.is_absolute() or not _follows_links_of_proc() else cls(_HERE / folder, name)
 
     def file(self, name: str) -> Path:
-        """One of its files."""
-        return self.folder / name
+        """One of its files: ``name`` is what that of the store ``state`` is called."""
+        return self.folder / (name if self.name == STATE else name.replace(STATE, self.name, 1))
 
     def exists(self) -> bool:
         """Whether a store was ever here."""

@@ -19,7 +19,7 @@ from libvdsm.journal.database import Database, read_log
 from libvdsm.journal.failures import UNREADABLE, StoreError, UnsoundStoreError
 from libvdsm.journal.gathering import GatheringStore
 from libvdsm.journal.opening import connect, open_sound
-from libvdsm.journal.place import RESERVE, WAL, FolderLock, Place
+from libvdsm.journal.place import RESERVE, STATE, WAL, FolderLock, Place
 from libvdsm.journal.reserve import Reserve
 from libvdsm.journal.tables import STEPS, Step
 from libvdsm.journal.turns import Bounds, Outcome, StateChange, Turn
@@ -55,19 +55,20 @@ class SqliteStore(GatheringStore):
         cls,
         folder: Path,
         *,
+        name: str = STATE,
         logs: Mapping[str, Bounds] | None = None,
         reserve_octets: int = RESERVE_OCTETS,
         clock: Clock | None = None,
         steps: Sequence[Step] = STEPS,
     ) -> Self:
-        """Open the store in ``folder``, or make it there. Blocks: for the start only.
+        """Open the store ``name`` in ``folder``, or make it there. Blocks: for the start only.
 
         Raises ``StoreError``: ``UnsoundStoreError`` when acknowledged records are missing, ``BusyStoreError`` when another
         process has it open, ``TooNewStoreError`` when a later version has written it.
         """
         clock = clock or SystemClock()
         bounds = dict(logs or {})
-        place = Place.at(folder)
+        place = Place.at(folder, name)
 
         def open_database() -> Database:
             return Database(open_sound(place, clock, steps), place, clock)

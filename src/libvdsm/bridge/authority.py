@@ -6,6 +6,7 @@ only what its getter would tell: an object that it may not see is answered as on
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NoReturn
 
 import msgspec
@@ -96,6 +97,7 @@ def named(params: bytes, entry: MethodEntry, name: str) -> str | None:
         return None
 
 
+@cache
 def _default_project(entry: MethodEntry) -> str | None:
     for field in msgspec.structs.fields(entry.params):
         if field.encode_name == PROJECT:

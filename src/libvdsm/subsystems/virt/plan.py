@@ -9,6 +9,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -194,7 +195,7 @@ def apply_patch(config: VmConfig, patch: VmConfigPatch) -> VmConfig:
     """
     names = _wire_names(VmConfig)
     changed: dict[str, Any] = {}
-    for field in msgspec.structs.fields(VmConfig):
+    for field in _fields(VmConfig):
         value = getattr(patch, field.name, msgspec.UNSET)
         if value is msgspec.UNSET:
             continue
@@ -211,8 +212,14 @@ def _default(field: msgspec.structs.FieldInfo, wire_name: str) -> object:
     raise InvalidParams(path=f"$.config.{wire_name}", reason="it cannot be cleared")
 
 
+@cache
+def _fields(record: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """The members of a record; msgspec would look at its annotations anew each time."""
+    return msgspec.structs.fields(record)
+
+
 def _wire_names(record: type[msgspec.Struct]) -> dict[str, str]:
-    return {field.name: field.encode_name for field in msgspec.structs.fields(record)}
+    return {field.name: field.encode_name for field in _fields(record)}
 
 
 def diff(old: VmConfig, new: VmConfig) -> list[Change]:

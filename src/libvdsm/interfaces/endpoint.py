@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from libvdsm.base.errors import ApiError
+from libvdsm.interfaces.bodies import Later, Streamed
 from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.wire.http.events import Request, Response
 
@@ -107,7 +108,7 @@ class HttpSession(Protocol):
         """
         ...
 
-    def handle(self, request: Request) -> Response | Future[Response]:
+    def handle(self, request: Request) -> Response | Streamed | Later:
         """The answer to one request, at once or later. Never raises."""
         ...
 
@@ -117,7 +118,7 @@ class HttpSession(Protocol):
 
 
 class HttpEndpoint(Protocol):
-    """A binding for one path."""
+    """A binding for one path. One that takes bodies while they come is a ``bodies.TakingEndpoint`` as well."""
 
     def open(self, caller: Caller) -> HttpSession:
         """Begin to serve ``caller`` on a connection."""
@@ -225,5 +226,5 @@ class Endpoints:
     """What a listener serves."""
 
     stream: StreamEndpoint | None = None
-    http: Mapping[str, HttpEndpoint] = field(default_factory=dict)  # by path
+    http: Mapping[str, HttpEndpoint] = field(default_factory=dict)  # by path; one that ends with / serves all below it
     stomp: LineEndpoint | None = None

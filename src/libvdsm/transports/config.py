@@ -19,13 +19,15 @@ class Limits:
     detect_s: float = 10.0
     message_s: float = 30.0  # from the first octet of a message to its last
     head_s: float = 10.0  # from the first octet of an HTTP head or body to the end of the request
+    upload_s: float = 30.0  # in which a body that is taken while it comes must bring ...
+    upload_octets: int = 16 * 1024  # ... so much, unless we are the slower side
     keep_alive_s: float = 75.0  # an HTTP connection between requests
     full_s: float = 30.0  # the write buffer stays full
     linger_s: float = 5.0  # a refused client may still read why
     goodbye_s: float = 2.0  # over TLS, for the peer's last word
     sweep_s: float = 1.0
     write_octets: int = 4 * 1024 * 1024
-    tunnel_octets: int = 256 * 1024
+    tunnel_octets: int = 256 * 1024  # held of what goes through: tunnels, and bodies of HTTP
     message_octets: int = 1024 * 1024  # what a hostile one holds the loop for stays below 100 ms
     http: HttpLimits = field(default_factory=HttpLimits)
 

@@ -11,26 +11,30 @@ import json
 import re
 from collections import deque
 from time import perf_counter as clock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from libvdsm.base.errors import ApiError
+from libvdsm.interfaces.bodies import Streamed, TakingEndpoint
 from libvdsm.interfaces.reply import Reply
 from libvdsm.transports.config import LOCAL_HOSTS
 from libvdsm.transports.connection import CHECK_OCTETS, Connection
+from libvdsm.transports.flows import Inflow, Outflow
 from libvdsm.transports.tunnel import TunnelConnection
 from libvdsm.transports.turns import LATER_UNITS, UNIT_BITS
 from libvdsm.wire.http.connection import HttpConnection
-from libvdsm.wire.http.events import Continue, Refused, Request, Response, Upgraded
-from libvdsm.wire.http.frames import encode_upgrade, encode_usual
+from libvdsm.wire.http.events import Begun, Continue, Finished, Part, Refused, Request, Response, Upgraded
+from libvdsm.wire.http.frames import CONTINUE, encode_connected, encode_head, encode_upgrade, encode_usual
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
 
+    from libvdsm.interfaces.bodies import Later, TakingSession
     from libvdsm.interfaces.caller import Caller
     from libvdsm.interfaces.endpoint import HttpEndpoint, HttpSession
     from libvdsm.transports.config import ListenerPolicy
     from libvdsm.transports.connection import Hub
+    from libvdsm.wire.http.events import Event
 
 _STREAM = b"/stream/"
 _STREAM_PROTOCOL = b"vdsm-stream"
@@ -63,12 +67,27 @@ class Site:
         """``redeem``: the stream for a ticket. ``bearer``: who presents a token, from which address, on whose connection."""
         self._bearer = bearer
         self.endpoints = {path.encode(): endpoint for path, endpoint in endpoints.items()}
+        #: Paths below which all is one endpoint's, the longest first.
+        self._prefixes = sorted((path for path in self.endpoints if path.endswith(b"/")), key=len, reverse=True)
+        self._taking = {path: each for path, each in self.endpoints.items() if isinstance(each, TakingEndpoint)}
+        self.takes_bodies = bool(self._taking)
         self.redeem = redeem
         self.not_found = _refusal(404, "there is nothing at this path", paths=sorted([*endpoints, "/stream/<ticket>"]))
         self._checks_host = checks_host
         self._hosts = frozenset(host.lower().encode() for host in (*LOCAL_HOSTS, *policy.hosts))
         self._origins = frozenset(origin.lower().encode() for origin in policy.origins)
         self._known: set[bytes] = set()  # Host headers as sent that were found good
+
+    def find_path(self, path: bytes) -> bytes | None:
+        """The path of the endpoint that serves this one."""
+        if path in self.endpoints:
+            return path
+        return next((prefix for prefix in self._prefixes if path.startswith(prefix)), None)
+
+    def most(self, head: Request) -> int | None:
+        """How long a body may be that is taken while it comes; ``None`` for one that is not."""
+        endpoint = self._taking.get(self.find_path(path_of(head.target)) or b"")
+        return None if endpoint is None else endpoint.most(head)
 
     def find_refusal(self, request: Request) -> Response | None:
         """Why this request is not looked at any further, if so."""
@@ -123,12 +142,14 @@ class HttpReactor(Connection):
         self._site = site
         self._own = self._caller = caller  # the connection's own, and for whom it speaks now
         self._authorization: bytes | None = None  # the header by which that is another
-        self._codec = HttpConnection(hub.limits.http)
+        self._codec = HttpConnection(hub.limits.http, site.most if site.takes_bodies else None)
         self._sessions: dict[bytes, HttpSession] = {}
         self._usual: Request | None = None  # whose head the codec knows again ...
         self._take: Callable[[bytes], bytes | asyncio.Future[bytes] | None] | None = None  # ... and what answers such bodies
         self._held: deque[bytes] = deque()  # read, and not yet given to the codec
-        self._running: tuple[Request, asyncio.Future[Response] | asyncio.Future[bytes]] | None = None
+        self._running: tuple[Request, Later | asyncio.Future[bytes] | Outflow] | None = None
+        self._outflow: Outflow | None = None  # if that is what is running
+        self._inflow: Inflow | None = None
         self._is_eof = False
         self._is_last = False
         self._idle_since = hub.now()
@@ -155,7 +176,7 @@ class HttpReactor(Connection):
                     self._await(self._usual, answer)
                 return
         self._hold(data)
-        if self._running is not None:
+        if self._running is not None or (self._inflow is not None and self._inflow.is_choked):
             # Up to here we read on, to see a client go away; one read ahead is enough.
             self.pause_reading()
         elif not self._is_waiting:
@@ -183,9 +204,13 @@ class HttpReactor(Connection):
     def go_on(self, units: int) -> int:
         """See ``Connection``."""
         used = self._work(units) if self._running is None else 0
-        if not self._is_waiting and self._running is None and not self._is_full:
+        if not (self._is_waiting or self._is_full) and self._wants_more:
             self.resume_reading()
         return used
+
+    @property
+    def _wants_more(self) -> bool:
+        return self._running is None and not (self._inflow is not None and self._inflow.is_choked)
 
     def _work(self, units: int) -> int:
         """Answer what has arrived, one by one, while it is this connection's turn."""
@@ -212,10 +237,10 @@ class HttpReactor(Connection):
         self._rest()
         return units - left
 
-    def _next_event(self, left: int) -> Request | Refused | Continue | Upgraded | None:
-        """What was received, as long as there are units left."""
+    def _next_event(self, left: int) -> Event | None:
+        """What was received, as long as there are units left, and somebody takes it."""
         codec, held = self._codec, self._held
-        if left <= 0:
+        if left <= 0 or (self._inflow is not None and self._inflow.is_choked):
             return None
         while (event := codec.next_event()) is None and held:
             codec.receive_data(held.popleft())
@@ -226,6 +251,9 @@ class HttpReactor(Connection):
         self.flush()
         if self._running is not None or self.is_closing or self.is_lingering:
             self._stamp()
+        elif not self._wants_more:
+            self._stamp()
+            self.pause_reading()
         elif self._codec.has_events or self._held:
             self.wait_for_turn()
             if len(self._held) * PIECE_OCTETS >= CHECK_OCTETS:
@@ -235,13 +263,71 @@ class HttpReactor(Connection):
             if self._is_eof or self._is_last:
                 self.close()
 
-    def _heed(self, event: Refused | Continue | Upgraded) -> None:
-        if isinstance(event, Refused):
+    def _heed(self, event: Event) -> None:
+        if isinstance(event, Part):
+            if self._inflow is not None:
+                self._inflow.take(event.data)
+        elif isinstance(event, Finished):
+            self._finish_body()
+        elif isinstance(event, Begun):
+            self._begin_body(event)
+        elif isinstance(event, Refused):
             self._refuse(event)
         elif isinstance(event, Continue):
-            self._out.append(self._codec.send(event, self.hub.date))
-        else:
+            self._invite(event.head)
+        elif isinstance(event, Upgraded):
             self._codec.restart(event.data)
+
+    # Bodies that are taken while they come.
+
+    def _invite(self, head: Request) -> None:
+        """Have the body come, unless it is known already that it would be for nothing (RFC 9110, 10.1.1)."""
+        refusal = self._preflight(head)
+        if refusal is None and self._site.find_path(path_of(head.target)) is None:
+            refusal = self._site.not_found
+        if refusal is None:
+            self._out.append(CONTINUE)
+        else:
+            self._respond(head, refusal, is_last=True)
+
+    def _begin_body(self, begun: Begun) -> None:
+        self.calls += 1
+        self.hub.counters.requests += 1
+        head = begun.head
+        refusal = self._preflight(head)
+        if refusal is None:
+            session = cast("TakingSession", self._open(self._site.find_path(path_of(head.target)) or b""))
+            taker = session.begin(head, self._unchoke)
+            if not isinstance(taker, Response):
+                self._inflow = Inflow(head, taker, self.hub.now())
+                if begun.expects:
+                    self._out.append(CONTINUE)
+                return
+            refusal = taker
+        self._respond(head, refusal, is_last=True)
+
+    def _unchoke(self) -> None:
+        """Whoever takes the body takes it again."""
+        inflow = self._inflow
+        if inflow is None or not inflow.is_choked or self.is_closing or self.is_lingering:
+            return
+        inflow.is_choked = False
+        if self._held or self._codec.has_events or self._is_eof:
+            self.wait_for_turn()
+        else:
+            self.resume_reading()
+
+    def _finish_body(self) -> None:
+        inflow, self._inflow = self._inflow, None
+        if inflow is not None:
+            self._give(inflow.head, inflow.taker.finish())
+
+    def _stop_body(self) -> None:
+        inflow, self._inflow = self._inflow, None
+        if inflow is not None:
+            inflow.taker.stop()
+
+    # Requests.
 
     def _stamp(self) -> None:
         self._idle_since = self.hub.now()
@@ -254,10 +340,8 @@ class HttpReactor(Connection):
         self.calls += 1
         self.hub.counters.requests += 1
         response = self._route(request)
-        if isinstance(response, Response):
-            self._respond(request, response)
-        elif response is not None:
-            self._await(request, response)
+        if response is not None:
+            self._give(request, response)
         if self._codec.usual is not self._usual:
             self._learn(request)
 
@@ -268,30 +352,48 @@ class HttpReactor(Connection):
         is_ours = usual is not None and session is not None and request is usual and self._site.find_refusal(request) is None
         self._take = session.usual(request) if is_ours and session is not None else None
 
-    def _await(self, request: Request, response: asyncio.Future[Response] | asyncio.Future[bytes]) -> None:
+    def _give(self, request: Request, response: Response | Streamed | Later) -> None:
+        if isinstance(response, Response):
+            self._respond(request, response)
+        elif isinstance(response, Streamed):
+            self._stream(request, response)
+        else:
+            self._await(request, response)
+
+    def _await(self, request: Request, response: Later | asyncio.Future[bytes]) -> None:
         self._running = (request, response)
         if isinstance(response, Reply) and not response.done():
             response.follow = self._answered
         else:
             response.add_done_callback(self._answered)
 
-    def _route(self, request: Request) -> Response | asyncio.Future[Response] | None:
+    def _preflight(self, request: Request) -> Response | None:
+        """Why nobody is asked about this request, if so; from here on the connection speaks for whom the request does."""
         refusal = self._site.find_refusal(request)
         if refusal is not None:
             return refusal
         if request.headers.get(b"authorization") != self._authorization and not self._speak_for(request.headers.get(b"authorization")):
             return _UNAUTHENTICATED
-        path = request.target
+        return None
+
+    def _route(self, request: Request) -> Response | Streamed | Later | None:
+        refusal = self._preflight(request)
+        if refusal is not None:
+            return refusal
+        session = self._sessions.get(request.target)
+        if session is None:
+            path = path_of(request.target)
+            found = self._site.find_path(path)
+            if found is None:
+                return self._open_stream(request, path) if path.startswith(_STREAM) else self._site.not_found
+            session = self._open(found)
+        return session.handle(request)
+
+    def _open(self, path: bytes) -> HttpSession:
         session = self._sessions.get(path)
         if session is None:
-            path = path_of(path)
-            endpoint = self._site.endpoints.get(path)
-            if endpoint is None:
-                return self._open_stream(request, path) if path.startswith(_STREAM) else self._site.not_found
-            session = self._sessions.get(path)
-            if session is None:
-                session = self._sessions[path] = endpoint.open(self._caller)
-        return session.handle(request)
+            session = self._sessions[path] = self._site.endpoints[path].open(self._caller)
+        return session
 
     def _speak_for(self, authorization: bytes | None) -> bool:
         """From now on requests are the bearer's, or the connection's own again; whether that was proved."""
@@ -312,27 +414,76 @@ class HttpReactor(Connection):
         self._join_share()
         return True
 
-    def _respond(self, request: Request, response: Response) -> None:
-        is_persistent = request.is_persistent and not self._is_last
+    def _respond(self, request: Request, response: Response, *, is_last: bool = False) -> None:
+        is_persistent = request.is_persistent and not (self._is_last or is_last)
         data = self._codec.send(response, self.hub.date, request, is_persistent)
         self._out.append(data)
         self._out_octets += len(data)
         if not is_persistent:
             self._end()
 
-    def _answered(self, done: asyncio.Future[Response] | asyncio.Future[bytes]) -> None:
+    def _stream(self, request: Request, streamed: Streamed) -> None:
+        """Send the head, and let the body follow while it is made."""
+        is_old, length = request.version == "1.0", streamed.length
+        has_end = length is not None or not is_old
+        is_persistent = request.is_persistent and has_end and not (self._is_last or streamed.is_endless)
+        head = encode_head(
+            streamed.status,
+            streamed.content_type,
+            streamed.headers,
+            self.hub.date,
+            length=length,
+            is_persistent=is_persistent,
+            version=request.version,
+        )
+        self._out.append(head)
+        self._out_octets += len(head)
+
+        def over() -> None:
+            self._loop.call_soon(self._streamed, is_persistent)
+
+        outflow = Outflow(self, streamed, is_chunked=length is None and not is_old, over=over)
+        self._running, self._outflow = (request, outflow), outflow
+        self._hold_at_most(self.hub.limits.tunnel_octets)
+        if request.method == b"HEAD":
+            outflow.cancel()
+            over()
+        else:
+            outflow.start()
+
+    def _streamed(self, is_persistent: bool) -> None:
+        """All of the body was put."""
+        self._running = self._outflow = None
+        if self.is_closing:
+            return
+        self._hold_at_most(self.hub.limits.write_octets)
+        if is_persistent and not self._is_last:
+            self._go_on()
+        else:
+            self._end()
+
+    def _hold_at_most(self, octets: int) -> None:
+        self._bound = octets
+        if self._transport is not None:
+            self._transport.set_write_buffer_limits(high=octets - 1, low=octets // 4)
+
+    def _answered(self, done: asyncio.Future[Response] | asyncio.Future[Response | Streamed] | asyncio.Future[bytes]) -> None:
         running, self._running = self._running, None
         if running is None or done.cancelled() or self.is_closing:
             return
         result = done.result()
-        self._respond(running[0], result if isinstance(result, Response) else Response(200, result))
+        self._give(running[0], Response(200, result) if isinstance(result, bytes) else result)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """An answer was given: go on with what was received behind its request."""
         if self._held or self._codec.has_events:
             self.flush()
-            if not self._is_waiting and not self.is_closing:
+            if not (self._is_waiting or self.is_closing) and self._running is None:
                 self.wait_for_turn()
         else:
             self._rest()
-            if not self._is_full:
+            if not self._is_full:  # also while a body goes out: to see the client go away
                 self.resume_reading()
 
     def _refuse(self, refused: Refused) -> None:
@@ -346,6 +497,7 @@ class HttpReactor(Connection):
 
     def _end(self) -> None:
         """The last answer is given."""
+        self._stop_body()
         if self._is_eof:
             self.close()
         else:
@@ -354,10 +506,11 @@ class HttpReactor(Connection):
     # Tunnels.
 
     def _open_stream(self, request: Request, path: bytes) -> Response | None:
-        if request.method != b"GET":
-            return Response(405, b'{"error":"a stream is opened by GET"}\n', headers=((b"Allow", b"GET"),))
+        is_connect = request.method == b"CONNECT"
+        if request.method != b"GET" and not is_connect:
+            return Response(405, b'{"error":"a stream is opened by GET"}\n', headers=((b"Allow", b"GET, CONNECT"),))
         upgrade = request.headers.get(b"upgrade")
-        if not request.is_upgrade or upgrade is None or upgrade.lower() != _STREAM_PROTOCOL:
+        if not is_connect and (not request.is_upgrade or upgrade is None or upgrade.lower() != _STREAM_PROTOCOL):
             more = ((b"Upgrade", _STREAM_PROTOCOL), (b"Connection", b"Upgrade"))
             return Response(426, b'{"error":"a stream needs Upgrade: vdsm-stream"}\n', headers=more)
         ticket = path[len(_STREAM) :].decode("ascii", "replace")
@@ -365,16 +518,16 @@ class HttpReactor(Connection):
             stream = self._site.redeem(self._caller, ticket)
         except ApiError:
             return _refusal(404, "there is no such stream")
-        self._switch(stream)
+        self._switch(stream, encode_connected() if is_connect else encode_upgrade(_STREAM_PROTOCOL))
         return None
 
-    def _switch(self, stream: socket.socket) -> None:
+    def _switch(self, stream: socket.socket, answer: bytes) -> None:
         """From here on the connection is a tunnel."""
         transport = self._transport
         if transport is None:
             stream.close()
             return
-        self._out.append(encode_upgrade(_STREAM_PROTOCOL))
+        self._out.append(answer)
         self.flush()
         early = b"".join(event.data for event in self._codec.events() if isinstance(event, Upgraded)) + b"".join(self._held)
         self._held.clear()
@@ -395,6 +548,8 @@ class HttpReactor(Connection):
     def eof_received(self) -> bool:
         """See asyncio. Half-closed: every answer that is due is still sent."""
         self._is_eof = True
+        if self._outflow is not None and self._outflow.is_endless:
+            self.close()
         if self.is_lingering or (self._running is None and not (self._codec.has_events or self._held)):
             self.close()
         return self._half_closes
@@ -403,18 +558,24 @@ class HttpReactor(Connection):
         """There is room again."""
         if self._running is None and not self._is_waiting:
             self.wait_for_turn()
+        elif self._outflow is not None and not self._held:
+            self.resume_reading()  # to see the client go away
 
     def shut_down(self) -> None:
         """The daemon is going down: the answer that is due is the last one."""
         self._is_last = True
         if self._running is None:
             self.close()
+        elif self._outflow is not None and self._outflow.is_endless:
+            self._outflow.end()
 
     def gone(self) -> None:
         """Let go of the calls."""
         running, self._running = self._running, None
         if running is not None:
             running[1].cancel()
+        self._outflow = None
+        self._stop_body()
         for session in self._sessions.values():
             session.close()
         self._sessions.clear()
@@ -422,7 +583,13 @@ class HttpReactor(Connection):
     def check_time(self, now: float) -> None:
         """Requests must be finished, pauses must end, refused clients must go."""
         limits, counters = self.hub.limits, self.hub.counters
-        if self._partial_since:
+        if self._outflow is not None:
+            self._outflow.check_time(now)
+        elif self._inflow is not None:
+            if self._inflow.is_slow(now, limits):
+                counters.slow_senders += 1
+                self._refuse(Refused(408, "the body came too slowly"))
+        elif self._partial_since:
             if now - self._partial_since >= limits.head_s:
                 counters.slow_senders += 1
                 self._refuse(Refused(408, "the rest of the request did not come in time"))

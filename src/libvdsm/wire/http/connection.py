@@ -7,13 +7,13 @@ Requests come out one at a time, in order; bytes behind an upgrade are kept unti
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httptools
 
-from libvdsm.wire.http.events import Continue, Refused, Request, Upgraded
+from libvdsm.wire.http.events import Begun, Continue, Finished, Part, Refused, Request, Upgraded
 from libvdsm.wire.http.frames import CONTINUE, encode_response
 
 if TYPE_CHECKING:
@@ -57,7 +57,10 @@ class _Learned:
 class HttpConnection:
     """Bytes to requests, answers to bytes."""
 
-    def __init__(self, limits: HttpLimits | None = None) -> None:
+    def __init__(self, limits: HttpLimits | None = None, most: Callable[[Request], int | None] | None = None) -> None:
+        """``most``: how long the body of a request with this head may be if it is to come in parts; ``None``: it comes whole."""
+        self._most = most
+        self._is_in_parts = False  # the body that is being received
         self._limits = limits or HttpLimits()
         self._head_bound = self._limits.head_octets
         self._events: deque[Event] = deque()
@@ -77,6 +80,13 @@ class HttpConnection:
         self._weight = 0
         self._body: list[bytes] = []
         self._body_octets = 0
+        self._body_bound = self._limits.body_octets
+        self._is_in_parts = False
+
+    @property
+    def is_in_parts(self) -> bool:
+        """Whether a body has begun that comes in parts, and its end is not seen."""
+        return self._is_in_parts and self._has_begun and not self._is_dead
 
     @property
     def is_partial(self) -> bool:
@@ -230,31 +240,51 @@ class HttpConnection:
         # RFC 9112, 3.2: exactly one Host in HTTP/1.1; two are wrong in any version.
         if b"host" not in headers and self._parser.get_http_version() != "1.0":
             raise _RefusalError(_BAD_REQUEST, _ONE_HOST)
-        if b"content-length" in headers and int(headers[b"content-length"]) > self._limits.body_octets:
-            self._refuse_body()
         if b"transfer-encoding" in headers and self._parser.get_http_version() == "1.0":
             raise _RefusalError(_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding")
-        if b"expect" in headers and self._parser.get_http_version() != "1.0":
-            if headers[b"expect"].lower() != b"100-continue":
-                raise _RefusalError(_EXPECTATION_FAILED, "the only expectation is 100-continue")
-            self._events.append(Continue())
+        expects = b"expect" in headers and self._parser.get_http_version() != "1.0"
+        if expects and headers[b"expect"].lower() != b"100-continue":
+            raise _RefusalError(_EXPECTATION_FAILED, "the only expectation is 100-continue")
+        head = self._head() if self._most is not None and (b"content-length" in headers or b"transfer-encoding" in headers) else None
+        most = self._most(head) if self._most is not None and head is not None else None
+        if most is not None:
+            self._body_bound = most
+        if b"content-length" in headers and int(headers[b"content-length"]) > self._body_bound:
+            self._refuse_body()
+        if most is not None and head is not None:
+            self._is_in_parts = True
+            self._events.append(Begun(head))
+        elif expects:
+            self._events.append(Continue(self._head()))
+
+    def _head(self) -> Request:
+        parser = self._parser
+        return Request(parser.get_method(), self._target, self._headers, b"", parser.get_http_version(), parser.should_keep_alive())
 
     def _refuse_body(self) -> None:
-        raise _RefusalError(_TOO_LARGE, f"the body is longer than {self._limits.body_octets} octets")
+        raise _RefusalError(_TOO_LARGE, f"the body is longer than {self._body_bound} octets")
 
     def on_body(self, body: bytes) -> None:
         """See httptools."""
         self._body_octets += len(body)
-        if self._body_octets > self._limits.body_octets:
+        if self._body_octets > self._body_bound:
             self._refuse_body()
-        self._body.append(body)
+        if self._is_in_parts:
+            self._events.append(Part(body))
+        else:
+            self._body.append(body)
 
     def on_message_complete(self) -> None:
         """See httptools."""
         self._has_begun = False
         parser = self._parser
         headers = self._headers
-        is_upgrade = b"upgrade" in headers and parser.should_upgrade()
+        if self._is_in_parts:
+            self._is_in_parts = False
+            self._events.append(Finished())
+            return
+        method = parser.get_method()
+        is_upgrade = (b"upgrade" in headers or method == b"CONNECT") and parser.should_upgrade()
         if is_upgrade and (b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"):
             raise _RefusalError(_BAD_REQUEST, "an upgrade with a body")
         # Only a head that says so, or a version that needs no Host, can be about HTTP/1.0 and persistent.
@@ -262,7 +292,7 @@ class HttpConnection:
         chunks = self._body
         self._events.append(
             Request(
-                parser.get_method(),
+                method,
                 self._target,
                 headers,
                 chunks[0] if len(chunks) == 1 else b"".join(chunks),

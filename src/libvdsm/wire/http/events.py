@@ -30,7 +30,33 @@ class Response(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """The client waits for ``100 Continue`` before it sends the body."""
+    """The client waits for ``100 Continue`` before it sends the body of ``head``, a request without it."""
+
+    head: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A request whose body comes in parts: ``head`` is the request without it."""
+
+    head: Request
+
+    @property
+    def expects(self) -> bool:
+        """Whether the client waits for ``100 Continue``."""
+        return self.head.version != "1.0" and b"expect" in self.head.headers
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Octets of the body that has begun."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The body that had begun is complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +74,4 @@ class Upgraded:
     data: bytes
 
 
-Event = Request | Continue | Refused | Upgraded
+Event = Request | Continue | Begun | Part | Finished | Refused | Upgraded

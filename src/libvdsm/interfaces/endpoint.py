@@ -228,3 +228,4 @@ class Endpoints:
     stream: StreamEndpoint | None = None
     http: Mapping[str, HttpEndpoint] = field(default_factory=dict)  # by path; one that ends with / serves all below it
     stomp: LineEndpoint | None = None
+    amqp: LineEndpoint | None = None

@@ -26,6 +26,9 @@ class Limits:
     linger_s: float = 5.0  # a refused client may still read why
     goodbye_s: float = 2.0  # over TLS, for the peer's last word
     sweep_s: float = 1.0
+    login_s: float = 10.0  # in which who proved nothing yet must log in, over a WebSocket ...
+    login_octets: int = 64 * 1024  # ... and how long his messages may be before
+    beat_s: float = 30.0  # the silence after which a WebSocket's peer is asked whether it is there; after two it is gone
     write_octets: int = 4 * 1024 * 1024
     tunnel_octets: int = 256 * 1024  # held of what goes through: tunnels, and bodies of HTTP
     message_octets: int = 1024 * 1024  # what a hostile one holds the loop for stays below 100 ms

@@ -21,6 +21,7 @@ from libvdsm.transports.connection import CHECK_OCTETS, Connection
 from libvdsm.transports.flows import Inflow, Outflow
 from libvdsm.transports.tunnel import TunnelConnection
 from libvdsm.transports.turns import LATER_UNITS, UNIT_BITS
+from libvdsm.transports.websocket_upgrade import bearer, is_meant
 from libvdsm.wire.http.connection import HttpConnection
 from libvdsm.wire.http.events import Begun, Continue, Finished, Part, Refused, Request, Response, Upgraded
 from libvdsm.wire.http.frames import CONTINUE, encode_connected, encode_head, encode_upgrade, encode_usual
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from libvdsm.interfaces.endpoint import HttpEndpoint, HttpSession
     from libvdsm.transports.config import ListenerPolicy
     from libvdsm.transports.connection import Hub
+    from libvdsm.transports.websocket_upgrade import Sockets
     from libvdsm.wire.http.events import Event
 
 _STREAM = b"/stream/"
@@ -63,8 +65,10 @@ class Site:
         checks_host: bool,
         redeem: Callable[[Caller, str], socket.socket],
         bearer: Callable[[str, str, Caller], Caller],
+        sockets: Sockets,
     ) -> None:
         """``redeem``: the stream for a ticket. ``bearer``: who presents a token, from which address, on whose connection."""
+        self.sockets = sockets
         self._bearer = bearer
         self.endpoints = {path.encode(): endpoint for path, endpoint in endpoints.items()}
         #: Paths below which all is one endpoint's, the longest first.
@@ -72,7 +76,7 @@ class Site:
         self._taking = {path: each for path, each in self.endpoints.items() if isinstance(each, TakingEndpoint)}
         self.takes_bodies = bool(self._taking)
         self.redeem = redeem
-        self.not_found = _refusal(404, "there is nothing at this path", paths=sorted([*endpoints, "/stream/<ticket>"]))
+        self.not_found = _refusal(404, "there is nothing at this path", paths=sorted([*endpoints, "/stream/<ticket>", "/ws"]))
         self._checks_host = checks_host
         self._hosts = frozenset(host.lower().encode() for host in (*LOCAL_HOSTS, *policy.hosts))
         self._origins = frozenset(origin.lower().encode() for origin in policy.origins)
@@ -384,6 +388,8 @@ class HttpReactor(Connection):
         if session is None:
             path = path_of(request.target)
             found = self._site.find_path(path)
+            if is_meant(request, path):
+                return self._open_socket(request)
             if found is None:
                 return self._open_stream(request, path) if path.startswith(_STREAM) else self._site.not_found
             session = self._open(found)
@@ -518,30 +524,41 @@ class HttpReactor(Connection):
             stream = self._site.redeem(self._caller, ticket)
         except ApiError:
             return _refusal(404, "there is no such stream")
-        self._switch(stream, encode_connected() if is_connect else encode_upgrade(_STREAM_PROTOCOL))
+        self._switch(TunnelConnection(self.hub, stream, b""), encode_connected() if is_connect else encode_upgrade(_STREAM_PROTOCOL))
         return None
 
-    def _switch(self, stream: socket.socket, answer: bytes) -> None:
-        """From here on the connection is a tunnel."""
+    def _open_socket(self, request: Request) -> Response | None:
+        token = bearer(request)
+        if token is not None and not self._speak_for(token):
+            return _UNAUTHENTICATED
+        opened = self._site.sockets.open(self.hub, request, self._caller)
+        if isinstance(opened, Response):
+            return opened
+        self._switch(opened.connection, opened.head)
+        return None
+
+    def _switch(self, follower: Connection, answer: bytes) -> None:
+        """From here on the connection is a tunnel or a WebSocket."""
         transport = self._transport
         if transport is None:
-            stream.close()
+            follower.gone()
             return
         self._out.append(answer)
         self.flush()
         early = b"".join(event.data for event in self._codec.events() if isinstance(event, Upgraded)) + b"".join(self._held)
         self._held.clear()
-        tunnel = TunnelConnection(self.hub, stream, early)
-        tunnel.take_after(self)
+        follower.take_after(self)
         self._leave_share()
         self.hub.discard(self)
         self._transport = None
         self.is_closing = True
         self.gone()
-        transport.set_protocol(tunnel)
-        tunnel.connection_made(transport)
+        transport.set_protocol(follower)
+        follower.connection_made(transport)
+        if early:
+            follower.data_received(early)
         if self._is_eof:
-            tunnel.eof_received()
+            follower.eof_received()
 
     # Ends.
 

@@ -46,6 +46,7 @@ from libvdsm.transports.registry import Registry
 from libvdsm.transports.stomp import StompConnection
 from libvdsm.transports.tls import PLAIN_HTTP, First, Reader, peek, peer_certificate, why
 from libvdsm.transports.turns import Turns
+from libvdsm.transports.websocket_upgrade import Sockets
 from libvdsm.wire.detect import Protocol
 from libvdsm.wire.http.frames import encode_response
 
@@ -95,9 +96,9 @@ class Listener:
         self._endpoints = endpoints
         self._wall = wall
         self._tls = None if self.is_unix else tls
-        self._site = Site(endpoints.http, policy=policy, checks_host=not self.is_unix, redeem=bridge.redeem, bearer=self._bearer)
+        self._site = self._make_site(checks_host=not self.is_unix)
         # A page under another name that leads here by a trick of DNS meets a certificate that is not for that name.
-        self._tls_site = Site(endpoints.http, policy=policy, checks_host=False, redeem=bridge.redeem, bearer=self._bearer)
+        self._tls_site = self._make_site(checks_host=False, is_secure=True)
         self._buffer = memoryview(bytearray(_READ_OCTETS))
         self._connections: set[Connection] = set()
         self._strangers: set[Door] = set()
@@ -107,6 +108,11 @@ class Listener:
         self._timer: asyncio.TimerHandle | None = None
         if not self.is_unix:
             self._refuse_exposure()
+
+    def _make_site(self, *, checks_host: bool, is_secure: bool = False) -> Site:
+        policy, endpoints, redeem = self.policy, self._endpoints, self._bridge.redeem
+        sockets = Sockets(endpoints, policy=policy, redeem=redeem, release=self._bridge.release, is_secure=is_secure)
+        return Site(endpoints.http, policy=policy, checks_host=checks_host, redeem=redeem, bearer=self._bearer, sockets=sockets)
 
     def _refuse_exposure(self) -> None:
         host = self._sock.getsockname()[0]

@@ -77,19 +77,19 @@ class Keeper:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._batch: _Batch | None = None
-        self._last = 0
+        self.last_sequence = 0  # of all messages, in all queues together
 
     def next_sequence(self) -> int:
-        """The number of the next message, in all queues together."""
-        self._last += 1
-        return self._last
+        """The number of the next message."""
+        self.last_sequence += 1
+        return self.last_sequence
 
     def load(self) -> Iterator[tuple[int, Kept]]:
         """All that was kept, the oldest first; for the start only."""
         records: Mapping[str, bytes] = self._store.load(KIND)
         for key, data in sorted(records.items()):
             sequence = int(key, 16)
-            self._last = max(self._last, sequence)
+            self.last_sequence = max(self.last_sequence, sequence)
             try:
                 yield sequence, _decode(data)
             except msgspec.DecodeError as failure:

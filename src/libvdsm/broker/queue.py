@@ -64,7 +64,8 @@ class Surroundings(Protocol):
 
     keeper: Keeper
     clock: Clock
-    most_octets: int  # in all queues together
+    octets: int  # in all queues together
+    most_octets: int
 
     def schedule(self, queue: Queue) -> None:
         """Call its ``dispatch`` in the next turn of the loop."""
@@ -76,10 +77,6 @@ class Surroundings(Protocol):
 
     def mortal(self, item: Item) -> None:
         """It ends by itself: call its queue's ``expire`` then."""
-        ...
-
-    def take_room(self, octets: int) -> None:
-        """Count octets of all queues; negative when they are given back."""
         ...
 
     def has_room(self, octets: int) -> bool:
@@ -94,6 +91,8 @@ class Queue:
         "__weakref__",
         "_around",
         "_ghosts",
+        "_is_durable",
+        "_is_mortal",
         "_line",
         "_lines",
         "_parked",
@@ -127,6 +126,8 @@ class Queue:
         self.waiting = 0
         self.unsettled = 0
         self.is_ended = False
+        self._is_durable = rules.durable
+        self._is_mortal = rules.time_to_live is not None
         self.ready: deque[Receiver] = deque()  # those who can take one now, in turn
         self.receivers: set[Receiver] = set()
         self.browsers: set[Browser] = set()
@@ -143,19 +144,46 @@ class Queue:
         """Take in a message; raises ``LimitExceeded``, ``StateFull`` or ``StateUnavailable``: then it was not."""
         if self.is_ended:
             raise not_there(self.name)
-        is_plain = message.expires_at is None and not (message.durable and self.rules.durable)
-        if is_plain and self.ready and not self.waiting and not self._pending:
-            receiver = self.ready[0]
-            if receiver.consumer.is_full():
-                receiver.wait_for_room()
-            elif receiver.is_free:
-                if len(self.ready) > 1:
-                    self.ready.rotate(-1)
-                self.counters.received += 1
-                self.counters.delivered += 1
-                receiver.pass_on(message)
-                return None
+        if (
+            self.ready
+            and not self.waiting
+            and not self._pending
+            and not self._is_mortal
+            and message.expires_at is None
+            and not (self._is_durable and message.durable)
+            and self._hand_over(message)
+        ):
+            return None
         return self.take_in(message)
+
+    def _hand_over(self, message: Message) -> bool:
+        """Give it at once to whose turn it is, past the lines; False, and nothing done, if that cannot be."""
+        ready = self.ready
+        receiver = ready[0]
+        if receiver.consumer.is_full():
+            receiver.wait_for_room()
+            return False
+        if receiver.is_free:
+            if len(ready) > 1:
+                ready.rotate(-1)
+            self.counters.received += 1
+            self.counters.delivered += 1
+            receiver.pass_on(message)
+            return True
+        octets = message.octets
+        rules, around = self.rules, self._around
+        if self.messages >= rules.max_messages or self.octets + octets > rules.max_octets or not around.has_room(octets):
+            return False
+        if len(ready) > 1:
+            ready.rotate(-1)
+        self.counters.received += 1
+        self.messages += 1
+        self.octets += octets
+        around.octets += octets
+        keeper = around.keeper
+        keeper.last_sequence = sequence = keeper.last_sequence + 1
+        receiver.take(Item(sequence=sequence, message=message, queue=self, octets=octets, sent_at=around.clock.time(), is_recorded=True))
+        return True
 
     def take_in(self, message: Message, joining: list[Item] | None = None) -> Recorded | None:
         """Make an item of a message; into ``joining``, if it has no record and yet is to wait for others' records."""
@@ -496,13 +524,19 @@ class Queue:
     def _count(self, item: Item) -> None:
         self.messages += 1
         self.octets += item.octets
-        self._around.take_room(item.octets)
+        self._around.octets += item.octets
+
+    def done(self, octets: int) -> None:
+        """One of so many octets is no longer here."""
+        self.messages -= 1
+        self.octets -= octets
+        self._around.octets -= octets
 
     def _discount(self, item: Item) -> None:
         item.state = GONE
         self.messages -= 1
         self.octets -= item.octets
-        self._around.take_room(-item.octets)
+        self._around.octets -= item.octets
 
     # --- lines ---
 

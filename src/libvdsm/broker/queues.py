@@ -83,7 +83,7 @@ class Queues:
         self._most = most_queues
         self._documents: dict[str, Kept] = {}
         self._queues: dict[str, Queue] = {}  # those that can be used
-        self._octets = 0
+        self.octets = 0  # in all queues together, temporary ones included
         self._dirty: dict[Queue, None] = {}
         self._ends: list[tuple[float, int, Item]] = []
         self._is_looking = False
@@ -135,18 +135,9 @@ class Queues:
         heappush(self._ends, (item.expires_at or 0.0, item.sequence, item))
         self._look_later()
 
-    def take_room(self, octets: int) -> None:
-        """See ``Surroundings``."""
-        self._octets += octets
-
     def has_room(self, octets: int) -> bool:
         """See ``Surroundings``."""
-        return self._octets + octets <= self.most_octets
-
-    @property
-    def octets(self) -> int:
-        """What is in all queues together, temporary ones included."""
-        return self._octets
+        return self.octets + octets <= self.most_octets
 
     # --- ends ---
 

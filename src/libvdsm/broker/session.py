@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from msgspec.structs import force_setattr
 
 from libvdsm.broker.destinations import RESPONSES, Destination, Kind, check_topic, is_owned, parse
-from libvdsm.broker.items import HELD, Holder, Item
+from libvdsm.broker.items import GONE, HELD, Holder, Item
 from libvdsm.broker.listeners import OwnSubscription, TopicSubscription
 from libvdsm.broker.queue import not_there
 from libvdsm.broker.receivers import Browser, Receiver
@@ -259,6 +259,17 @@ class BrokerSession:
         if item is None or item.transaction is not None:
             raise ObjectNotFound(type="delivery", id=str(tag))
         if transaction is None and not cumulative:
+            queue = item.queue
+            if verdict is _ACCEPTED and queue is not None and not item.is_kept and not queue.is_ended:
+                del self.unsettled[tag]
+                item.state = GONE
+                queue.unsettled -= 1
+                queue.counters.delivered += 1
+                queue.done(item.octets)
+                if (holder := item.holder) is not None:
+                    item.holder = None
+                    holder.settled(tag)
+                return None
             return self._settle(tag, item, verdict, undeliverable_here)
         chosen = self._up_to(tag, item) if cumulative else [(tag, item)]
         if transaction is not None:

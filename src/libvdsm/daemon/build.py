@@ -28,6 +28,7 @@ from libvdsm.bindings.jsonrpc.http import JsonRpcHttpEndpoint
 from libvdsm.bindings.jsonrpc.messaging import JsonRpcRequests
 from libvdsm.bridge.authority import Authority
 from libvdsm.bridge.bridge import FrontBridge
+from libvdsm.bridge.connections import ConnectionService
 from libvdsm.bridge.deeds import MOST_TASKS, Deeds, Handler, makes_room
 from libvdsm.bridge.diagnosis import DiagnosisService
 from libvdsm.bridge.fairness import FairQueue, QueueLimits
@@ -68,6 +69,7 @@ from libvdsm.tasks.service import TaskService
 from libvdsm.tasks.tasks import Tasks
 from libvdsm.transports.config import Limits, ListenerPolicy
 from libvdsm.transports.listener import Listener
+from libvdsm.transports.registry import Registry
 from libvdsm.transports.turns import Turns
 from libvdsm.wire.http.connection import HttpLimits
 
@@ -93,6 +95,7 @@ class FrontCore:
     tickets: Tickets
     accounts: Accounts
     exchange: MessageExchange
+    registry: Registry
     ports: Mapping[str, IpcPort]
     local: tuple[LocalPort, ...]  # with --in-process, instead of the ports
 
@@ -182,6 +185,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         accounts=accounts,
         clock=clock,
     )
+    registry = Registry()
     access_service = AccessService(access, store=store, clock=clock, places=places)
     services: tuple[object, ...] = (
         OwnService(description.openrpc),
@@ -189,6 +193,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         TaskService(tasks),
         broker,
         QueueService(queues),
+        ConnectionService(registry, behind=broker.behind, soon=loop.call_soon),
         access_service,
         certificates,
         AuditService(store=store, trail=trail, journal=journal, clock=clock, objects=OBJECTS),
@@ -227,6 +232,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         tickets=tickets,
         accounts=accounts,
         exchange=MessageExchange(broker=broker, queues=queues, schedule=loop.call_soon),
+        registry=registry,
         ports=ports,
         local=local,
     )
@@ -253,6 +259,7 @@ def build_listeners(core: FrontCore, config: Config, sockets: Iterable[socket.so
             tls=tls,
             turns=turns,
             accounts=core.accounts,
+            registry=core.registry,
         )
         for each in sockets
     ]

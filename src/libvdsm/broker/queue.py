@@ -356,7 +356,8 @@ class Queue:
         for item in parked:
             if item.state is WAITING:
                 self._line_of(item).put_back(item)
-        self.make_ready(receiver)
+        if receiver.is_ready():
+            self.make_ready(receiver)
 
     def detach(self, receiver: Receiver) -> None:
         """One less."""

@@ -153,6 +153,10 @@ class Queues:
         if len(ends) > _SLACK:
             self._forget_gone()
 
+    def ends(self) -> int:
+        """How many messages are remembered because their time will be up."""
+        return len(self._ends)
+
     def _forget_gone(self) -> None:
         """Once in a while, so that what went out in time does not gather."""
         live = sum(queue.messages for queue in self._queues.values())

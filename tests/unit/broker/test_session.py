@@ -1,0 +1,574 @@
+"""Sessions: rights at every step, topics, replies to the requester alone, transactions that are all or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+import pytest
+
+from libvdsm.broker.exchange import ExchangeLimits
+from libvdsm.interfaces.caller import Caller, Rights
+from libvdsm.interfaces.generated.errors import (
+    AlreadyExists,
+    InvalidParams,
+    LimitExceeded,
+    ObjectNotFound,
+    PermissionDenied,
+    StateFull,
+)
+from libvdsm.interfaces.generated.permissions import OBJECTS, PERMISSIONS
+from libvdsm.interfaces.journal import Entry
+from libvdsm.interfaces.messaging import Ack, Message, Verdict
+from tests.fakes.messaging import ALL, FakeConsumer, Messaging, message, sent, subscribe, turns
+
+
+def only(*permissions: str) -> Rights:
+    return Rights(frozenset(permissions))
+
+
+def event(world: Messaging, topic: str = "vm.1", type: str = "vm") -> None:
+    sequence = world.journal.next_sequence()
+    body = b'{"epoch":"e","sequence":%d,"topic":"%b","object":{"type":"%b","id":"1","revision":1},"change":"changed","patch":{"state":"x"}}'
+    world.journal.append(Entry(sequence, topic, type, "1", body % (sequence, topic.encode(), type.encode())))
+
+
+class Answers:
+    """Whoever answers requests."""
+
+    def __init__(self, answer: Message | None = None, later: asyncio.Future[Message | None] | None = None) -> None:
+        self.answers: Message | Awaitable[Message | None] | None = later or answer
+        self.asked: list[tuple[str, Message]] = []
+        self.released: list[Caller] = []
+
+    def answer(self, caller: Caller, message: Message) -> Message | Awaitable[Message | None] | None:
+        self.asked.append((caller.identity, message))
+        return self.answers
+
+    def release(self, caller: Caller) -> None:
+        self.released.append(caller)
+
+
+# --- topics
+
+
+async def test_topics_reach_all_who_fit_in_the_order_of_the_publisher() -> None:
+    """Everybody whose pattern fits gets all of them; the publisher's own subscription as well."""
+    world = Messaging()
+    session, other = world.open(), world.open()
+    exact, star, hash, wrong = FakeConsumer(), FakeConsumer(), FakeConsumer(), FakeConsumer()
+    subscribe(session, "/topic/news.sport", exact)
+    subscribe(other, "/topic/news.*", star)
+    subscribe(other, "/topic/news.#", hash)
+    subscribe(other, "/topic/other.#", wrong)
+    for number in range(600):
+        session.send("/topic/news.sport", message(str(number)))
+    await turns()
+    expected = [str(number) for number in range(600)]
+    assert exact.bodies() == star.bodies() == hash.bodies() == expected
+    assert wrong.bodies() == []
+    assert star.deliveries[0].message is hash.deliveries[0].message
+    assert star.deliveries[0].shared is not None
+    assert star.deliveries[0].shared is hash.deliveries[0].shared
+    assert star.deliveries[0].destination == "/topic/news.sport"
+
+
+async def test_who_comes_later_hears_nothing_of_before() -> None:
+    """A topic keeps nothing for those who are not there."""
+    world = Messaging()
+    session, consumer = world.open(), FakeConsumer()
+    session.send("/topic/a", message("before"))
+    subscription = subscribe(session, "/topic/a", consumer)
+    session.send("/topic/a", message("now"))
+    await turns()
+    subscription.end()
+    subscription.end()
+    session.send("/topic/a", message("after"))
+    await turns()
+    assert consumer.bodies() == ["now"]
+
+
+@pytest.mark.parametrize("type", sorted({*OBJECTS, "event"}))
+async def test_only_subsystems_tell_of_their_objects(type: str) -> None:
+    """Nobody publishes to a topic that is a subsystem's, whatever he may."""
+    world = Messaging()
+    session = world.open(ALL)
+    for topic in (f"/topic/{type}", f"/topic/{type}.1", f"/topic/{type}.a.b"):
+        with pytest.raises(PermissionDenied):
+            session.send(topic, message("lie"))
+
+
+@pytest.mark.parametrize("destination", ("/topic/", "/topic/a..b", "/topic/a.*", "/topic/#", "/topic/a b", "/nowhere/x", "", "/queue/", "/queue/../x"))
+async def test_nonsense_is_refused(destination: str) -> None:
+    """What is no destination is the sender's mistake."""
+    with pytest.raises(InvalidParams):
+        Messaging().open().send(destination, message())
+
+
+async def test_events_come_as_messages_that_can_be_resumed() -> None:
+    """The body is the encoded event, the headers are its token and its topic; all subscribers share one message."""
+    world = Messaging()
+    session, one, other = world.open(), FakeConsumer(), FakeConsumer()
+    subscribe(session, "/topic/vm.#", one, id="1")
+    subscribe(session, "jms.queue.events", other, id="2")
+    event(world)
+    event(world, "task.1", "task")
+    await turns()
+    (delivery,) = one.deliveries
+    assert delivery.message.body == world.journal.read(0, 1)[0].data
+    assert delivery.message.headers == {"resume": f"{world.journal.epoch}-1", "topic": "vm.1"}
+    assert (delivery.resume, delivery.destination) == (f"{world.journal.epoch}-1", "/topic/vm.1")
+    assert other.deliveries[0].message is delivery.message
+    assert len(other.deliveries) == 2
+    again = FakeConsumer()
+    subscribe(world.open(), "/topic/#", again, after=delivery.resume)
+    await turns()
+    assert [each.destination for each in again.deliveries] == ["/topic/task.1"]
+
+
+async def test_a_gap_is_a_message_that_says_so() -> None:
+    """A token of another life gives a message with the header gap."""
+    world = Messaging()
+    consumer = FakeConsumer()
+    subscribe(world.open(), "/topic/vm.#", consumer, after="0123456789abcdef-7")
+    await turns()
+    assert consumer.deliveries[0].message.headers["gap"] == "epoch"
+    assert consumer.deliveries[0].message.body == b'{"reason":"epoch"}'
+
+
+async def test_the_pattern_for_all_gives_what_may_be_had() -> None:
+    """Who may follow events only gets events, who may subscribe to topics only gets those; who may neither is refused."""
+    world = Messaging()
+    events, free, both = FakeConsumer(), FakeConsumer(), FakeConsumer()
+    subscribe(world.open(only("event.read", "vm.read")), "/topic/#", events)
+    subscribe(world.open(only("topic.subscribe")), "/topic/#", free)
+    subscribe(world.open(), "/topic/#", both)
+    with pytest.raises(PermissionDenied):
+        subscribe(world.open(only("vm.read")), "/topic/#", FakeConsumer())
+    with pytest.raises(PermissionDenied):
+        subscribe(world.open(only("topic.subscribe")), "/topic/vm.1", FakeConsumer())
+    with pytest.raises(PermissionDenied):
+        subscribe(world.open(only("event.read")), "/topic/news", FakeConsumer())
+    event(world)
+    world.open().send("/topic/news", message("n"))
+    await turns()
+    assert [[each.destination for each in consumer.deliveries] for consumer in (events, free)] == [["/topic/vm.1"], ["/topic/news"]]
+    assert len(both.deliveries) == 2
+
+
+async def test_credit_of_topics() -> None:
+    """What there is no credit for waits; draining takes away what is left."""
+    world = Messaging()
+    session, consumer = world.open(), FakeConsumer()
+    subscription = subscribe(session, "/topic/news", consumer, Ack.INDIVIDUAL, credit=1, is_exact=True)
+    for text in "abc":
+        session.send("/topic/news", message(text))
+    await turns()
+    assert consumer.bodies() == ["a"]
+    session.settle(consumer.deliveries[0].tag, Verdict.ACCEPTED)
+    subscription.credit(5)
+    subscription.drain()
+    await turns()
+    assert (consumer.bodies(), consumer.drains) == (["a", "b", "c"], 1)
+    session.send("/topic/news", message("d"))
+    await turns()
+    assert consumer.bodies() == ["a", "b", "c"]
+
+
+async def test_acknowledged_topics_have_a_window() -> None:
+    """With client acknowledgement a topic delivers no more than may be unsettled."""
+    world = Messaging()
+    session, consumer = world.open(), FakeConsumer()
+    subscribe(session, "/topic/news", consumer, Ack.CLIENT, credit=2)
+    for text in "abcd":
+        session.send("/topic/news", message(text))
+    await turns()
+    assert consumer.bodies() == ["a", "b"]
+    session.settle(consumer.deliveries[1].tag, Verdict.ACCEPTED, cumulative=True)
+    await turns()
+    assert consumer.bodies() == ["a", "b", "c", "d"]
+
+
+# --- rights
+
+
+@pytest.mark.parametrize(
+    ("needed", "act"),
+    (
+        ("queue.send", "send"),
+        ("queue.receive", "receive"),
+        ("queue.browse", "browse"),
+        ("topic.publish", "publish"),
+        ("topic.subscribe", "listen"),
+    ),
+)
+async def test_every_destination_needs_its_permission(needed: str, act: str) -> None:
+    """All others together are not enough."""
+    world = Messaging()
+    await world.queue()
+    acts = {
+        "send": lambda s: s.send("/queue/work", message()),
+        "receive": lambda s: subscribe(s, "/queue/work", FakeConsumer()),
+        "browse": lambda s: subscribe(s, "/queue/work", FakeConsumer(), browse=True),
+        "publish": lambda s: s.send("/topic/news", message()),
+        "listen": lambda s: subscribe(s, "/topic/news", FakeConsumer()),
+    }
+    with pytest.raises(PermissionDenied) as caught:
+        acts[act](world.open(Rights(frozenset(PERMISSIONS) - {needed})))
+    assert caught.value.params["permission"] == needed
+    acts[act](world.open(only(needed)))
+    project = Rights(projects={"default": frozenset({needed})})
+    acts[act](world.open(project))
+    with pytest.raises((PermissionDenied, ObjectNotFound)):
+        acts[act](world.open(Rights(projects={"other": frozenset({needed})})))
+    with pytest.raises(PermissionDenied):
+        acts[act](world.open(Rights()))
+
+
+async def test_what_is_not_yours_is_not_there() -> None:
+    """A queue of another project and one that does not exist are answered alike."""
+    world = Messaging()
+    await world.queue(project="theirs")
+    mine = world.open(Rights(projects={"mine": frozenset(PERMISSIONS)}))
+    texts = []
+    for name in ("work", "none"):
+        with pytest.raises(ObjectNotFound) as caught:
+            mine.send(f"/queue/{name}", message())
+        texts.append(caught.value.message.replace(name, "NAME"))
+    assert texts[0] == texts[1]
+    readable = Rights(projects={"theirs": frozenset({"queue.read"}), "mine": frozenset(PERMISSIONS)})
+    with pytest.raises(PermissionDenied):
+        world.open(readable).send("/queue/work", message())
+
+
+async def test_rights_that_are_taken_away_end_subscriptions() -> None:
+    """At once, with the reason; what was sent before is not; other subscriptions go on."""
+    world = Messaging()
+    await world.queue()
+    session, queue, topic, events = world.open(), FakeConsumer(), FakeConsumer(), FakeConsumer()
+    subscribe(session, "/queue/work", queue)
+    subscribe(session, "/topic/news", topic)
+    subscribe(session, "/topic/vm.#", events)
+    session.send("/queue/work", message("a"))
+    session.caller.entitle((), only("topic.subscribe", "topic.publish"))
+    assert [each.name for each in (*queue.reasons, *events.reasons)] == ["PermissionDenied"] * 2
+    assert topic.reasons == []
+    with pytest.raises(PermissionDenied):
+        session.send("/queue/work", message("b"))
+    session.send("/topic/news", message("c"))
+    await turns()
+    assert (queue.bodies(), topic.bodies()) == (["a"], ["c"])
+    session.caller.revoke("over")
+    assert [each.name for each in topic.reasons] == ["PermissionDenied"]
+    with pytest.raises(PermissionDenied):
+        session.send("/topic/news", message("d"))
+
+
+async def test_the_sender_is_who_he_is() -> None:
+    """A sender cannot say that he is another; another identity on the connection is another sender."""
+    world = Messaging()
+    await world.queue()
+    session, consumer = world.open(identity="mallory"), FakeConsumer()
+    subscribe(session, "/queue/work", consumer)
+    session.send("/queue/work", message("a", user="root"))
+    session.caller.become("alice", "token", (), ALL)
+    session.send("/queue/work", message("b"))
+    await turns()
+    assert [each.message.user for each in consumer.deliveries] == ["mallory", "alice"]
+
+
+async def test_limits_of_a_session() -> None:
+    """Subscriptions, transactions, their steps and octets, and temporary queues are counted."""
+    limits = ExchangeLimits(subscriptions=1, transactions=1, transaction_steps=2, transaction_octets=1000, temporary_queues=1)
+    world = Messaging(limits=limits)
+    await world.queue()
+    session = world.open()
+    subscribe(session, "/topic/a", FakeConsumer())
+    with pytest.raises(LimitExceeded):
+        subscribe(session, "/topic/b", FakeConsumer())
+    session.temporary()
+    with pytest.raises(LimitExceeded):
+        session.temporary()
+    session.begin("t")
+    with pytest.raises(LimitExceeded):
+        session.begin("u")
+    with pytest.raises(LimitExceeded):
+        session.send("/queue/work", message("x" * 2000), transaction="t")
+    session.send("/queue/work", message(), transaction="t")
+    session.send("/queue/work", message(), transaction="t")
+    with pytest.raises(LimitExceeded):
+        session.send("/queue/work", message(), transaction="t")
+
+
+async def test_a_subscription_has_one_name() -> None:
+    """The same name twice on a session is refused; on two sessions it is fine, and so is a name that is free again."""
+    world = Messaging()
+    session = world.open()
+    first = subscribe(session, "/topic/a", FakeConsumer(), id="1")
+    with pytest.raises(AlreadyExists):
+        subscribe(session, "/topic/b", FakeConsumer(), id="1")
+    subscribe(world.open(), "/topic/a", FakeConsumer(), id="1")
+    first.end()
+    subscribe(session, "/topic/b", FakeConsumer(), id="1")
+
+
+# --- temporary queues and requests
+
+
+async def test_temporary_queues_are_private() -> None:
+    """Only who made it receives; who may send and knows its name sends; it ends with its session."""
+    world = Messaging()
+    mine, other, consumer = world.open(), world.open(identity="bob"), FakeConsumer()
+    name, second = mine.temporary(), mine.temporary()
+    assert name.startswith("/temp-queue/")
+    assert len(name) > len("/temp-queue/") + 20
+    assert name != second
+    subscribe(mine, name, consumer)
+    with pytest.raises(ObjectNotFound):
+        subscribe(other, name, FakeConsumer())
+    with pytest.raises(ObjectNotFound):
+        world.open(only("queue.read")).send(name, message("spam"))
+    with pytest.raises(ObjectNotFound):
+        other.send("/temp-queue/guessed", message("spam"))
+    other.send(name, message("a"))
+    await turns()
+    assert consumer.bodies() == ["a"]
+    mine.close()
+    with pytest.raises(ObjectNotFound):
+        other.send(name, message("late"))
+    assert world.exchange.temporaries == {}
+
+
+@pytest.mark.parametrize("address", ("/temp-queue/of-another", "/queue/theirs", "/topic/news", "/exchange/requests", "/odd/one"))
+async def test_forged_replies_are_refused(address: str) -> None:
+    """An answer cannot be ordered to where the sender could not hear it himself."""
+    world = Messaging()
+    await world.queue("theirs", project="theirs")
+    await world.queue("mine", project="mine")
+    world.exchange.requests = answers = Answers(message("secret"))
+    session = world.open(Rights(projects={"mine": frozenset(PERMISSIONS) - {"topic.subscribe"}}))
+    for destination in ("/exchange/requests", "/queue/mine"):
+        with pytest.raises((PermissionDenied, ObjectNotFound, InvalidParams)):
+            session.send(destination, message(reply_to=address))
+    assert answers.asked == []
+    assert world.queues.get("mine")[1].messages == 0
+
+
+@pytest.mark.parametrize("kind", ("temporary", "own", "vdsm", "queue", "topic"))
+async def test_answers_go_to_the_requester_alone(kind: str) -> None:
+    """Whatever name two clients use, each hears his own."""
+    world = Messaging()
+    await world.queue("replies")
+    sessions = [world.open(identity=name) for name in ("a", "b")]
+    consumers = [FakeConsumer(), FakeConsumer()]
+    addresses = []
+    for session, consumer in zip(sessions, consumers, strict=True):
+        names = {"own": "11111111-2222", "vdsm": "jms.topic.vdsm_responses", "queue": "/queue/replies", "topic": "/topic/replies"}
+        address = session.temporary() if kind == "temporary" else names[kind]
+        addresses.append(address)
+        if kind != "queue" or session is sessions[0]:
+            subscribe(session, address, consumer)
+    world.exchange.requests = answers = Answers()
+    answers.answers = Message(body=b"for a", correlation_id="1")
+    reply_to = None if kind == "vdsm" else addresses[0]
+    sessions[0].send("jms.topic.vdsm_requests", Message(body=b"?", reply_to=reply_to))
+    await turns()
+    assert (consumers[0].bodies(), consumers[1].bodies()) == (["for a"], [])
+    assert consumers[0].deliveries[0].destination == addresses[0]
+    assert answers.asked[0][0] == "a"
+
+
+async def test_an_answer_to_somebody_gone_is_dropped_and_counted() -> None:
+    """Nobody else gets it."""
+    world = Messaging()
+    later: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
+    world.exchange.requests = answers = Answers(later=later)
+    session, consumer = world.open(), FakeConsumer()
+    name = session.temporary()
+    subscribe(session, name, consumer)
+    session.send("/exchange/requests", message(reply_to=name))
+    session.close()
+    assert answers.released == [session.caller]
+    later.set_result(Message(body=b"late"))
+    await turns()
+    assert (consumer.bodies(), world.exchange.counters.dropped_answers) == ([], 1)
+
+
+async def test_an_answer_that_comes_later() -> None:
+    """It comes when it is there; a notification has none, and nothing is counted."""
+    world = Messaging()
+    later: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
+    world.exchange.requests = answers = Answers(later=later)
+    session, consumer = world.open(), FakeConsumer()
+    subscribe(session, "mine", consumer)
+    session.send("/exchange/requests", message(reply_to="mine"))
+    await turns()
+    assert consumer.bodies() == []
+    later.set_result(Message(body=b"now"))
+    await turns()
+    assert consumer.bodies() == ["now"]
+    answers.answers = None
+    session.send("/exchange/requests", message(reply_to="mine"))
+    await turns()
+    assert (consumer.bodies(), world.exchange.counters.dropped_answers) == (["now"], 0)
+
+
+async def test_nobody_sends_to_another_sessions_own_place() -> None:
+    """A name without a slash is nobody's but the session's own."""
+    world = Messaging()
+    mine, consumer = world.open(), FakeConsumer()
+    subscribe(mine, "mine", consumer)
+    for session in (mine, world.open()):
+        with pytest.raises(ObjectNotFound):
+            session.send("mine", message("spam"))
+    assert consumer.bodies() == []
+
+
+# --- transactions
+
+
+async def test_a_transaction_is_seen_when_it_is_committed() -> None:
+    """Nothing of it before, all of it after; in its order."""
+    world = Messaging()
+    await world.queue()
+    session, queue, topic = world.open(), FakeConsumer(), FakeConsumer()
+    subscribe(session, "/queue/work", queue)
+    subscribe(session, "/topic/news", topic)
+    session.begin("t")
+    session.send("/queue/work", message("a"), transaction="t")
+    session.send("/topic/news", message("b"), transaction="t")
+    session.send("/queue/work", message("c"), transaction="t")
+    await turns()
+    assert (queue.bodies(), topic.bodies()) == ([], [])
+    assert session.commit("t") is None
+    await turns()
+    assert (queue.bodies(), topic.bodies()) == (["a", "c"], ["b"])
+    with pytest.raises(ObjectNotFound):
+        session.commit("t")
+
+
+async def test_an_aborted_transaction_never_was() -> None:
+    """What was sent is not, what was settled is open again."""
+    world = Messaging()
+    queue = await world.queue()
+    session, consumer = world.open(), FakeConsumer()
+    subscribe(session, "/queue/work", consumer, Ack.CLIENT)
+    session.send("/queue/work", message("a"))
+    session.send("/queue/work", message("b"))
+    await turns()
+    session.begin("t")
+    session.send("/queue/work", message("c"), transaction="t")
+    session.settle(consumer.deliveries[1].tag, Verdict.ACCEPTED, cumulative=True, transaction="t")
+    with pytest.raises(ObjectNotFound):
+        session.settle(consumer.deliveries[0].tag, Verdict.ACCEPTED)
+    assert queue.unsettled == 2
+    session.abort("t")
+    with pytest.raises(ObjectNotFound):
+        session.abort("t")
+    session.settle(consumer.deliveries[1].tag, Verdict.ACCEPTED, cumulative=True)
+    assert (queue.messages, consumer.bodies()) == (0, ["a", "b"])
+
+
+async def test_a_transaction_that_is_refused_leaves_nothing() -> None:
+    """One message that has no room, or may not be sent any more, and none is sent."""
+    world = Messaging()
+    await world.queue("one", max_messages=1)
+    two = await world.queue("two")
+    session = world.open()
+    session.begin("t")
+    for name in ("two", "one", "one"):
+        session.send(f"/queue/{name}", message(), transaction="t")
+    with pytest.raises(LimitExceeded):
+        session.commit("t")
+    assert two.messages == 0
+    with pytest.raises(ObjectNotFound):
+        session.commit("t")
+    session.begin("t")
+    session.send("/queue/two", message(), transaction="t")
+    session.caller.entitle((), only("topic.publish"))
+    with pytest.raises(PermissionDenied):
+        session.commit("t")
+    assert two.messages == 0
+
+
+async def test_a_transaction_is_one_record() -> None:
+    """What is durable in it is recorded together, what is not waits for that; a crash before sees none, after it all."""
+    world = Messaging()
+    await world.queue("one", durable=True)
+    await world.queue("two", durable=True)
+    await world.queue("light")
+    session, light, one = world.open(), FakeConsumer(), FakeConsumer()
+    await sent(session.send("/queue/one", message("old", durable=True)))
+    subscribe(session, "/queue/light", light)
+    subscribe(session, "/queue/one", one, Ack.INDIVIDUAL, credit=1)
+    await turns()
+    session.begin("t")
+    session.send("/queue/light", message("l"), transaction="t")
+    session.settle(one.deliveries[0].tag, Verdict.ACCEPTED, transaction="t")
+    session.send("/queue/one", message("a", durable=True), transaction="t")
+    session.send("/queue/two", message("b", durable=True), transaction="t")
+    committed = session.commit("t")
+    assert committed is not None
+    before = {name: [i.message.body for i in world.again().queues.get(name)[1].items()] for name in ("one", "two")}
+    assert before == {"one": [b"old"], "two": []}
+    assert light.bodies() == []
+    await committed
+    after = {name: [i.message.body for i in world.again().queues.get(name)[1].items()] for name in ("one", "two")}
+    assert after == {"one": [b"a"], "two": [b"b"]}
+    await turns()
+    assert light.bodies() == ["l"]
+
+
+@pytest.mark.parametrize("state", ("full", "failed"))
+async def test_a_transaction_that_cannot_be_recorded(state: str) -> None:
+    """None of it is: nothing was sent, what was acknowledged comes again."""
+    world = Messaging()
+    queue = await world.queue("one", durable=True)
+    light = await world.queue("light")
+    session, consumer, topic = world.open(), FakeConsumer(), FakeConsumer()
+    await sent(session.send("/queue/one", message("old", durable=True)))
+    session.send("/queue/light", message("light"))
+    subscribe(session, "/queue/one", consumer, Ack.INDIVIDUAL, id="1")
+    subscribe(session, "/queue/light", consumer, Ack.INDIVIDUAL, id="2")
+    subscribe(session, "/topic/news", topic)
+    await turns()
+    session.begin("t")
+    for each in consumer.deliveries:
+        session.settle(each.tag, Verdict.ACCEPTED, transaction="t")
+    for destination in ("/queue/one", "/queue/light", "/topic/news"):
+        session.send(destination, message("new", durable=True), transaction="t")
+    if state == "full":
+        world.messages.become("full")
+        with pytest.raises(StateFull):
+            session.commit("t")
+    else:
+        committed = session.commit("t")
+        world.messages.become("failed")
+        assert committed is not None
+        with pytest.raises(Exception, match="as the test says"):
+            await committed
+    await turns()
+    session.close()
+    assert topic.bodies() == []
+    assert [item.message.body for item in queue.items()] == [b"old"]
+    assert [item.message.body for item in light.items()] == [b"light"]
+
+
+async def test_closing_aborts() -> None:
+    """A session that ends takes its transactions with it; what they settled comes again."""
+    world = Messaging()
+    queue = await world.queue()
+    session, consumer = world.open(), FakeConsumer()
+    subscribe(session, "/queue/work", consumer, Ack.INDIVIDUAL)
+    session.send("/queue/work", message("a"))
+    await turns()
+    session.begin("t")
+    session.settle(consumer.deliveries[0].tag, Verdict.ACCEPTED, transaction="t")
+    session.send("/queue/work", message("b"), transaction="t")
+    session.close()
+    assert [item.message.body for item in queue.items()] == [b"a"]
+    assert world.exchange.sessions() == 0
+    with pytest.raises(PermissionDenied):
+        session.send("/queue/work", message("c"))
+    with pytest.raises(PermissionDenied):
+        subscribe(session, "/queue/work", FakeConsumer())

@@ -1,11 +1,12 @@
 """Signs of life of all sessions by one sweep: every session is looked at a few times in its interval, and no other at all.
 
-A look sees whether anything was sent or heard since the one before, so that sending and hearing cost no look at the clock.
+A look sees whether anything was sent since the one before, so that sending costs no look at the clock.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -22,7 +23,7 @@ class Living(Protocol):
     """A session with heart-beats."""
 
     has_sent: bool  # since the last look
-    has_heard: bool
+    heard_at: float  # as the sweep's clock counts
 
     def beat(self) -> None:
         """Send a sign of life."""
@@ -40,14 +41,14 @@ class Living(Protocol):
 class _Look:
     """One session's looks."""
 
-    __slots__ = ("heard_at", "is_over", "living", "looked_at", "ours_s", "patience", "period", "sent_at")
+    __slots__ = ("excused_at", "is_over", "living", "looked_at", "ours_s", "patience", "period", "sent_at")
 
     def __init__(self, living: Living, ours_s: float, theirs_s: float, now: float) -> None:
         self.living = living
         self.period = max(min(each for each in (ours_s, theirs_s) if each) / _LOOKS - STEP_S, STEP_S)
         self.ours_s = ours_s
         self.patience = theirs_s * _PATIENCE
-        self.heard_at = self.sent_at = self.looked_at = now
+        self.excused_at = self.sent_at = self.looked_at = now
         self.is_over = False
 
 
@@ -57,10 +58,10 @@ class Sweep:
     def __init__(
         self,
         *,
-        now: Callable[[], float] | None = None,
+        now: Callable[[], float] = time.monotonic,
         later: Callable[[float, Callable[[], None]], object] | None = None,
     ) -> None:
-        """``now`` and ``later`` are the loop's ``time`` and ``call_later``; by default those of the loop that runs at the first need."""
+        """``now`` counts seconds, ``later`` is the loop's ``call_later``; by default that of the loop that runs at the first need."""
         self._now = now
         self._later = later
         self._due: dict[int, list[_Look]] = {}
@@ -70,7 +71,7 @@ class Sweep:
         """Begin to look after a session; answers how to end that."""
         if not ours_ms and not theirs_ms:
             return lambda: None
-        look = _Look(living, ours_ms * _MS, theirs_ms * _MS, self._time())
+        look = _Look(living, ours_ms * _MS, theirs_ms * _MS, self._now())
         self._schedule(look, look.looked_at)
         if not self._is_running:
             self._is_running = True
@@ -83,7 +84,7 @@ class Sweep:
 
     def tick(self) -> None:
         """Look at whoever is due."""
-        now = self._time()
+        now = self._now()
         step = int(now / STEP_S)
         for due in sorted(each for each in self._due if each <= step):
             for look in self._due.pop(due):
@@ -102,13 +103,13 @@ class Sweep:
     def _look(self, look: _Look, now: float) -> None:
         living = look.living
         was_late = now - look.looked_at > look.period + 1.0  # we were held up ourselves: what came meanwhile is not read yet
-        if living.has_heard or was_late or not living.is_listening():
-            look.heard_at = now
+        if was_late or not living.is_listening():
+            look.excused_at = now
         if living.has_sent:
             look.sent_at = look.looked_at  # at the earliest
-        living.has_heard = living.has_sent = False
+        living.has_sent = False
         look.looked_at = now
-        if look.patience and now - look.heard_at >= look.patience:
+        if look.patience and now - max(living.heard_at, look.excused_at) >= look.patience:
             look.is_over = True
             living.silent()
             return
@@ -119,11 +120,6 @@ class Sweep:
 
     def _schedule(self, look: _Look, now: float) -> None:
         self._due.setdefault(int((now + look.period) / STEP_S) + 1, []).append(look)
-
-    def _time(self) -> float:
-        if self._now is None:
-            self._now = asyncio.get_running_loop().time
-        return self._now()
 
     def _call_later(self, delay_s: float, call: Callable[[], None]) -> None:
         if self._later is None:

@@ -32,7 +32,7 @@ class StompEndpoint:
         self._exchange = exchange
         self._rpc = rpc
         self._setting = Setting(
-            login=login, limits=limits or SessionLimits(), server=server, now=now, sweep=sweep or Sweep(), counters=self.counters
+            login=login, limits=limits or SessionLimits(), server=server, now=now, sweep=sweep or Sweep(now=now), counters=self.counters
         )
 
     def open(self, caller: Caller, line: Line, *, is_strict: bool = False, versions: tuple[str, ...] = ()) -> StompSession:

@@ -50,6 +50,10 @@ class _State(Enum):
     OVER = auto()
 
 
+#: What the peer sends is looked at; after DISCONNECT it is not, whatever it is.
+_READING: Final = frozenset({_State.GREETING, _State.OPEN})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """What all sessions share."""
@@ -100,13 +104,15 @@ class StompSession:
         self.version = "1.0"
         self.is_legacy = False  # vdsm's Java client
         self.unsettled: dict[int, StompConsumer] = {}
-        self.has_sent = self.has_heard = False
+        self.has_sent = False
+        self.heard_at = 0.0
         self._caller = caller
         self._line = line
         self._broker = broker
         self._rpc = rpc
         self._take = rpc.take
         self._setting = setting
+        self._now = setting.now
         self._limits = setting.limits
         self._counters = setting.counters
         self._is_strict = is_strict
@@ -150,7 +156,7 @@ class StompSession:
     @property
     def has_more(self) -> bool:
         """See ``LineSession``."""
-        return self._stream.has_more and self._state is not _State.OVER
+        return self._stream.has_more and self._state in _READING
 
     @property
     def is_waiting(self) -> bool:
@@ -169,14 +175,14 @@ class StompSession:
 
     def receive(self, data: bytes) -> None:
         """See ``LineSession``."""
-        self.has_heard = True
+        self.heard_at = self._now()
         self._stream.receive_data(data)
 
     def work(self, units: int) -> int:
         """See ``LineSession``."""
         left = units
         stream, counters = self._stream, self._counters
-        while left > 0 and self._state is not _State.OVER:
+        while left > 0 and self._state in _READING:
             if len(self._pending) >= self._limits.pending or self._line.is_full():
                 break
             try:
@@ -190,12 +196,12 @@ class StompSession:
             left -= 1 + (len(frame.body) >> _UNIT_BITS)
             if self._state is _State.OPEN:
                 left -= self._carry_out(frame)
-            elif self._state is _State.GREETING:
+            else:
                 self._greet(frame)
         if not stream.is_partial:
             self._partial_since = 0.0
         elif not self._partial_since:
-            self._partial_since = self._setting.now()
+            self._partial_since = self._now()
         self._finish_if_done()
         return units - left
 
@@ -312,7 +318,7 @@ class StompSession:
         """Close when the client leaves or has gone, and all that is due is said."""
         if self._state is _State.OVER or self._pending:
             return
-        is_done = not self._calls and not self._stream.has_more if self._has_ended else self._state is _State.LEAVING
+        is_done = not self._calls and not self.has_more if self._has_ended else self._state is _State.LEAVING
         if is_done:
             self._finish()
 
@@ -341,7 +347,7 @@ class StompSession:
             self._connect(frame)
         elif command == "SUBSCRIBE" and not self._is_strict and len(self._held) < self._limits.held:
             if not self._held:
-                self._held_at = self._setting.now()
+                self._held_at = self._now()
             self._held.append(frame)
         else:
             self._fail("the first frame is CONNECT or STOMP", frame.headers.get("receipt"))

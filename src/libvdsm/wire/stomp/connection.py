@@ -23,7 +23,7 @@ _LINE_ENDS = re.compile(rb"(?:\r?\n)*")
 #: Digits of a length that may be a length at all.
 _LENGTH_DIGITS = 19
 #: So many pieces of a body are joined to one.
-_MOST_PIECES = 4_096
+_MOST_PIECES = 1_024
 
 
 class StompStream:

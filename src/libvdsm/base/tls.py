@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
-#: What we speak inside: one protocol by ALPN; the others are told apart by their first bytes.
-ALPN: Final = ("http/1.1",)
+#: How clients call what we speak inside, if they say it (RFC 7301); that they say nothing is as good, because the first
+#: bytes tell. Only HTTP's name is a registered one.
+ALPN: Final = {"http": "http/1.1", "stomp": "stomp", "amqp": "amqp", "json": "jsonrpc"}
 #: For TLS 1.2 only, if the settings allow it: forward secrecy and authenticated ciphers.
 CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -39,19 +40,19 @@ class TlsKeys:
         return sha256(b"\0".join((self.certificate, self.key, self.client_cas))).hexdigest()[:16]
 
 
-def server_context(keys: TlsKeys, minimum: str = "1.3") -> ssl.SSLContext:
+def server_context(keys: TlsKeys, minimum: str = "1.3", protocols: Collection[str] = ("http",)) -> ssl.SSLContext:
     """A context for connections that are accepted; raises ``TlsError`` if the pair does not match or cannot be read.
 
     A client may show a certificate; if it does, its chain and times must be right, or the handshake fails. Whether it must
     show one is decided later, because whoever lost a certificate by its expiry may still enrol anew. Sessions are not
-    resumed: every connection is judged by today's certificates.
+    resumed: every connection is judged by today's certificates. ``protocols`` are offered by ALPN, those that have a name for it.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = VERSIONS[minimum]
     context.set_ciphers(CIPHERS)
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.num_tickets = 0
-    context.set_alpn_protocols(list(ALPN))
+    context.set_alpn_protocols([name for protocol, name in ALPN.items() if protocol in protocols])
     try:
         with _named(keys.certificate + b"\n" + keys.key) as path:
             context.load_cert_chain(path, password=_no_password)

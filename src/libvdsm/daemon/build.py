@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from libvdsm.base.tls import TlsError, TlsKeys, server_context
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint
 from libvdsm.bindings.jsonrpc.http import JsonRpcHttpEndpoint
 from libvdsm.bindings.jsonrpc.messaging import JsonRpcRequests
+from libvdsm.bindings.stomp.endpoint import StompEndpoint
 from libvdsm.bridge.authority import Authority
 from libvdsm.bridge.bridge import FrontBridge
 from libvdsm.bridge.connections import ConnectionService
@@ -48,6 +48,7 @@ from libvdsm.broker.exchange import MessageExchange
 from libvdsm.broker.queues import Queues
 from libvdsm.broker.service import QueueService
 from libvdsm.broker.visibility import Visibility
+from libvdsm.daemon.addresses import Listen, UnixAddress
 from libvdsm.daemon.condition import looks
 from libvdsm.daemon.config import Config, LimitsConfig
 from libvdsm.daemon.ports import IpcPort, LocalPort
@@ -238,33 +239,57 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
     )
 
 
-def build_listeners(core: FrontCore, config: Config, sockets: Iterable[socket.socket], tls: ssl.SSLContext | None = None) -> list[Listener]:
-    """What accepts callers on the sockets that the supervisor bound; TCP with ``tls``, and with newer keys as they are reported."""
+def build_listeners(core: FrontCore, config: Config, sockets: Sequence[socket.socket], keys: TlsKeys | None = None) -> list[Listener]:
+    """What accepts callers on the sockets that the supervisor bound: the local one, then one for each place of ``config.listen``.
+
+    TLS is spoken with ``keys``, and with newer ones as they are reported.
+    """
     stream = JsonRpcEndpoint(core.bridge, accounts=core.accounts)
     core.exchange.requests = JsonRpcRequests(stream)
-    endpoints = Endpoints(stream=stream, http={"/rpc": JsonRpcHttpEndpoint(stream)})
-    policy = ListenerPolicy(
-        anonymous=config.insecure, tls=not config.insecure or tls is not None, hosts=config.http.hosts, origins=config.http.origins
+    endpoints = Endpoints(
+        stream=stream,
+        http={"/rpc": JsonRpcHttpEndpoint(stream)},
+        stomp=StompEndpoint(exchange=core.exchange, rpc=stream, login=core.access.login),
     )
-    authenticator = _Authenticator(core.access, needs_certificate=config.tls.client_certificates == "required" and not config.insecure)
     turns = Turns()
+    places = (Listen(address=UnixAddress(config.socket), name="local"), *config.listen)
     listeners = [
         Listener(
-            each,
+            sock,
             bridge=core.bridge,
-            authenticator=authenticator,
+            authenticator=_Authenticator(core.access, needs_certificate=_needs_certificate(config, place)),
             endpoints=endpoints,
-            policy=policy,
-            limits=_listener_limits(config.limits),
-            tls=tls,
+            policy=_policy(config, place, has_keys=keys is not None),
+            limits=_listener_limits(config.limits, place),
+            tls=server_context(keys, config.tls.minimum, config.protocols(place))
+            if keys is not None and config.speaks_tls(place)
+            else None,
             turns=turns,
             accounts=core.accounts,
             registry=core.registry,
         )
-        for each in sockets
+        for place, sock in zip(places, sockets, strict=True)
     ]
-    core.reports.on_tls.append(partial(_renew, listeners, config.tls.minimum))
+    speaking = [listener for listener, place in zip(listeners, places, strict=True) if place.tls is not False]
+    core.reports.on_tls.append(partial(_renew, speaking, config.tls.minimum))
     return listeners
+
+
+def _policy(config: Config, place: Listen, *, has_keys: bool) -> ListenerPolicy:
+    takes_plain = config.takes_plain(place)
+    return ListenerPolicy(
+        name=place.called,
+        anonymous=takes_plain,
+        tls=not takes_plain or (has_keys and config.speaks_tls(place)),
+        hosts=config.http.hosts,
+        origins=config.http.origins,
+        protocols=config.protocols(place),
+        strict_stomp=place.strict_stomp,
+    )
+
+
+def _needs_certificate(config: Config, place: Listen) -> bool:
+    return not config.takes_plain(place) and (place.client_certificates or config.tls.client_certificates) == "required"
 
 
 def _identity_limits(limits: LimitsConfig) -> IdentityLimits:
@@ -283,8 +308,10 @@ def _queue_limits(limits: LimitsConfig) -> QueueLimits:
     return QueueLimits(in_flight=limits.writes_in_flight, in_flight_per_identity=limits.writes_per_identity, waiting=limits.writes_waiting)
 
 
-def _listener_limits(limits: LimitsConfig) -> Limits:
+def _listener_limits(limits: LimitsConfig, place: Listen) -> Limits:
     return Limits(
+        keep_alive_s=Limits().keep_alive_s if place.idle_seconds is None else place.idle_seconds,
+        dead_peer_s=limits.dead_peer_seconds,
         connections=limits.connections,
         strangers_per_address=limits.strangers_per_address,
         detect_s=limits.stranger_seconds,
@@ -296,13 +323,12 @@ def _listener_limits(limits: LimitsConfig) -> Limits:
 def _renew(listeners: Iterable[Listener], minimum: str, told: ReportTls) -> None:
     """Serve new connections with the keys that the host's worker found good."""
     keys = TlsKeys(certificate=told.certificate.encode(), key=told.key.encode(), client_cas=told.clientCas.encode())
-    try:
-        context = server_context(keys, minimum)
-    except TlsError as failure:
-        _log.error("the certificates that were reported cannot be served: %s", failure)
-        return
     for listener in listeners:
-        listener.renew(context)
+        try:
+            listener.renew(server_context(keys, minimum, listener.policy.protocols))
+        except TlsError as failure:
+            _log.error("the certificates that were reported cannot be served: %s", failure)
+            return
 
 
 class _Authenticator:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from libvdsm.bridge import findings
 from libvdsm.bridge.diagnosis import Look
+from libvdsm.daemon.addresses import Activated, Address
 from libvdsm.daemon.config import Config
 from libvdsm.interfaces.generated.types import Finding
 
@@ -25,9 +26,13 @@ def looks(config: Config) -> Mapping[str, Look]:
 
 
 def _addresses(config: Config) -> Iterator[findings.Listening]:
-    if config.listen is not None:
-        where = str(config.listen) if config.listen.port else f"a free port of {config.listen.host}"
-        yield findings.Listening(f"TCP {where}", is_tls=not config.insecure)
+    for each in config.listen:
+        address = each.address
+        if isinstance(address, Address):
+            where = str(address) if address.port else f"a free port of {address.host}"
+            yield findings.Listening(f"TCP {where}", is_tls=not config.takes_plain(each))
+        elif isinstance(address, Activated):
+            yield findings.Listening(str(address), is_tls=not config.takes_plain(each))
 
 
 def _open_files() -> Iterator[Finding]:

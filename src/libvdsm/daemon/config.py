@@ -6,41 +6,24 @@ Standard library only: the supervisor reads it. A wrong word is a ``ConfigError`
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from libvdsm.daemon.addresses import PROTOCOLS, SOCKET_PATH_LIMIT, Address, Listen, Place, UnixAddress, parse_place
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 DEFAULT_FILE = Path("/etc/libvdsm/vdsmd.toml")
 DEFAULT_PORT = 54321
-SOCKET_PATH_LIMIT = 107  # octets: sun_path of Linux, less its end
 SIMULATED_VMS_LIMIT = 100_000
 
 
 class ConfigError(Exception):
     """A wrong word in the file or on the command line; ``str()`` says where."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A TCP address."""
-
-    host: str
-    port: int  # 0: any free one
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this host can reach it."""
-        return ipaddress.ip_address(self.host).is_loopback
-
-    def __str__(self) -> str:
-        """``127.0.0.1:54321`` or ``[::1]:54321``."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +81,13 @@ class TlsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BindingsConfig:
+    """Table ``[bindings]``: which protocols are spoken at all."""
+
+    enabled: tuple[str, ...] = PROTOCOLS
+
+
+@dataclass(frozen=True, slots=True)
 class StateConfig:
     """Table ``[state]``: how much is kept."""
 
@@ -114,6 +104,7 @@ class LimitsConfig:
     connections: int = 10_000  # of one listening socket
     strangers_per_address: int = 1_024  # connections of one address that have not yet said who they are
     stranger_seconds: int = 10  # in which they must
+    dead_peer_seconds: int = 60  # after which a TCP peer that acknowledges nothing is gone
     message_octets: int = 1024 * 1024
     connections_per_identity: int = 1_000
     requests_per_second: int = 100_000  # of one identity; 0: no bound
@@ -146,7 +137,7 @@ class Config:
 
     state_dir: Path = Path("/var/lib/libvdsm")
     socket: Path = Path("/run/libvdsm/vdsmd.sock")
-    listen: Address | None = None
+    listen: tuple[Listen, ...] = ()
     hypervisor: Hypervisor = Hypervisor()
     insecure: bool = False
     in_process: bool = False
@@ -159,6 +150,7 @@ class Config:
     log: LogConfig = LogConfig()
     http: HttpConfig = HttpConfig()
     tls: TlsConfig = TlsConfig()
+    bindings: BindingsConfig = BindingsConfig()
     limits: LimitsConfig = LimitsConfig()
     connectors: ConnectorsConfig = ConnectorsConfig()
 
@@ -169,10 +161,22 @@ class Config:
 
     @property
     def serves_tls(self) -> bool:
-        """Whether the TCP address speaks TLS: always, and beside plain (``insecure``) if there are keys already."""
-        if self.listen is None:
+        """Whether TLS is spoken anywhere."""
+        return any(self.speaks_tls(each) for each in self.listen)
+
+    def speaks_tls(self, listen: Listen) -> bool:
+        """Whether a place speaks TLS: always if it can be from another host, and beside plain if there are keys already."""
+        if isinstance(listen.address, UnixAddress) or listen.tls is False:
             return False
-        return not self.insecure or self.tls.certificate is not None or (self.pki_dir / "server.crt").exists()
+        return not self.takes_plain(listen) or self.tls.certificate is not None or (self.pki_dir / "server.crt").exists()
+
+    def takes_plain(self, listen: Listen) -> bool:
+        """Whether everybody is served at a TCP place, in plain and as administrator."""
+        return self.insecure and not listen.tls and not isinstance(listen.address, UnixAddress)
+
+    def protocols(self, listen: Listen) -> frozenset[str]:
+        """What is spoken at a place."""
+        return frozenset(listen.protocols or self.bindings.enabled)
 
     @property
     def front_dir(self) -> Path:
@@ -188,22 +192,6 @@ def read_config(arguments: Sequence[str]) -> Config:
     line = _Reader("command line")
     words = {key: line.value("--" + key.replace("_", "-"), key, value) for key, value in given.items() if value is not None}
     return _checked(replace(config, **words))
-
-
-def parse_address(text: str) -> Address:
-    """``HOST:PORT`` with a numeric host, ``[HOST]:PORT`` for IPv6, or ``localhost:PORT``; raises ``ValueError``."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the last port
-        raise ValueError(f"must be HOST:PORT, not {text!r}")
-    bracketed = host.startswith("[") and host.endswith("]")
-    host = "127.0.0.1" if host == "localhost" else host[1:-1] if bracketed else host
-    try:
-        parsed = ipaddress.ip_address(host)
-    except ValueError:
-        raise ValueError(f"must be a numeric address or localhost, not {host!r}") from None
-    if (parsed.version == 6) != bracketed:  # noqa: PLR2004 - IPv6
-        raise ValueError(f"must be written [HOST]:PORT for IPv6 and HOST:PORT for IPv4, not {text!r}")
-    return Address(str(parsed), int(port))
 
 
 def parse_hypervisor(text: str) -> Hypervisor:
@@ -232,7 +220,12 @@ def _parser() -> argparse.ArgumentParser:
     path = {"type": Path, "metavar": "PATH"}
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"configuration (default: {DEFAULT_FILE}, if it is there)")
     parser.add_argument("--state-dir", **path, help="where state is kept (default: /var/lib/libvdsm)")  # type: ignore[arg-type]
-    parser.add_argument("--listen", metavar="HOST:PORT", help="a TCP address to listen on with TLS")
+    parser.add_argument(
+        "--listen",
+        action="append",
+        metavar="HOST:PORT",
+        help="a TCP address to listen on with TLS, unix:/PATH, or systemd:NAME; may be said several times",
+    )
     parser.add_argument("--socket", **path, help="the unix socket (default: /run/libvdsm/vdsmd.sock)")  # type: ignore[arg-type]
     parser.add_argument("--hypervisor", metavar="URI|simulator[:N]", help="what is managed (default: qemu:///system)")
     flag = {"action": "store_const", "const": True}
@@ -262,10 +255,9 @@ def _load(file: Path | None) -> dict[str, Any]:
 def _checked(config: Config) -> Config:
     if config.repair and not config.check_state:
         raise ConfigError("--repair: goes with --check-state")
-    if config.listen is None and config.insecure:
-        config = replace(config, listen=Address("127.0.0.1", DEFAULT_PORT))
-    if config.insecure and config.listen is not None and not config.listen.is_loopback:
-        raise ConfigError(f"--insecure: serves loopback addresses only, not {config.listen}")
+    if not config.listen and config.insecure:
+        config = replace(config, listen=(Listen(address=Address("127.0.0.1", DEFAULT_PORT)),))
+    _check_listening(config)
     if (config.tls.certificate is None) != (config.tls.key is None):
         raise ConfigError("tls: certificate and key go together; one of them is missing")
     if config.in_process and config.hypervisor.is_real:
@@ -273,6 +265,27 @@ def _checked(config: Config) -> Config:
     if len(str(config.socket).encode()) > SOCKET_PATH_LIMIT:
         raise ConfigError(f"--socket: a path of a unix socket has at most {SOCKET_PATH_LIMIT} octets: {config.socket}")
     return config
+
+
+def _check_listening(config: Config) -> None:
+    if "websocket" in config.bindings.enabled and "http" not in config.bindings.enabled:
+        raise ConfigError("bindings.enabled: websocket is a road over http, which is not enabled")
+    seen: set[str] = set()
+    for each in config.listen:
+        if each.called in seen and not (isinstance(each.address, Address) and each.address.port == 0):
+            raise ConfigError(f"listen: there are two of the name {each.called}")
+        seen.add(each.called)
+        if each.tls is False and not config.insecure and not isinstance(each.address, UnixAddress):
+            raise ConfigError(f"listen {each.called}: plain TCP makes everybody administrator; it needs insecure = true")
+        if each.tls and isinstance(each.address, UnixAddress):
+            raise ConfigError(f"listen {each.called}: a unix socket knows its peers and speaks no TLS")
+        if config.takes_plain(each) and isinstance(each.address, Address) and not each.address.is_loopback:
+            raise ConfigError(f"--insecure: serves loopback addresses only, not {each.address}")
+        missing = sorted(set(each.protocols) - set(config.bindings.enabled))
+        if missing:
+            raise ConfigError(f"listen {each.called}: {', '.join(missing)} is not among bindings.enabled")
+        if "websocket" in each.protocols and "http" not in each.protocols:
+            raise ConfigError(f"listen {each.called}: websocket is a road over http, which is not among its protocols")
 
 
 _T = TypeVar("_T", bound="DataclassInstance")
@@ -290,21 +303,24 @@ class _Reader:
     def read(self, document: Mapping[str, object]) -> Config:
         return self._table(Config, "", document)
 
-    def value(self, where: str, key: str, value: object) -> Any:  # noqa: ANN401 - the field's own type
+    def value(self, where: str, key: str, value: object, kinds: Mapping[str, _Kind] | None = None) -> Any:  # noqa: ANN401 - the field's own type
         """``value`` as the field ``key`` wants it; ``where`` is how the source calls it."""
-        return _KINDS[key](self, where, value)
+        return (_KINDS if kinds is None else kinds)[key](self, where, value)
 
     def fail(self, where: str, complaint: str) -> NoReturn:
         raise ConfigError(f"{self._source}: {where}: {complaint}")
 
-    def _table(self, kind: type[_T], where: str, document: object) -> _T:
+    def _table(self, kind: type[_T], where: str, document: object, kinds: Mapping[str, _Kind] | None = None) -> _T:
         known = {each.name for each in fields(kind)}
         values = {}
         for key, value in self._mapping(where, document).items():
             place = f"{where}.{key}" if where else key
             if key not in known:
                 self.fail(place, f"is not known; here may stand {', '.join(sorted(known))}")
-            values[key] = self.value(place, key, value)
+            values[key] = self.value(place, key, value, kinds)
+        for each in fields(kind):
+            if each.default is MISSING and each.default_factory is MISSING and each.name not in values:
+                self.fail(f"{where}.{each.name}", "must be there")
         return kind(**values)
 
     def _mapping(self, where: str, value: object) -> Mapping[str, object]:
@@ -355,8 +371,31 @@ class _Reader:
     def level(self, where: str, value: object) -> str:
         return str(value) if value in _LEVELS else self._refuse(where, f"one of {', '.join(_LEVELS)}", value)
 
-    def address(self, where: str, value: object) -> Address:
-        return self._parsed(where, parse_address, value)
+    def place(self, where: str, value: object) -> Place:
+        return self._parsed(where, parse_place, value)
+
+    def listen(self, where: str, value: object) -> tuple[Listen, ...]:
+        """One address, several, or tables."""
+        several = value if isinstance(value, list) else [value]
+        wheres = [f"{where}[{number}]" for number in range(len(several))] if len(several) > 1 else [where]
+        return tuple(self._listen(*each) for each in zip(wheres, several, strict=False))
+
+    def _listen(self, where: str, value: object) -> Listen:
+        if isinstance(value, dict):
+            return self._table(Listen, where, value, _LISTEN_KINDS)
+        return Listen(address=self.place(where, value))
+
+    def bindings(self, where: str, value: object) -> BindingsConfig:
+        return self._table(BindingsConfig, where, value, _BINDINGS_KINDS)
+
+    def protocols(self, where: str, value: object) -> tuple[str, ...]:
+        names = self.strings(where, value)
+        unknown = [name for name in names if name not in PROTOCOLS]
+        if unknown:
+            self.fail(where, f"{unknown[0]!r} is no protocol of ours; there are {', '.join(PROTOCOLS)}")
+        if not names:
+            self.fail(where, "one protocol at least must be spoken")
+        return names
 
     def hypervisor(self, where: str, value: object) -> Hypervisor:
         return self._parsed(where, parse_hypervisor, value)
@@ -408,12 +447,14 @@ class _Reader:
 
 
 _P = TypeVar("_P")
+_Kind = Callable[[_Reader, str, object], object]
 
 #: How each key of any table is read; a key means the same in every table.
-_KINDS: Mapping[str, Callable[[_Reader, str, object], object]] = {
+_KINDS: Mapping[str, _Kind] = {
     "state_dir": _Reader.path,
     "socket": _Reader.path,
-    "listen": _Reader.address,
+    "listen": _Reader.listen,
+    "bindings": _Reader.bindings,
     "hypervisor": _Reader.hypervisor,
     "insecure": _Reader.boolean,
     "in_process": _Reader.boolean,
@@ -447,3 +488,15 @@ _KINDS: Mapping[str, Callable[[_Reader, str, object], object]] = {
     "hosts": _Reader.strings,
     "origins": _Reader.strings,
 }
+
+#: In the table of one place the words mean something of their own.
+_LISTEN_KINDS: Mapping[str, _Kind] = {
+    "address": _Reader.place,
+    "name": _Reader.string,
+    "tls": _Reader.boolean,
+    "protocols": _Reader.protocols,
+    "client_certificates": _Reader.demand,
+    "strict_stomp": _Reader.boolean,
+    "idle_seconds": _Reader.count,
+}
+_BINDINGS_KINDS: Mapping[str, _Kind] = {"enabled": _Reader.protocols}

@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -18,6 +17,7 @@ from types import ModuleType
 
 import uvloop
 
+from libvdsm.base.tls import TlsKeys
 from libvdsm.daemon import kernel
 from libvdsm.daemon.build import Description, FrontCore, build_front, build_listeners
 from libvdsm.daemon.child import ChildEnds, loaded
@@ -26,7 +26,7 @@ from libvdsm.daemon.connectors import Connectors
 from libvdsm.daemon.control import ControlEnd, Notice, Received
 from libvdsm.daemon.heartbeat import Heartbeat
 from libvdsm.daemon.state import open_queues, open_store
-from libvdsm.daemon.tls import read_context
+from libvdsm.daemon.tls import read_served_keys
 from libvdsm.journal.failures import StoreError
 
 _log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def run_front(config: Config, user: kernel.User | None, started_by: int, ends: C
     connectors = Connectors.load(config)
     os.chdir(config.front_dir)  # ours, but the folders above it may be closed to whom we become
     description = Description.read()
-    tls = read_context(config)
+    keys = read_served_keys(config)
     if user is not None:
         for name in _LATE_MODULES:
             importlib.import_module(name)
@@ -66,7 +66,7 @@ def run_front(config: Config, user: kernel.User | None, started_by: int, ends: C
         kernel.die_with(parent)
     administrators = frozenset({0, started_by})
     try:
-        return loop.run_until_complete(_serve(config, administrators, description, ends, ControlEnd(ends.control), connectors, tls))
+        return loop.run_until_complete(_serve(config, administrators, description, ends, ControlEnd(ends.control), connectors, keys))
     except StoreError as failure:
         _log.critical("%s", failure)
         return NO_STATE
@@ -79,7 +79,7 @@ async def _serve(
     ends: ChildEnds,
     control: ControlEnd,
     connectors: Connectors,
-    tls: ssl.SSLContext | None,
+    keys: TlsKeys | None,
 ) -> int:
     loop = asyncio.get_running_loop()
     Heartbeat(ends.heartbeat)
@@ -92,7 +92,7 @@ async def _serve(
     messages.on_breakdown(partial(_end_for_state, loop))
     messages.start()
     core = build_front(config, administrators, description, store, messages)
-    listeners = build_listeners(core, config, ends.listeners, tls)
+    listeners = build_listeners(core, config, ends.listeners, keys)
     supervisor = _Supervisor(core, control, stop)
     loop.add_reader(control.fileno(), supervisor.hear)
     await core.start()

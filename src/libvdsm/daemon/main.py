@@ -16,10 +16,12 @@ from dataclasses import replace
 from functools import partial
 
 from libvdsm.daemon import kernel, log
+from libvdsm.daemon.activation import take_activated
+from libvdsm.daemon.addresses import Address
 from libvdsm.daemon.child import ChildEnds, Program
 from libvdsm.daemon.config import Config, ConfigError, read_config
 from libvdsm.daemon.connectors import offered
-from libvdsm.daemon.listening import CannotListenError, UnixListener, listen_tcp
+from libvdsm.daemon.listening import CannotListenError, Places
 from libvdsm.daemon.supervisor import Plan, Supervisor
 from libvdsm.daemon.tls import prepare_keys
 
@@ -49,26 +51,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _make_folders(config, front_user)
         prepare_keys(config)
-        listener = UnixListener(config.socket, front_user)
+        places = Places.open(config.socket, config.listen, front_user, take_activated(os.environ, os.getpid()))
     except ConfigError as failure:
         return _refuse(str(failure), WRONG_CONFIGURATION)
     except (CannotListenError, OSError) as failure:
         return _refuse(str(failure), CANNOT_LISTEN)
-    try:
-        tcp = None if config.listen is None else listen_tcp(config.listen)
-    except CannotListenError as failure:
-        listener.close()
-        return _refuse(f"--listen: {failure}", CANNOT_LISTEN)
+    config = replace(config, listen=tuple(listen for listen, _sock in places.others))
+    exposed = _exposed(config, places)
+    if exposed is not None:
+        places.close()
+        return _refuse(f"--insecure: serves loopback addresses only, not {exposed}", WRONG_CONFIGURATION)
     if config.ready_file is not None:
         config.ready_file.unlink(missing_ok=True)
-    plan = _plan(config, front_user, listener.socket, tcp, outlet)
-    _log.info("starts; socket %s, TCP %s, hypervisor %s", config.socket, config.listen or "none", config.hypervisor.uri)
+    plan = _plan(config, front_user, places, outlet)
+    others = ", ".join(each["address"] for each in places.describe())
+    _log.info("starts; socket %s, others %s, hypervisor %s", config.socket, others or "none", config.hypervisor.uri)
     try:
         return Supervisor(_armed(plan)).run()
     finally:
-        listener.close()
-        if tcp is not None:
-            tcp.close()
+        places.close()
 
 
 def _refuse(reason: str, status: int) -> int:
@@ -85,17 +86,27 @@ def _make_folders(config: Config, front_user: kernel.User | None) -> None:
         os.chown(own, front_user.uid, front_user.gid, follow_symlinks=False)
 
 
-def _plan(config: Config, front_user: kernel.User | None, unix: socket.socket, tcp: socket.socket | None, outlet: log.Outlet) -> Plan:
+def _exposed(config: Config, places: Places) -> Address | None:
+    """An address that others can reach and where everybody would be administrator: sockets may have been bound by others."""
+    for listen, sock in places.others:
+        if sock.family != socket.AF_UNIX and config.takes_plain(listen):
+            address = Address(*sock.getsockname()[:2])
+            if not address.is_loopback:
+                return address
+    return None
+
+
+def _plan(config: Config, front_user: kernel.User | None, places: Places, outlet: log.Outlet) -> Plan:
     workers = () if config.in_process else ("virt", "host")
     started_by = os.geteuid()
     return Plan(
         front=Program("front", "front", partial(_front, config, front_user, started_by, outlet)),
         workers=[Program(name, "worker", partial(_worker, name, config, outlet)) for name in workers],
         worlds=[Program("simulator", "world", partial(_world, config, outlet))] if config.hypervisor.is_simulator else [],
-        listeners=(unix,) if tcp is None else (unix, tcp),
+        listeners=places.sockets,
         keep=outlet.descriptors,
         ready_file=config.ready_file,
-        describe={"port": None if tcp is None else tcp.getsockname()[1], "socket": str(config.socket)},
+        describe={"port": places.port, "socket": str(config.socket), "listeners": places.describe()},
     )
 
 

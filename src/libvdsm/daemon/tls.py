@@ -11,11 +11,12 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from libvdsm.daemon.addresses import Address
 from libvdsm.daemon.config import Config, ConfigError
 from libvdsm.subsystems.host.pki.config import PkiConfig
 
 if TYPE_CHECKING:
-    import ssl
+    from libvdsm.base.tls import TlsKeys
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ def pki_config(config: Config) -> PkiConfig:
         key=config.tls.key,
         client_ca=config.tls.client_ca,
         names=config.tls.names,
-        listens_on="" if config.listen is None else config.listen.host,
+        listens_on=next((each.address.host for each in config.listen if isinstance(each.address, Address)), ""),
         serves=config.serves_tls,
     )
 
@@ -71,7 +72,7 @@ def _prepare(config: Config, writing: int) -> int:
     return 1
 
 
-def read_context(config: Config) -> ssl.SSLContext | None:
+def read_served_keys(config: Config) -> TlsKeys | None:
     """What to serve TLS with now. ``None``: nothing yet, which the log tells; the host's worker will report it."""
     if not config.serves_tls:
         return None
@@ -79,7 +80,9 @@ def read_context(config: Config) -> ssl.SSLContext | None:
     from libvdsm.subsystems.host.pki.files import read_keys
 
     try:
-        return server_context(read_keys(pki_config(config)), config.tls.minimum)
+        keys = read_keys(pki_config(config))
+        server_context(keys, config.tls.minimum)
     except TlsError as failure:
         _log.error("nobody is served with TLS until this is mended: %s", failure)
         return None
+    return keys

@@ -24,6 +24,7 @@ class Limits:
     keep_alive_s: float = 75.0  # an HTTP connection between requests
     full_s: float = 30.0  # the write buffer stays full
     linger_s: float = 5.0  # a refused client may still read why
+    dead_peer_s: int = 60  # a TCP peer that acknowledges nothing is gone, whether we send or not; whole seconds
     goodbye_s: float = 2.0  # over TLS, for the peer's last word
     sweep_s: float = 1.0
     login_s: float = 10.0  # in which who proved nothing yet must log in, over a WebSocket ...
@@ -54,7 +55,7 @@ class ListenerPolicy:
     tls: bool = False  # TLS is spoken, even if there are no keys yet
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
-    protocols: frozenset[str] = frozenset({"json", "http", "stomp"})
+    protocols: frozenset[str] = frozenset({"json", "http", "websocket", "stomp", "amqp"})
     strict_stomp: bool = False  # STOMP to the letter, also from peers that may be old
 
 

@@ -108,6 +108,7 @@ class Listener:
         self._timer: asyncio.TimerHandle | None = None
         if not self.is_unix:
             self._refuse_exposure()
+            find_dead_peers(sock, self.limits.dead_peer_s)
 
     def _make_site(self, *, checks_host: bool, is_secure: bool = False) -> Site:
         policy, endpoints, redeem = self.policy, self._endpoints, self._bridge.redeem
@@ -342,6 +343,19 @@ class Listener:
         who = connection.caller.identity if connection.caller is not None else "nobody"
         _log.info("%s: ends the connection of %s from %s: %s", self.policy.name, who, connection.address, reason)
         connection.close()
+
+
+def find_dead_peers(sock: socket.socket, seconds: int) -> None:
+    """Let the kernel end connections whose peer is not there any more; those that a listening socket accepts inherit it.
+
+    Silence is probed from half of the time on (SO_KEEPALIVE); with TCP_USER_TIMEOUT what was sent is given up by then as well,
+    instead of after a quarter of an hour (tcp(7)).
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, seconds // 2))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, seconds // 6))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, seconds * 1000)
 
 
 def is_loopback(address: str) -> bool:

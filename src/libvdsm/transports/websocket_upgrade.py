@@ -40,6 +40,7 @@ _TICKET: Final = re.compile(rb"(?:^|&)ticket=([A-Za-z0-9_.~-]+)(?:&|$)")
 #: What only browsers send, and always send beside their own Origin.
 _OF_A_BROWSER: Final = (b"cookie", b"sec-fetch-site", b"sec-fetch-mode")
 
+_SWITCHED_OFF: Final = Response(404, b'{"error":"WebSockets are switched off here"}\n')
 _NO_ORIGIN: Final = Response(403, b'{"error":"a browser must say from which page it calls"}\n')
 _NO_STREAM: Final = Response(404, b'{"error":"there is no such stream"}\n')
 
@@ -80,6 +81,7 @@ class Sockets:
         self._redeem = redeem
         self._release = release
         self._is_secure = is_secure
+        self._is_on = "websocket" in policy.protocols
         self._is_strict = policy.strict_stomp
         self._stream = endpoints.stream if "json" in policy.protocols else None
         self._stomp = endpoints.stomp if "stomp" in policy.protocols else None
@@ -93,6 +95,8 @@ class Sockets:
 
     def open(self, hub: Hub, request: Request, caller: Caller) -> Response | Opened:
         """What a request for a WebSocket leads to; ``caller`` is for whom it speaks."""
+        if not self._is_on:
+            return _SWITCHED_OFF
         refusal = handshake.find_refusal(request)
         if refusal is not None:
             return refusal

@@ -12,6 +12,7 @@ def test_somebody_looks_who_is_there_and_ends_another_connection(vdsmd: StartVds
     """The other one's calls, octets and subscriptions are told; he is closed at once, and the deed is recorded."""
     daemon = vdsmd(hypervisor="simulator:1")
     with Caller(daemon.socket) as caller, Caller(daemon.socket) as other:
+        caller.call("Host.ping")
         other.call("Host.ping")
         other.call("Event.subscribe", {"topics": ["vm.#"]})
         own, his = caller.call("Connection.list")["items"]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from libvdsm.daemon.addresses import Address, Listen
 from libvdsm.daemon.condition import looks
-from libvdsm.daemon.config import Address, Config
+from libvdsm.daemon.config import Config
 
 
 def state(config: Config, id: str) -> str:
@@ -26,7 +27,7 @@ def test_each_look_finds_what_it_is_named_for(tmp_path: Path, monkeypatch: pytes
 
 
 def test_plain_addresses_are_told(tmp_path: Path) -> None:
-    config = Config(socket=tmp_path / "s", listen=Address("127.0.0.1", 54321))
+    config = Config(socket=tmp_path / "s", listen=(Listen(address=Address("127.0.0.1", 54321)),))
     assert state(config, "daemon.listening") == "ok"
     assert state(replace(config, insecure=True), "daemon.listening") == "limited"
     [finding] = looks(config)["daemon.listening"]()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from libvdsm.daemon import config
-from libvdsm.daemon.config import Address, Config, ConfigError, Hypervisor, read_config
+from libvdsm.daemon.addresses import Activated, Address, Listen, UnixAddress
+from libvdsm.daemon.config import Config, ConfigError, Hypervisor, read_config
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +29,7 @@ def test_without_a_word_the_defaults_hold() -> None:
     assert found.state_dir == Path("/var/lib/libvdsm")
     assert found.socket == Path("/run/libvdsm/vdsmd.sock")
     assert found.hypervisor.uri == "qemu:///system"
-    assert found.listen is None
+    assert found.listen == ()
     assert found.front.user == "vdsm"
 
 
@@ -79,7 +80,7 @@ def test_the_table_limits_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     (
-        ("sokcet = '/x'", "sokcet: is not known; here may stand check_state, "),
+        ("sokcet = '/x'", "sokcet: is not known; here may stand bindings, check_state, "),
         ("[front]\nname = 'x'", "front.name: is not known; here may stand uid, user"),
         ("insecure = 'yes'", "insecure: must be true or false, not 'yes'"),
         ("socket = 5", "socket: must be a string with something in it, not 5"),
@@ -192,14 +193,104 @@ def test_a_wrong_word_about_tls_is_refused(tmp_path: Path, text: str, complaint:
 
 
 def test_insecure_alone_listens_on_the_usual_port_of_the_loopback() -> None:
-    assert read_config(["--insecure"]).listen == Address("127.0.0.1", 54321)
+    assert read_config(["--insecure"]).listen == (Listen(address=Address("127.0.0.1", 54321)),)
 
 
 @pytest.mark.parametrize("text", ("127.0.0.1:0", "[::1]:5", "localhost:5", "127.9.9.9:1"))
 def test_loopback_addresses_are_served_insecurely(text: str) -> None:
-    found = read_config(["--insecure", "--listen", text]).listen
-    assert found is not None
-    assert str(found) == text.replace("localhost", "127.0.0.1")
+    (found,) = read_config(["--insecure", "--listen", text]).listen
+    assert found.called == text.replace("localhost", "127.0.0.1")
+
+
+def test_every_place_has_its_own_policy(tmp_path: Path) -> None:
+    """Several tables, of every kind of address; what a table does not say is as everywhere else."""
+    found = from_file(
+        tmp_path,
+        """
+[bindings]
+enabled = ["json", "http", "stomp"]
+[[listen]]
+address = "[::]:54321"
+name = "world"
+client_certificates = "required"
+strict_stomp = true
+idle_seconds = 5
+[[listen]]
+address = "unix:/run/other.sock"
+protocols = ["json"]
+[[listen]]
+address = "systemd:vdsmd"
+tls = true
+""",
+    )
+    world, other, handed = found.listen
+    assert (world.called, world.client_certificates, world.strict_stomp, world.idle_seconds) == ("world", "required", True, 5)
+    assert world.address == Address("::", 54321)
+    assert (other.called, other.address) == ("unix:/run/other.sock", UnixAddress(Path("/run/other.sock")))
+    assert handed.address == Activated("vdsmd")
+    assert found.protocols(world) == {"json", "http", "stomp"}
+    assert found.protocols(other) == {"json"}
+    assert [found.speaks_tls(each) for each in found.listen] == [True, False, True]
+    assert [found.takes_plain(each) for each in found.listen] == [False, False, False]
+
+
+def test_tls_and_plain_can_be_told_apart_by_place(tmp_path: Path) -> None:
+    """With insecure a place may still be for TLS alone, wherever it is; or for plain alone, on loopback."""
+    found = from_file(
+        tmp_path,
+        """
+insecure = true
+state_dir = "/nowhere"
+[[listen]]
+address = "0.0.0.0:1"
+tls = true
+[[listen]]
+address = "127.0.0.1:2"
+tls = false
+[[listen]]
+address = "127.0.0.1:3"
+""",
+    )
+    assert [found.speaks_tls(each) for each in found.listen] == [True, False, False]
+    assert [found.takes_plain(each) for each in found.listen] == [False, True, True]
+
+
+def test_addresses_may_be_listed_and_repeated(tmp_path: Path) -> None:
+    """A list of words in the file; on the command line, which replaces it, as often as one likes."""
+    found = from_file(tmp_path, "listen = ['127.0.0.1:1', '[::1]:1']")
+    assert [each.called for each in found.listen] == ["127.0.0.1:1", "[::1]:1"]
+    found = from_file(tmp_path, "listen = ['127.0.0.1:1']", "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--listen", "unix:/x")
+    assert [each.called for each in found.listen] == ["127.0.0.1:0", "127.0.0.1:0", "unix:/x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    (
+        ("[[listen]]\nname = 'x'", "listen.address: must be there"),
+        ("[[listen]]\naddress = '127.0.0.1:1'\n[[listen]]\nname = 'x'", "listen[1].address: must be there"),
+        ("[[listen]]\naddress = 'unix:x'", "must be an absolute path"),
+        ("[[listen]]\naddress = 'systemd:'", "must have the name of a socket after systemd:"),
+        ("[[listen]]\naddress = '127.0.0.1:1'\nport = 5", "listen.port: is not known; here may stand address, client_certificates, "),
+        ("[[listen]]\naddress = '127.0.0.1:1'\ntls = false", "it needs insecure = true"),
+        ("[[listen]]\naddress = 'unix:/x'\ntls = true", "a unix socket knows its peers and speaks no TLS"),
+        ("listen = ['127.0.0.1:1', '127.0.0.1:1']", "there are two of the name 127.0.0.1:1"),
+        ("[[listen]]\naddress = '127.0.0.1:1'\nprotocols = ['gopher']", "'gopher' is no protocol of ours; there are json, http, "),
+        ("[[listen]]\naddress = '127.0.0.1:1'\nprotocols = []", "one protocol at least must be spoken"),
+        ("[bindings]\nenabled = []", "bindings.enabled: one protocol at least must be spoken"),
+        ("[bindings]\nenabled = ['soap']", "bindings.enabled: 'soap' is no protocol of ours"),
+        ("[bindings]\nenabled = ['websocket']", "websocket is a road over http, which is not enabled"),
+        ("[[listen]]\naddress = 'unix:/x'\nprotocols = ['websocket']", "which is not among its protocols"),
+        (
+            "[bindings]\nenabled = ['json']\n[[listen]]\naddress = 'unix:/x'\nprotocols = ['json', 'stomp']",
+            "listen unix:/x: stomp is not among bindings.enabled",
+        ),
+        ("[[listen]]\naddress = '0.0.0.0:1'\n[[listen]]\naddress = '127.0.0.1:1'\ntls = 'no'", "listen[1].tls: must be true or false"),
+    ),
+)
+def test_a_wrong_word_about_places_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as failure:
+        from_file(tmp_path, text)
+    assert complaint in str(failure.value)
 
 
 @pytest.mark.parametrize("uri", ("simulator", "simulator:3", "test:///default"))

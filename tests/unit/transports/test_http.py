@@ -146,7 +146,7 @@ async def test_an_unknown_path_says_what_is_here() -> None:
         client.send(get("/what?x"))
         answer = await client.response()
         assert answer.status == 404
-        assert json.loads(answer.body)["paths"] == ["/rpc", "/stream/<ticket>"]
+        assert json.loads(answer.body)["paths"] == ["/rpc", "/stream/<ticket>", "/ws"]
         client.send(get("/what", method="HEAD") + get("/what"))
         head = await client.response(has_body=False)
         assert head.headers["content-length"] == str(len(answer.body))

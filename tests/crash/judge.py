@@ -138,7 +138,7 @@ def _conditions(caller: Caller) -> dict[str, str]:
 
 def judge(stage: Stage, scenario: Scenario, before: Before, story: Story) -> None:
     """Everything that must hold of one command after a crash."""
-    judge_end(story)
+    judge_end(scenario, story)
     effects = None if scenario.effects is None else scenario.effects(stage)
     judge_effects(story, effects, other_cause=scenario.other_cause)
     judge_again(stage, scenario, story)
@@ -151,7 +151,7 @@ def judge(stage: Stage, scenario: Scenario, before: Before, story: Story) -> Non
     judge_audit(stage, before, story)
 
 
-def judge_end(story: Story) -> None:
+def judge_end(scenario: Scenario, story: Story) -> None:
     """Done, or unknown where nobody can look; what was interrupted was sent again until it was one of them."""
     entry = METHODS[story.command.method]
     allowed = {"done"}
@@ -159,6 +159,8 @@ def judge_end(story: Story) -> None:
         allowed.add("OutcomeUnknown")
     if entry.uncacheable:
         allowed.add("AnswerNotKept")  # it was done, and the ticket in its answer is nowhere
+    if scenario.other_cause:
+        allowed.add("ObjectNotFound")  # the crash was quicker
     assert story.final.outcome in allowed, f"{story.final} is no end for a verb with the probe {entry.probe}: {story.ends}"
 
 
@@ -248,5 +250,5 @@ def judge_audit(stage: Stage, before: Before, story: Story) -> None:
     assert outcomes["done"] == (story.final.outcome in {"done", "AnswerNotKept"}), f"{new} for {story.ends}"
     assert outcomes["unknown"] == (story.final.outcome == "OutcomeUnknown"), f"{new} for {story.ends}"
     failed = {record["error"] for record in new if record["outcome"] == "failed"}
-    assert failed <= {"Interrupted", "SubsystemUnavailable"}, f"{new} for {story.ends}"
+    assert failed <= {"Interrupted", "SubsystemUnavailable", "ObjectNotFound"}, f"{new} for {story.ends}"
     assert stage.caller.ask("Audit.verify")["sound"] is True

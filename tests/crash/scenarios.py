@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tests.crash.caller import WAIT_S, Caller, Json
+from tests.crash.caller import WAIT_S, Caller, Connection, Json
 from tests.crash.tree import Daemon, until
 
 
@@ -59,7 +59,7 @@ class Scenario:
     prepare: Prepare = nothing
     other: Params = lambda _stage: {}  # members that make the parameters other ones
     targets: Callable[[Stage], set[str]] = lambda _stage: set()  # machines that may change
-    other_cause: bool = False  # a crash alone can have the effect too (the task that is to be cancelled ends by it)
+    other_cause: bool = False  # a crash alone can have the effect too: a task that is to be cancelled, a connection that is to be closed
 
 
 def _running(stage: Stage) -> set[str]:
@@ -171,6 +171,30 @@ def _enrol(stage: Stage) -> None:
     stage.made["enrolment"] = stage.caller.ask("Certificate.createEnrolment", {"identity": stage.somebody})["token"]
 
 
+def _connections(stage: Stage) -> set[str]:
+    return {str(item["id"]) for item in stage.caller.pages("Connection.list")}
+
+
+def _connect(stage: Stage) -> None:
+    before = _connections(stage)
+    line = stage.made["line"] = Connection(stage.daemon.socket)
+    line.call("Host.ping")
+    (stage.made["connection"],) = _connections(stage) - before
+
+
+def _queues(stage: Stage) -> int:
+    return sum(item["id"] == stage.word for item in stage.caller.pages("Queue.list"))
+
+
+def _create_queue(stage: Stage) -> None:
+    stage.caller.ask("Queue.create", {"name": stage.word})
+
+
+def _create_two_queues(stage: Stage) -> None:
+    _create_queue(stage)
+    stage.caller.ask("Queue.create", {"name": f"{stage.word}-other"})
+
+
 _NOBODY: Final = "00000000-0000-4000-8000-000000000002"
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {
@@ -261,6 +285,29 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         effects=lambda stage: len(_certificates(stage)),
         prepare=_enrol,
         other=lambda _stage: {"token": "enrol-0000000000000000000000"},
+    ),
+    "Connection.close": Scenario(
+        params=lambda stage: {"connectionId": stage.made["connection"]},
+        effects=lambda stage: int(stage.made["connection"] not in _connections(stage)),
+        prepare=_connect,
+        other=lambda _stage: {"connectionId": "nobody"},
+        other_cause=True,
+    ),
+    "Queue.create": Scenario(params=lambda stage: {"name": stage.word}, effects=_queues, other=lambda _stage: {"name": "another"}),
+    "Queue.delete": Scenario(
+        params=lambda stage: {"queueId": stage.word},
+        effects=lambda stage: 1 - _queues(stage),
+        prepare=_create_queue,
+        other=lambda _stage: {"queueId": "nobody"},
+    ),
+    "Queue.purge": Scenario(
+        params=lambda stage: {"queueId": stage.word}, effects=None, prepare=_create_queue, other=lambda _stage: {"queueId": "nobody"}
+    ),
+    "Queue.move": Scenario(
+        params=lambda stage: {"queueId": stage.word, "target": f"{stage.word}-other"},
+        effects=None,
+        prepare=_create_two_queues,
+        other=lambda _stage: {"messageIds": ["nobody"]},
     ),
     # What they do is their connection's, and ends with it: nothing is journalled, so there is no point to be stopped at.
     "Event.subscribe": Scenario(params=lambda _stage: {"topics": ["vm.#"]}, effects=None),

@@ -1,6 +1,6 @@
 """Kills at random instants under traffic (``make test``: 50; ``CRASH_CYCLES=2000`` in ``make test-all``).
 
-Three clients send commands with keys; the front, a worker, the supervisor or everything is killed again and again.
+Three clients send commands with keys; the front, a worker, the hypervisor, the supervisor or everything is killed again and again.
 A model judges: every acknowledged command has had its effect once, nothing else has happened, and no event is missing.
 """
 
@@ -28,7 +28,7 @@ CYCLES: Final = int(os.environ.get("CRASH_CYCLES", "50"))
 ROUND: Final = 50
 CLIENTS: Final = 3
 MACHINES: Final = 9
-VICTIMS: Final = ("front", "front", "virt", "virt", "host", "supervisor", "all")
+VICTIMS: Final = ("front", "front", "virt", "virt", "host", "simulator", "supervisor", "all")
 LONGEST_PAUSE_S: Final = 0.3
 #: The share of kills that wait for a command to end first, and how long.
 AFTER_TRAFFIC: Final = 0.75

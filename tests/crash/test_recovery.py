@@ -18,8 +18,15 @@ KILLS = 20
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("victim", ("front", "virt", "all"))
-@pytest.mark.parametrize(("verb", "first"), (("VM.start", "after_effect"), ("VM.create", "after_journal")))
+@pytest.mark.parametrize(
+    ("verb", "first", "victim"),
+    (
+        ("VM.start", "after_effect", "front"),
+        ("VM.start", "after_effect", "virt"),
+        ("VM.start", "after_effect", "all"),
+        ("VM.create", "after_journal", "front"),
+    ),
+)
 def test_f04_twenty_kills_in_recovery_converge(verb: str, first: str, victim: str, tmp_path: Path) -> None:
     """An operation that had its effect, and a command that had none."""
     left = KILLS

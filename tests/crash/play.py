@@ -19,7 +19,7 @@ _WORKERS = ("virt", "host")
 def play(case: Case, folder: Path) -> Story:
     """Play and judge a case; what the caller was told of it."""
     with Daemon(folder, faults=case.faults(0), machines=MACHINES) as daemon:
-        caller = Caller(daemon.socket)
+        caller = daemon.keep(Caller(daemon.socket))
         try:
             return _play(case, daemon, caller)
         except AssertionError as failure:

@@ -177,7 +177,8 @@ def _connections(stage: Stage) -> set[str]:
 
 def _connect(stage: Stage) -> None:
     before = _connections(stage)
-    line = stage.made["line"] = Connection(stage.daemon.socket)
+    line = Connection(stage.daemon.socket)
+    stage.daemon.keep(line)
     line.call("Host.ping")
     (stage.made["connection"],) = _connections(stage) - before
 

@@ -99,7 +99,7 @@ def test_f02_f03_kills_at_random_instants_lose_nothing_and_repeat_nothing(tmp_pa
     dice = random.Random(SEED)
     began, sent, done = time.monotonic(), 0, 0
     with Daemon(tmp_path, machines=MACHINES) as daemon:
-        caller = Caller(daemon.socket)
+        caller = daemon.keep(Caller(daemon.socket))
         try:
             until(lambda: len(caller.ask("VM.list")["items"]) == MACHINES, "the machines are known")
             while done < CYCLES:

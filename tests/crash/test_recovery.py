@@ -31,7 +31,7 @@ def test_f04_twenty_kills_in_recovery_converge(verb: str, first: str, victim: st
     """An operation that had its effect, and a command that had none."""
     left = KILLS
     with Daemon(tmp_path, faults=f"{verb}:{first},{verb}:in_recovery:{left}", machines=MACHINES) as daemon:
-        caller = Caller(daemon.socket)
+        caller = daemon.keep(Caller(daemon.socket))
         stage, scenario = stage_of(daemon, caller), SCENARIOS[verb]
         scenario.prepare(stage)
         await_quiet(caller)

@@ -21,7 +21,7 @@ def stopped_machine(caller: Caller) -> str:
 def test_f31_of_many_changes_of_one_generation_one_is_accepted(tmp_path: Path) -> None:
     """Who was late is told so, with the generation that is."""
     with Daemon(tmp_path) as daemon:
-        callers = [Caller(daemon.socket) for _ in range(6)]
+        callers = [daemon.keep(Caller(daemon.socket)) for _ in range(6)]
         vm = stopped_machine(callers[0])
         generation = callers[0].ask("VM.get", {"vmId": vm})["generation"]
         dice = random.Random(31)
@@ -57,7 +57,7 @@ def test_f31_of_many_changes_of_one_generation_one_is_accepted(tmp_path: Path) -
 def test_f31_shuffled_requests_are_carried_out_one_after_the_other(tmp_path: Path) -> None:
     """Sent on many lines at once: every one counts, the generations have no hole, and the last one is what is."""
     with Daemon(tmp_path) as daemon:
-        callers = [Caller(daemon.socket) for _ in range(4)]
+        callers = [daemon.keep(Caller(daemon.socket)) for _ in range(4)]
         vm = stopped_machine(callers[0])
         await_quiet(callers[0])  # what is shown may be told a moment later
         start = callers[0].ask("VM.get", {"vmId": vm})["generation"]
@@ -84,7 +84,7 @@ def test_f31_shuffled_requests_are_carried_out_one_after_the_other(tmp_path: Pat
 def test_f31_a_command_that_comes_too_late_is_not_run(tmp_path: Path) -> None:
     """What lay on a bus past its time has no effect, whatever came before it."""
     with Daemon(tmp_path) as daemon:
-        caller = Caller(daemon.socket)
+        caller = daemon.keep(Caller(daemon.socket))
         vm = stopped_machine(caller)
         assert caller.refused("VM.start", {"vmId": vm}, {"notAfter": "2020-01-01T00:00:00Z"}) == "TooLate"
         assert caller.ask("VM.get", {"vmId": vm})["state"] == "stopped"

@@ -60,7 +60,7 @@ def _await_once(verb: str, stage: Stage) -> None:
 @pytest.mark.timeout(180)
 def test_f30_a_command_that_comes_again_gets_the_stored_answer(tmp_path: Path) -> None:
     with Daemon(tmp_path, machines=MACHINES) as daemon:
-        caller = Caller(daemon.socket)
+        caller = daemon.keep(Caller(daemon.socket))
         found = stages(daemon, caller)
         commands, first = {}, {}
         for verb, stage in found.items():
@@ -89,7 +89,7 @@ def test_f30_a_command_that_comes_again_gets_the_stored_answer(tmp_path: Path) -
 def test_f30_an_answer_belongs_to_the_key_and_not_to_the_line(tmp_path: Path) -> None:
     """Many lines send one command at once: it is done once, and all are told the same."""
     with Daemon(tmp_path) as daemon:
-        callers = [Caller(daemon.socket) for _ in range(8)]
+        callers = [daemon.keep(Caller(daemon.socket)) for _ in range(8)]
         until(lambda: callers[0].pages("VM.list"), "the machines are known")
         vm = next(item["id"] for item in callers[0].pages("VM.list") if item["state"] == "stopped")
         command = Command("VM.start", {"vmId": vm}, "once", is_operation=True)

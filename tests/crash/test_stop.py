@@ -22,7 +22,7 @@ def test_f40_what_was_acknowledged_before_the_end_is_there_after_it(tmp_path: Pa
     """Clients go on through several ends and starts, as through crashes."""
     dice = random.Random(40)
     with Daemon(tmp_path, machines=MACHINES) as daemon:
-        caller = Caller(daemon.socket)
+        caller = daemon.keep(Caller(daemon.socket))
         until(lambda: len(caller.ask("VM.list")["items"]) == MACHINES, "the machines are known")
         await_quiet(caller)
         resume, known, before, audit = caller.ask("Event.read")["resume"], machines(caller), befell(daemon), set(audited(caller))
@@ -59,7 +59,7 @@ def test_f40_what_was_acknowledged_before_the_end_is_there_after_it(tmp_path: Pa
 def test_f40_who_waits_is_told_or_let_go(tmp_path: Path) -> None:
     """Calls that are under way when it ends are answered or cut off; none is left hanging."""
     with Daemon(tmp_path) as daemon:
-        line = Connection(daemon.socket)
+        line = daemon.keep(Connection(daemon.socket))
         waiting = line.send("Event.read", {"timeout": 60})
         ends: list[str] = []
 

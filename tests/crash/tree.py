@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self, TypeVar
 
 from tests.daemon_process import MARK, PROGRAMS, marked_processes
 
@@ -26,6 +26,16 @@ PACE: Final = "crashes=1000000,first_s=0.02,limit_s=0.05,unreachable_limit_s=0.0
 #: Names of processes by which victims are told.
 FRONT: Final = "front"
 WORLD: Final = "simulator"
+
+
+class Closable(Protocol):
+    """What is open."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+ClosableT = TypeVar("ClosableT", bound=Closable)
 
 
 class Daemon:
@@ -40,6 +50,7 @@ class Daemon:
         self._machines = machines
         self._pace = pace
         self._mark = uuid.uuid4().hex
+        self._kept = contextlib.ExitStack()
         folder.mkdir(parents=True, exist_ok=True)
         self._process = self._start(faults)
 
@@ -48,9 +59,15 @@ class Daemon:
 
     def __exit__(self, _type: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None) -> None:
         """Whatever is left is killed; whether it ends well is a matter of other tests."""
+        self._kept.close()
         self.destroy()
         if error is not None:
             error.add_note(f"the daemon's log ends:\n{self.log[-6000:]}")
+
+    def keep(self, line: ClosableT) -> ClosableT:
+        """Have ``line`` closed with the test."""
+        self._kept.callback(line.close)
+        return line
 
     # --- its life
 

@@ -30,6 +30,7 @@ from libvdsm.interfaces.generated.errors import (
     ObjectNotFound,
     PermissionDenied,
 )
+from libvdsm.interfaces.generated.types import EventFilter
 from libvdsm.interfaces.method import MethodEntry
 from libvdsm.transports.config import Limits, ListenerPolicy
 from libvdsm.transports.listener import Listener
@@ -168,9 +169,11 @@ class RecordingBridge:
         after: str | None = None,
         snapshot: bool = False,
         subscription_id: str | None = None,
+        filter: EventFilter | None = None,
+        coalesce_s: float = 0.0,
     ) -> bytes:
         """See ``Bridge``."""
-        return json.dumps([caller.identity, sink is None, topics, after, snapshot, subscription_id]).encode()
+        return json.dumps([caller.identity, sink is None, topics, after, snapshot, subscription_id, repr(filter), coalesce_s]).encode()
 
     def release(self, sink: Sink) -> None:
         """See ``Bridge``."""

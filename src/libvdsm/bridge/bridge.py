@@ -20,7 +20,7 @@ from libvdsm.broker.broker import Broker
 from libvdsm.interfaces.audit import Actor, Deed, Trail
 from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.interfaces.generated.errors import DeadlineExceeded, MethodNotFound
-from libvdsm.interfaces.generated.types import CallOptions, TaskAccepted
+from libvdsm.interfaces.generated.types import CallOptions, EventFilter, TaskAccepted
 from libvdsm.interfaces.method import MethodEntry
 from libvdsm.tasks.service import wait_for_end
 from libvdsm.tasks.tasks import Tasks
@@ -120,10 +120,21 @@ class FrontBridge:
         after: str | None = None,
         snapshot: bool = False,
         subscription_id: str | None = None,
+        filter: EventFilter | None = None,
+        coalesce_s: float = 0.0,
     ) -> bytes:
         """See ``Bridge``."""
         self._require(caller, self._methods["Event.subscribe"], b"{}")
-        return self._broker.subscribe(caller, sink, topics, after=after, snapshot=snapshot, subscription_id=subscription_id)
+        return self._broker.subscribe(
+            caller,
+            sink,
+            topics,
+            after=after,
+            snapshot=snapshot,
+            subscription_id=subscription_id,
+            filter=filter,
+            coalesce_s=coalesce_s,
+        )
 
     def release(self, sink: Sink) -> None:
         """See ``Bridge``."""

@@ -54,6 +54,7 @@ from libvdsm.daemon.config import Config, LimitsConfig
 from libvdsm.daemon.ports import IpcPort, LocalPort
 from libvdsm.daemon.subsystems import SUBSYSTEMS, build_subsystem
 from libvdsm.daemon.version import VERSION
+from libvdsm.daemon.web import Web, WebFiles
 from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.interfaces.endpoint import Endpoints, PeerCertificate
 from libvdsm.interfaces.generated.errors import NotAuthenticated, Unsupported
@@ -97,6 +98,7 @@ class FrontCore:
     accounts: Accounts
     exchange: MessageExchange
     registry: Registry
+    web: Web
     ports: Mapping[str, IpcPort]
     local: tuple[LocalPort, ...]  # with --in-process, instead of the ports
 
@@ -124,12 +126,15 @@ class Description:
     digest: str
     version: str
     openrpc: bytes
+    web: WebFiles
 
     @classmethod
-    def read(cls) -> Self:
-        """The package's own files."""
-        head = msgspec.json.decode(_COMPILED.joinpath("native.json").read_bytes(), type=_CompiledHead)
-        return cls(head.digest, head.version, _COMPILED.joinpath("openrpc.json").read_bytes().rstrip())
+    def read(cls, console: Path | None = None) -> Self:
+        """The package's own files, and those of a web console."""
+        compiled = _COMPILED.joinpath("native.json").read_bytes()
+        openrpc = _COMPILED.joinpath("openrpc.json").read_bytes().rstrip()
+        head = msgspec.json.decode(compiled, type=_CompiledHead)
+        return cls(head.digest, head.version, openrpc, WebFiles.read(compiled, openrpc, console))
 
 
 def build_front(config: Config, administrators: frozenset[int], description: Description, store: Store, messages: Store) -> FrontCore:
@@ -234,6 +239,15 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         accounts=accounts,
         exchange=MessageExchange(broker=broker, queues=queues, schedule=loop.call_soon),
         registry=registry,
+        web=Web(
+            files=description.web,
+            inventory=inventory,
+            broker=broker,
+            journal=journal,
+            queues=queues,
+            registry=registry,
+            trail=trail,
+        ),
         ports=ports,
         local=local,
     )
@@ -244,16 +258,17 @@ def build_listeners(core: FrontCore, config: Config, sockets: Sequence[socket.so
 
     TLS is spoken with ``keys``, and with newer ones as they are reported.
     """
+    listeners: list[Listener] = []
     stream = JsonRpcEndpoint(core.bridge, accounts=core.accounts)
     core.exchange.requests = JsonRpcRequests(stream)
     endpoints = Endpoints(
         stream=stream,
-        http={"/rpc": JsonRpcHttpEndpoint(stream)},
+        http={"/rpc": JsonRpcHttpEndpoint(stream), **core.web.endpoints(stream, listeners)},
         stomp=StompEndpoint(exchange=core.exchange, rpc=stream, login=core.access.login),
     )
     turns = Turns()
     places = (Listen(address=UnixAddress(config.socket), name="local"), *config.listen)
-    listeners = [
+    listeners += (
         Listener(
             sock,
             bridge=core.bridge,
@@ -269,7 +284,7 @@ def build_listeners(core: FrontCore, config: Config, sockets: Sequence[socket.so
             registry=core.registry,
         )
         for place, sock in zip(places, sockets, strict=True)
-    ]
+    )
     speaking = [listener for listener, place in zip(listeners, places, strict=True) if place.tls is not False]
     core.reports.on_tls.append(partial(_renew, speaking, config.tls.minimum))
     return listeners

@@ -65,6 +65,7 @@ class HttpConfig:
 
     hosts: tuple[str, ...] = ()  # further values of the Host header
     origins: tuple[str, ...] = ()  # further values of the Origin header
+    ui: Path | None = None  # the folder of a web console, served at /ui/ to whoever may connect
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,6 +488,7 @@ _KINDS: Mapping[str, _Kind] = {
     "requests_per_second": _Reader.rate,
     "hosts": _Reader.strings,
     "origins": _Reader.strings,
+    "ui": _Reader.path,
 }
 
 #: In the table of one place the words mean something of their own.

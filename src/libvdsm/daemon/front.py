@@ -56,7 +56,7 @@ def run_front(config: Config, user: kernel.User | None, started_by: int, ends: C
     asyncio.set_event_loop(loop)
     connectors = Connectors.load(config)
     os.chdir(config.front_dir)  # ours, but the folders above it may be closed to whom we become
-    description = Description.read()
+    description = Description.read(config.http.ui)
     keys = read_served_keys(config)
     if user is not None:
         for name in _LATE_MODULES:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from libvdsm.interfaces.caller import Caller, Sink
+from libvdsm.interfaces.generated.types import EventFilter
 from libvdsm.interfaces.method import MethodEntry
 
 
@@ -36,6 +37,8 @@ class Bridge(Protocol):
         after: str | None = None,
         snapshot: bool = False,
         subscription_id: str | None = None,
+        filter: EventFilter | None = None,
+        coalesce_s: float = 0.0,
     ) -> bytes:
         """Deliver events to ``sink``; the answer is the raw JSON of an ``EventSubscription``."""
         ...

@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections import Counter
 from collections.abc import Awaitable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from libvdsm.base.errors import ApiError
@@ -57,6 +58,7 @@ class JsonRpcCounters:
     notifications: int = 0
     errors: int = 0
     dropped_answers: int = 0
+    by_error: Counter[str] = field(default_factory=Counter)  # errors by their names
 
 
 class JsonRpcEndpoint:
@@ -178,10 +180,12 @@ class JsonRpcSession:
 
     def _refuse_rate(self, id: bytes | None) -> bytes:
         self._endpoint.counters.errors += 1
+        self._endpoint.counters.by_error[LimitExceeded.name] += 1
         return b"" if id is None else values.write_error(id, encode_refusal(self._account.rate_refusal))
 
     def _fail(self, fault: values.NotACallError) -> bytes:
         self._endpoint.counters.errors += 1
+        self._endpoint.counters.by_error[fault.answer.name] += 1
         return values.write_error(fault.id, encode_error(fault.answer))
 
     def _carry_out(self, call: values.Call, options: bytes | None) -> bytes | asyncio.Future[bytes]:
@@ -206,10 +210,13 @@ class JsonRpcSession:
         return self._launch(call, result)
 
     def _write_failure(self, id: bytes | None, method: str, failure: BaseException) -> bytes:
-        self._endpoint.counters.errors += 1
+        counters = self._endpoint.counters
+        counters.errors += 1
         if type(failure) is LimitExceeded:
+            counters.by_error[LimitExceeded.name] += 1
             return b"" if id is None else values.write_error(id, encode_refusal(failure))
         error = as_api_error(failure, method)
+        counters.by_error[error.name] += 1
         return b"" if id is None else values.write_error(id, encode_error(error))
 
     def _launch(self, call: values.Call, result: Awaitable[bytes]) -> asyncio.Future[bytes]:

@@ -1,0 +1,74 @@
+"""What a receiving link gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from libvdsm.bindings.amqp import failures, messages
+from libvdsm.interfaces.generated.errors import ObjectNotFound
+from libvdsm.wire.amqp.errors import RESOURCE_DELETED, AmqpError, Scope
+
+if TYPE_CHECKING:
+    from libvdsm.base.errors import ApiError
+    from libvdsm.bindings.amqp.conversation import Conversation
+    from libvdsm.interfaces.messaging import Delivery, Subscription
+    from libvdsm.wire.amqp.links import Sender
+
+_KEY: Final = "amqp"
+
+
+class AmqpConsumer:
+    """A subscription; see ``Consumer``. ``settles``: somebody wants to know what became of each delivery."""
+
+    __slots__ = ("_conversation", "_settles", "link", "subscription")
+
+    def __init__(self, conversation: Conversation, link: Sender, *, settles: bool) -> None:
+        self._conversation = conversation
+        self._settles = settles
+        self.link = link
+        self.subscription: Subscription | None = None
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Send it; there was credit."""
+        link = self.link
+        if link.is_ending:
+            return
+        shared, message = delivery.shared, delivery.message
+        if delivery.resume is not None:
+            annotation = messages.resume_annotation(delivery.resume)
+            tail = shared.get(_KEY) if shared is not None else None
+            if tail is None:
+                tail = messages.tail(message, delivery.destination, is_first=False)
+                if shared is not None:
+                    shared[_KEY] = tail
+            tail = annotation + tail
+        elif shared is None:
+            tail = messages.tail(message, delivery.destination)
+        else:
+            tail = shared.get(_KEY) or shared.setdefault(_KEY, messages.tail(message, delivery.destination))
+        link.send(messages.header(delivery, self._conversation.wall()) + tail, delivery.tag if self._settles else None)
+
+    def is_full(self) -> bool:
+        """Whether the client takes too little."""
+        return self._conversation.line.is_full() or self.link.session.is_blocked
+
+    def when_drained(self, resume: Callable[[], None]) -> None:
+        """Call ``resume`` when it takes again."""
+        if self.link.session.is_blocked:
+            self._conversation.blocked.append(resume)
+        else:
+            self._conversation.line.when_drained(resume)
+
+    def drained(self) -> None:
+        """The credit that is left is used up."""
+        if not self.link.is_ending:
+            self.link.drained()
+
+    def ended(self, reason: ApiError) -> None:
+        """The queue is gone, or the right to it: the link ends with that."""
+        self._conversation.forget(self)
+        if isinstance(reason, ObjectNotFound):
+            self.link.end(AmqpError(RESOURCE_DELETED, reason.message, Scope.LINK))
+        else:
+            self.link.end(failures.of_link(reason))

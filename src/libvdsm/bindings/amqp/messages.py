@@ -1,0 +1,258 @@
+"""The table between AMQP's messages and the broker's (docs/guide/messages.md).
+
+The bare message of an AMQP sender is kept octet for octet and goes to AMQP receivers as it came (part 3, 3.2). Everybody else
+gets what this table makes of it; and AMQP receivers get of others' messages what it makes of those.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import uuid
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from libvdsm.interfaces.messaging import Delivery, Message
+from libvdsm.wire.amqp import sections, values
+from libvdsm.wire.amqp.errors import DecodeError, Scope
+from libvdsm.wire.amqp.values import Array, Decimal, Described, Symbol, Timestamp, UByte, UInt, ULong
+
+_PROPERTIES: Final = 13
+_MS: Final = 1_000
+_USUAL_PRIORITY: Final = 4
+_HIGHEST_PRIORITY: Final = 9
+_SAFE: Final = 2**53
+_MOST_MS: Final = 0xFFFFFFFF
+#: Names of annotations that only we say.
+OWN: Final = "x-opt-vdsm-"
+_OWN: Final = OWN.encode()
+#: How numbers, UUIDs and binaries are written where only text can stand (as AMQP's JMS mapping has it), and read back.
+_ULONG: Final = "AMQP_ULONG:"
+_UUID: Final = "AMQP_UUID:"
+_BINARY: Final = "AMQP_BINARY:"
+
+
+def read(payload: bytes, now: float) -> tuple[Message, str | None, bytes | None]:
+    """A message as the broker has it, its ``to``, and the user it claims. Raises ``DecodeError``. ``now``: seconds since 1970."""
+    parts = sections.split(payload)
+    durable, priority, expires_at = _read_header(payload, parts.header, now)
+    members: dict[str, object] = {}
+    to = user = None
+    if parts.properties >= 0:
+        to, user, ends = _read_properties(payload, parts.properties, members)
+        if ends is not None:
+            expires_at = ends if expires_at is None else min(ends, expires_at)
+    if parts.application_properties >= 0:
+        members["headers"] = _read_headers(payload, parts.application_properties)
+    bare = payload[parts.bare :] if parts.bare else payload
+    if parts.annotations is not None:
+        start, end = parts.annotations
+        annotations = payload[start:end]
+        if _OWN not in annotations:
+            bare = annotations + bare
+    message = Message(
+        body=_read_body(payload, parts, members),
+        amqp=bare,
+        durable=durable,
+        priority=priority,
+        expires_at=expires_at,
+        **members,  # type: ignore[arg-type] # by the names of its members
+    )
+    return message, to, user
+
+
+def _read_header(payload: bytes, position: int, now: float) -> tuple[bool, int, float | None]:
+    if position < 0 or payload[position] == 0x45:  # noqa: PLR2004 - an empty list
+        return False, _USUAL_PRIORITY, None
+    fields, _end = values.decode_list(payload, position, len(payload))
+    durable, priority, ttl = [*fields, None, None, None][:3]
+    if not isinstance(durable, bool | None) or not isinstance(priority, int | None) or not isinstance(ttl, int | None):
+        raise DecodeError("a field of the header is not what it must be", Scope.LINK)
+    at = _USUAL_PRIORITY if priority is None else min(int(priority), _HIGHEST_PRIORITY)
+    return durable is True, at, None if ttl is None else now + ttl / _MS
+
+
+def _read_properties(payload: bytes, position: int, members: dict[str, object]) -> tuple[str | None, bytes | None, float | None]:
+    fields, _end = values.decode(payload, position)
+    if not isinstance(fields, list) or len(fields) > _PROPERTIES:
+        raise DecodeError("the properties are too many", Scope.LINK)
+    message_id, user, to, subject, reply_to, correlation, kind, encoding, expiry = (fields + [None] * 9)[:9]
+    for name, value in (("subject", subject), ("reply_to", reply_to), ("content_type", kind), ("content_encoding", encoding)):
+        if value is not None:
+            if not isinstance(value, str):
+                raise DecodeError(f"{name} is no text", Scope.LINK)
+            members[name] = str(value)
+    if message_id is not None:
+        members["message_id"] = _id_text(message_id)
+    if correlation is not None:
+        members["correlation_id"] = _id_text(correlation)
+    if not isinstance(to, str | None) or not isinstance(user, bytes | None) or not isinstance(expiry, int | None):
+        raise DecodeError("a property is not what it must be", Scope.LINK)
+    return to, user, None if expiry is None else expiry / _MS
+
+
+def _id_text(value: object) -> str:
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, bytes):
+        return _BINARY + value.hex()
+    if isinstance(value, uuid.UUID):
+        return _UUID + str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{_ULONG}{int(value)}"
+    raise DecodeError("an id of a message is no id", Scope.LINK)
+
+
+def _id_value(text: str) -> object:
+    """What ``_id_text`` wrote; any other text is itself."""
+    try:
+        if text.startswith(_ULONG):
+            number = int(text.removeprefix(_ULONG))
+            return ULong(number) if 0 <= number < 2**64 else text
+        if text.startswith(_UUID):
+            return uuid.UUID(text.removeprefix(_UUID))
+        if text.startswith(_BINARY):
+            return bytes.fromhex(text.removeprefix(_BINARY))
+    except ValueError:
+        return text
+    return text
+
+
+def _read_headers(payload: bytes, position: int) -> Mapping[str, str]:
+    found, _end = values.decode(payload, position)
+    headers: dict[str, str] = {}
+    if not isinstance(found, dict):
+        raise DecodeError("the application properties are no map", Scope.LINK)
+    for name, value in found.items():
+        if not isinstance(name, str) or isinstance(value, list | dict | Array | Described):
+            raise DecodeError("an application property is not a simple value with a name", Scope.LINK)
+        headers[str(name)] = text_of(value)
+    return headers
+
+
+def text_of(value: object) -> str:
+    """A simple value where only text can stand."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return value.hex()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, float):
+        return repr(float(value))
+    return str(value)
+
+
+def _read_body(payload: bytes, parts: sections.Parts, members: dict[str, object]) -> bytes:
+    if parts.body == sections.DATA:
+        if len(parts.bodies) == 1:
+            start, end = parts.bodies[0]
+            return payload[start + (2 if payload[start] == 0xA0 else 5) : end]  # noqa: PLR2004 - vbin8
+        return b"".join(payload[start + (2 if payload[start] == 0xA0 else 5) : end] for start, end in parts.bodies)  # noqa: PLR2004
+    found = [values.decode(payload, start)[0] for start, _end in parts.bodies]
+    if parts.body == sections.SEQUENCE:
+        members.setdefault("content_type", "application/json")
+        return _json([item for each in found if isinstance(each, list) for item in each])
+    value = found[0]
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        members.setdefault("content_type", "text/plain")
+        return value.encode()
+    members.setdefault("content_type", "application/json")
+    return _json(value)
+
+
+def _json(value: object) -> bytes:
+    return msgspec.json.encode(plain(value))
+
+
+def plain(value: object) -> object:
+    """A value as JSON can say it: what has no place there is text."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value) if -_SAFE < value < _SAFE else str(int(value))
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    if isinstance(value, Array):
+        return [plain(each) for each in value.items]
+    if isinstance(value, dict):
+        return {text_of(key): plain(each) for key, each in value.items()}
+    if isinstance(value, Described):
+        return {"descriptor": plain(value.descriptor), "value": plain(value.value)}
+    return text_of(value)
+
+
+# To AMQP.
+
+_ANNOTATIONS: Final = b"\x00\x53\x72"
+_HEADERS: Final[dict[tuple[bool, int, int], bytes]] = {}
+
+
+def header(delivery: Delivery, now: float) -> bytes:
+    """The section that is a delivery's own."""
+    message, count = delivery.message, delivery.count
+    if message.expires_at is None and count <= 1:
+        kept = _HEADERS.get((message.durable, message.priority, count))
+        if kept is None:
+            kept = _HEADERS[message.durable, message.priority, count] = _header(message, count, None)
+        return kept
+    ttl = None if message.expires_at is None else min(max(round((message.expires_at - now) * _MS), 0), _MOST_MS)
+    return _header(message, count, ttl)
+
+
+def _header(message: Message, count: int, ttl: int | None) -> bytes:
+    fields = [message.durable, UByte(message.priority), None if ttl is None else UInt(ttl), None, UInt(count)]
+    return b"\x00\x53\x70" + values.encode_items([values.encode(each) for each in fields])
+
+
+def resume_annotation(token: str) -> bytes:
+    """The section that says where to go on after an event."""
+    return _ANNOTATIONS + values.encode({Symbol(f"{OWN}resume"): token})
+
+
+def tail(message: Message, destination: str, *, is_first: bool = True) -> bytes:
+    """What all deliveries of a message have in common. ``is_first``: no annotations stand before it."""
+    if message.amqp is not None:
+        return _with_user(message.amqp, message.user) if is_first else message.amqp
+    return write(message, destination)
+
+
+def _with_user(amqp: bytes, user: str | None) -> bytes:
+    """An AMQP message, and who sent it, among the annotations that it came with."""
+    if user is None:
+        return amqp
+    name = Symbol(f"{OWN}user")
+    if not amqp.startswith(_ANNOTATIONS):
+        return _ANNOTATIONS + values.encode({name: user}) + amqp
+    found, end = values.decode(amqp, len(_ANNOTATIONS))
+    annotations = found if isinstance(found, dict) else {}
+    return _ANNOTATIONS + values.encode(annotations | {name: user}) + amqp[end:]
+
+
+def write(message: Message, destination: str) -> bytes:
+    """The bare message of what another protocol sent."""
+    fields = (
+        None if message.message_id is None else _id_value(message.message_id),
+        None if message.user is None else message.user.encode(),
+        destination,
+        message.subject,
+        message.reply_to,
+        None if message.correlation_id is None else _id_value(message.correlation_id),
+        None if message.content_type is None else Symbol(message.content_type),
+        None if message.content_encoding is None else Symbol(message.content_encoding),
+        None if message.expires_at is None else Timestamp(round(message.expires_at * _MS)),
+    )
+    octets = b"\x00\x53\x73" + values.encode_items([values.encode(each) for each in fields])
+    if message.headers:
+        octets += b"\x00\x53\x74" + values.encode(dict(message.headers))
+    return octets + b"\x00\x53\x75" + values.encode_binary(message.body)

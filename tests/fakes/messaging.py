@@ -175,9 +175,7 @@ def message(text: str = "x", *, durable: bool = False, **members: object) -> Mes
     return Message(body=text.encode(), durable=durable, **members)  # type: ignore[arg-type]
 
 
-def subscribe(
-    session: BrokerSession, destination: str, consumer: FakeConsumer, ack: Ack = Ack.AUTO, **members: object
-) -> Subscription:
+def subscribe(session: BrokerSession, destination: str, consumer: FakeConsumer, ack: Ack = Ack.AUTO, **members: object) -> Subscription:
     """Begin a subscription that has the name of its destination."""
     members.setdefault("id", destination)
     return session.subscribe(Wish(destination=destination, ack=ack, **members), consumer)  # type: ignore[arg-type]

@@ -481,6 +481,10 @@ class Queue:
                 found.sort(key=lambda item: item.sequence)
             yield from found
 
+    def pending(self) -> list[Item]:
+        """All that do not wait for consumers yet, because a record is not on disk."""
+        return [item for item in self._pending if item.state is PENDING]
+
     def purge(self) -> tuple[int, Recorded | None]:
         """Drop all that wait."""
         recorded = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from libvdsm.broker.exchange import ExchangeLimits
+from libvdsm.broker.session import BrokerSession
 from libvdsm.interfaces.caller import Caller, Rights
 from libvdsm.interfaces.generated.errors import (
     AlreadyExists,
@@ -98,7 +99,9 @@ async def test_only_subsystems_tell_of_their_objects(type: str) -> None:
             session.send(topic, message("lie"))
 
 
-@pytest.mark.parametrize("destination", ("/topic/", "/topic/a..b", "/topic/a.*", "/topic/#", "/topic/a b", "/nowhere/x", "", "/queue/", "/queue/../x"))
+@pytest.mark.parametrize(
+    "destination", ("/topic/", "/topic/a..b", "/topic/a.*", "/topic/#", "/topic/a b", "/nowhere/x", "", "/queue/", "/queue/../x")
+)
 async def test_nonsense_is_refused(destination: str) -> None:
     """What is no destination is the sender's mistake."""
     with pytest.raises(InvalidParams):
@@ -206,7 +209,7 @@ async def test_every_destination_needs_its_permission(needed: str, act: str) -> 
     """All others together are not enough."""
     world = Messaging()
     await world.queue()
-    acts = {
+    acts: dict[str, Callable[[BrokerSession], object]] = {
         "send": lambda s: s.send("/queue/work", message()),
         "receive": lambda s: subscribe(s, "/queue/work", FakeConsumer()),
         "browse": lambda s: subscribe(s, "/queue/work", FakeConsumer(), browse=True),

@@ -22,6 +22,7 @@ from libvdsm.audit.service import AuditService
 from libvdsm.audit.trail import AuditTrail
 from libvdsm.base.clock import Clock, SystemClock, timestamp
 from libvdsm.base.tls import TlsError, TlsKeys, server_context
+from libvdsm.bindings.amqp.endpoint import AmqpEndpoint
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint
 from libvdsm.bindings.jsonrpc.http import JsonRpcHttpEndpoint
 from libvdsm.bindings.jsonrpc.messaging import JsonRpcRequests
@@ -265,6 +266,7 @@ def build_listeners(core: FrontCore, config: Config, sockets: Sequence[socket.so
         stream=stream,
         http={"/rpc": JsonRpcHttpEndpoint(stream), **core.web.endpoints(stream, listeners)},
         stomp=StompEndpoint(exchange=core.exchange, rpc=stream, login=core.access.login),
+        amqp=AmqpEndpoint(exchange=core.exchange, login=core.access.login, version=VERSION),
     )
     turns = Turns()
     places = (Listen(address=UnixAddress(config.socket), name="local"), *config.listen)

@@ -1,6 +1,6 @@
 """The tasks of this host.
 
-A task is recorded in the store when it is made, at its end, and when it is asked to stop; its progress is not worth a write.
+A task is recorded in the store with every event that tells of it, in one transaction.
 What callers are shown of an end, and those who wait for it, is what is on disk.
 """
 
@@ -171,6 +171,7 @@ class Tasks:
         if task is not None and not task.has_ended and value > task.value:
             task.value = value
             self._publish(task)
+            self._keep(task)  # what was told of it is told for good: a later life goes on from there
 
     def cancelling(self, task: Task) -> None:
         """It was asked to stop."""

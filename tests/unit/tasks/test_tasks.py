@@ -14,6 +14,7 @@ from libvdsm.interfaces.generated.errors import Cancelled, HypervisorError, Inva
 from libvdsm.tasks.service import wait_for_end
 from libvdsm.tasks.tasks import FINAL_STATES, Task
 from tests.fakes.front import Front
+from tests.fakes.store import FakeStore
 
 ENDS = ("done", "fail", "cancelled", "unknown", "progress", "cancelling")
 
@@ -107,3 +108,14 @@ def test_ended_tasks_are_forgotten_by_age_and_number() -> None:
     for number in range(4, 1100):
         do(front, make(front, number), "done")
     assert len(list(front.tasks)) == 1001
+
+
+def test_a_later_life_shows_what_events_have_told() -> None:
+    """Progress included: who follows the events and who reads the task know the same."""
+    store = FakeStore()
+    front = Front(store=store)
+    task = make(front)
+    for step in ("progress", "cancelling"):
+        do(front, task, step)
+        again = Front(store=store).tasks.get(task.id)
+        assert json.loads(again.fragment) == json.loads(task.fragment)

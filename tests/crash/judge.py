@@ -139,6 +139,7 @@ def _conditions(caller: Caller) -> dict[str, str]:
 def judge(stage: Stage, scenario: Scenario, before: Before, story: Story) -> None:
     """Everything that must hold of one command after a crash."""
     judge_end(scenario, story)
+    until(lambda: not any("leaves" in machine for machine in stage.daemon.world().values()), "guests have done what they were asked for")
     effects = None if scenario.effects is None else scenario.effects(stage)
     judge_effects(story, effects, other_cause=scenario.other_cause)
     judge_again(stage, scenario, story)
@@ -210,8 +211,11 @@ def judge_events(stage: Stage, before: Before) -> None:
         ("vm", before.machines, machines(stage.caller)),
         ("task", before.tasks, tasks(stage.caller)),
     ):
-        followed = {id: rest(document) for id, document in follow(known, events, type).items()}
-        assert followed == {id: rest(document) for id, document in now.items()}, f"events of type {type} do not tell what is"
+        followed = follow(known, events, type)
+        for id in {*followed, *now}:
+            told, shown = rest(followed.get(id, {})), rest(now.get(id, {}))
+            wrong = {name: (told.get(name), shown.get(name)) for name in {*told, *shown} if told.get(name) != shown.get(name)}
+            assert not wrong, f"{type} {id}: the events tell something else than is shown: {wrong}"
     ends = collections.Counter(
         event["object"]["id"]
         for event in events

@@ -1,0 +1,130 @@
+"""What strangers may do to a daemon before it knows what they speak: nothing that costs it anything (DESIGN 9)."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartVdsmd
+from tests.daemon_process import VdsmdProcess, start_vdsmd
+from tests.faults.test_f24_descriptors_run_out import cpu_s
+from tests.roads import ask_stream
+
+PING = b'{"jsonrpc":"2.0","id":1,"method":"Host.ping"}\n'
+PATIENCE_S = 2  # what strangers get here, instead of ten seconds
+#: Of a loaded machine.
+SLACK_S = 8.0
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VdsmdProcess]:
+    """A daemon with little patience."""
+    folder = tmp_path_factory.mktemp("strangers")
+    file = folder / "vdsmd.toml"
+    file.write_text(f"[limits]\nstranger_seconds = {PATIENCE_S}\nstrangers_per_address = 100\n")
+    made = start_vdsmd(folder, "--config", str(file), hypervisor="simulator:1")
+    yield made
+    made.stop()
+
+
+def by_nc(port: int, said: bytes) -> tuple[float, bytes]:
+    """How long the daemon keeps a connection that says this and then nothing, and what it is told."""
+    begin = time.monotonic()
+    ended = subprocess.run(["nc", "127.0.0.1", str(port)], input=said, stdout=subprocess.PIPE, timeout=20, check=False)
+    return time.monotonic() - begin, ended.stdout
+
+
+def all_at_once(port: int, words: Sequence[bytes]) -> dict[bytes, tuple[float, bytes]]:
+    with ThreadPoolExecutor(len(words)) as pool:
+        return dict(zip(words, pool.map(partial(by_nc, port), words), strict=True))
+
+
+def test_whoever_says_half_a_word_is_closed_when_his_time_is_up(daemon: VdsmdProcess) -> None:
+    """Half a STOMP command, half an AMQP header, half a method, nothing but a blank, nothing at all: no answer, and not before."""
+    assert daemon.port is not None
+    for word, (lasted, told) in all_at_once(daemon.port, (b"CONNE", b"STOMP", b"AMQ", b"POS", b" ", b"\r\n", b"")).items():
+        assert told == b"", word
+        assert PATIENCE_S - 0.1 <= lasted < PATIENCE_S + SLACK_S, word
+
+
+def test_what_is_nobodys_is_closed_at_once(daemon: VdsmdProcess) -> None:
+    """As soon as no candidate is left: no more octets and no more time than that needs."""
+    assert daemon.port is not None
+    words = (b"hello\n", b"\x80\x00", b"SSH-2.0-x\r\n", b"CONNEX", b"AMQX", b"\0\0\0\0", b"GETX", b"POST\n", b"SUBSCRIBE ")
+    for word, (lasted, told) in all_at_once(daemon.port, words).items():
+        assert told == b"", word
+        assert lasted < PATIENCE_S - 0.2, word
+
+
+def test_a_tls_hello_in_small_pieces_is_a_hello(vdsmd: StartVdsmd) -> None:
+    """Seven octets at a time, each in a packet of its own: the handshake ends well and calls are answered."""
+    daemon = vdsmd("--listen", "127.0.0.1:0", hypervisor="simulator:1", listen=None)
+    assert daemon.port is not None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", daemon.port), 20) as stream:
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+        link = context.wrap_bio(coming, going)
+        while True:
+            try:
+                link.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                _send_in_pieces(stream, going.read())
+                coming.write(stream.recv(65536))
+        link.write(PING)
+        _send_in_pieces(stream, going.read())
+        answer = b""
+        while not answer.endswith(b"\n"):
+            coming.write(stream.recv(65536))
+            try:
+                answer += link.read()
+            except ssl.SSLWantReadError:
+                continue
+    assert b"result" in answer or b"error" in answer
+
+
+def _send_in_pieces(stream: socket.socket, data: bytes) -> None:
+    for start in range(0, len(data), 7):
+        stream.send(data[start : start + 7])
+        time.sleep(0.001)
+
+
+def test_half_a_tls_hello_is_closed_when_its_time_is_up(vdsmd: StartVdsmd, tmp_path: Path) -> None:
+    """The handshake is part of a stranger's time."""
+    file = tmp_path / "vdsmd.toml"
+    file.write_text(f"[limits]\nstranger_seconds = {PATIENCE_S}\n")
+    daemon = vdsmd("--config", str(file), "--listen", "127.0.0.1:0", hypervisor="simulator:1", listen=None)
+    assert daemon.port is not None
+    for word, (lasted, told) in all_at_once(daemon.port, (b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01")).items():
+        assert told == b"", word
+        assert PATIENCE_S - 0.1 <= lasted < PATIENCE_S + SLACK_S
+
+
+def test_four_octets_and_silence_cost_nothing(daemon: VdsmdProcess) -> None:
+    """Ninety strangers that wait: the daemon sleeps, and serves others; one address may not have more than its number."""
+    assert daemon.port is not None
+    with ExitStack() as opened:
+        for _ in range(90):
+            opened.enter_context(socket.create_connection(("127.0.0.1", daemon.port), 5)).sendall(b"CONN")
+        assert b"pong" in ask_stream(("127.0.0.1", daemon.port), PING.rstrip())
+        before, begin = cpu_s(daemon.front), time.monotonic()
+        time.sleep(1.0)
+        assert cpu_s(daemon.front) - before <= 0.05 * (time.monotonic() - begin) + 0.02
+        more = [opened.enter_context(socket.create_connection(("127.0.0.1", daemon.port), 5)) for _ in range(40)]
+        readable, _, _ = select.select(more, [], [], 5)
+        assert readable
+        assert all(each.recv(1) == b"" for each in readable)
+        assert b"pong" in ask_stream(daemon.socket, PING.rstrip())

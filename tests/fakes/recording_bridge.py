@@ -21,7 +21,7 @@ from msgspec import Struct
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint, JsonRpcLimits
 from libvdsm.bindings.jsonrpc.http import JsonRpcHttpEndpoint
 from libvdsm.interfaces.caller import Caller, Rights, Sink
-from libvdsm.interfaces.endpoint import Endpoints, PeerCertificate
+from libvdsm.interfaces.endpoint import Endpoints, HttpEndpoint, LineEndpoint, PeerCertificate
 from libvdsm.interfaces.generated.errors import (
     InvalidParams,
     MethodNotFound,
@@ -301,10 +301,24 @@ class Client:
 
     async def response(self, *, has_body: bool = True) -> HttpAnswer:
         """The next HTTP response."""
-        head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+        status, headers = await self.head()
+        if has_body and headers.get("transfer-encoding") == "chunked":
+            return HttpAnswer(status, headers, b"".join([chunk async for chunk in self.chunks()]))
         length = int(headers.get("content-length", "0")) if has_body else 0
-        return HttpAnswer(int(head[0].split()[1]), headers, await self.reader.readexactly(length))
+        return HttpAnswer(status, headers, await self.reader.readexactly(length))
+
+    async def head(self) -> tuple[int, dict[str, str]]:
+        """Status and headers of the next HTTP response."""
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        return int(head[0].split()[1]), dict(line.lower().split(": ", 1) for line in head[1:] if line)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The chunks of a body, to its end."""
+        while size := int((await self.reader.readuntil(b"\r\n")).split(b";")[0], 16):
+            data = await self.reader.readexactly(size + 2)
+            assert data.endswith(b"\r\n")
+            yield data[:-2]
+        assert await self.reader.readexactly(2) == b"\r\n"
 
     def close(self) -> None:
         """Go away."""
@@ -334,12 +348,17 @@ async def serve(
     refuses: bool = False,
     tls: ssl.SSLContext | None = None,
     wall: Callable[[], float] = time.time,
+    stomp: LineEndpoint | None = None,
+    http: Mapping[str, HttpEndpoint] | None = None,
 ) -> AsyncIterator[Served]:
-    """A bridge behind two listeners, over which a test has the clock; with ``tls`` nothing is served in plain over TCP."""
+    """A bridge behind two listeners, over which a test has the clock; with ``tls`` nothing is served in plain over TCP.
+
+    ``http``: what is served beside ``/rpc``.
+    """
     bridge = RecordingBridge()
     authenticator = RecordingAuthenticator(refuses)
     endpoint = JsonRpcEndpoint(bridge, limits=rpc_limits)
-    endpoints = Endpoints(stream=endpoint, http={"/rpc": JsonRpcHttpEndpoint(endpoint)})
+    endpoints = Endpoints(stream=endpoint, http={"/rpc": JsonRpcHttpEndpoint(endpoint), **(http or {})}, stomp=stomp)
     clock = [1_000.0]
 
     def listen(sock: socket.socket) -> Listener:

@@ -48,6 +48,27 @@ async def test_bytes_go_both_ways(road: str) -> None:
         await until(lambda: served.tcp.connections + served.unix.connections == 0)
 
 
+async def test_connect_opens_a_tunnel_too() -> None:
+    """For clients that know CONNECT and no Upgrade, in HTTP/1.0 as well; a wrong ticket is no tunnel."""
+    async with serve() as served:
+        for version in ("1.1", "1.0"):
+            far = await make_stream(served)
+            client = await served.connect()
+            client.send(f"CONNECT /stream/t HTTP/{version}\r\nHost: localhost\r\n\r\nearly\n".encode())
+            assert (await client.head())[0] == 200
+            assert await far.line() == b"early\n"
+            far.send(b"\x00\xff\n")
+            assert await client.line() == b"\x00\xff\n"
+            client.close()
+            far.close()
+        client = await served.connect()
+        client.send(b"CONNECT /stream/none HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await client.response()).status == 404
+        client.send(b"CONNECT elsewhere.example:25 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await client.response()).status == 404
+        client.close()
+
+
 async def test_the_end_of_either_side_is_handed_on() -> None:
     """Half-closed, the other direction still delivers what is under way."""
     async with serve() as served:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from libvdsm.wire.http.connection import HttpConnection, HttpLimits
-from libvdsm.wire.http.events import Continue, Event, Refused, Request, Response, Upgraded
+from libvdsm.wire.http.events import Begun, Continue, Event, Finished, Part, Refused, Request, Response, Upgraded
 
 DATE = b"Thu, 01 Jan 2026 00:00:00 GMT"
 POST = b"POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -234,3 +234,57 @@ def test_answers_follow_their_requests() -> None:
     for data in (usual, codec.send(Response(404, b"x"), DATE)):
         assert b"X-Content-Type-Options: nosniff\r\n" in data
         assert b"Cache-Control: no-store\r\n" in data
+
+
+def read_parts(*chunks: bytes, most: int | None = 1_000_000) -> list[Event]:
+    """The events of a connection on which bodies of PUT come in parts; parts that follow one another are joined."""
+    codec = HttpConnection(most=lambda head: most if head.method == b"PUT" else None)
+    events: list[Event] = []
+    for chunk in chunks:
+        codec.receive_data(chunk)
+        for event in codec.events():
+            if isinstance(event, Part) and events and isinstance(events[-1], Part):
+                events[-1] = Part(events[-1].data + event.data)
+            else:
+                events.append(event)
+    return events
+
+
+PUT = b"PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nabcde"
+PUT_CHUNKED = b"PUT /y HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX-T: 1\r\n\r\n"
+
+
+@given(cuts=st.lists(st.integers(0, len(PUT + PUT_CHUNKED + POST)), max_size=8))
+def test_bodies_in_parts_are_the_same_however_they_are_cut(cuts: list[int]) -> None:
+    """Head, parts, end; then the next request, whole again."""
+    data = PUT + PUT_CHUNKED + POST
+    places = sorted({0, len(data), *cuts})
+    events = read_parts(*(data[start:end] for start, end in itertools.pairwise(places)))
+    first, part, end, second, other, last, whole = events
+    assert isinstance(first, Begun)
+    assert isinstance(second, Begun)
+    assert (first.head.target, second.head.target) == (b"/x", b"/y")
+    assert part == other == Part(b"abcde")
+    assert end == last == Finished()
+    assert isinstance(whole, Request)
+    assert whole.body == b"{}"
+
+
+def test_a_body_in_parts_has_the_bound_that_it_is_given() -> None:
+    """It may be more than that of others, and less; what is said beforehand is refused beforehand."""
+    big = b"PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 3000000\r\n\r\n"
+    assert read_parts(big, most=2_999_999) == [Refused(413, "the body is longer than 2999999 octets")]
+    assert isinstance(read_parts(big, most=3_000_000)[0], Begun)
+    assert read_parts(PUT_CHUNKED, most=4)[-1] == Refused(413, "the body is longer than 4 octets")
+    assert read(big) == [Refused(413, "the body is longer than 1048576 octets")]
+
+
+def test_a_body_in_parts_says_whether_it_waits() -> None:
+    """Expect: 100-continue is told with the head; in HTTP/1.0 it means nothing."""
+    waiting = PUT.replace(b"Content", b"Expect: 100-continue\r\nContent")
+    begun = read_parts(waiting)[0]
+    assert isinstance(begun, Begun)
+    assert begun.expects
+    old = read_parts(waiting.replace(b"HTTP/1.1", b"HTTP/1.0"))[0]
+    assert isinstance(old, Begun)
+    assert not old.expects

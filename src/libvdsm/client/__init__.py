@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from libvdsm.client.runtime.errors import ApiError as ApiError
     from libvdsm.client.runtime.errors import ClientError as ClientError
     from libvdsm.client.runtime.errors import ConnectionLostError as ConnectionLostError
+    from libvdsm.client.runtime.errors import GapError as GapError
     from libvdsm.client.runtime.errors import NoAnswerError as NoAnswerError
     from libvdsm.client.runtime.errors import NotSentError as NotSentError
     from libvdsm.client.runtime.errors import ProtocolError as ProtocolError
     from libvdsm.client.runtime.errors import StreamRefusedError as StreamRefusedError
     from libvdsm.client.runtime.errors import TransportError as TransportError
+    from libvdsm.client.runtime.errors import UnsupportedError as UnsupportedError
     from libvdsm.client.runtime.errors import UntrustedError as UntrustedError
     from libvdsm.client.runtime.values import UNSET as UNSET
 
@@ -39,11 +41,13 @@ _ERRORS: Final = frozenset(
         "ApiError",
         "ClientError",
         "ConnectionLostError",
+        "GapError",
         "NoAnswerError",
         "NotSentError",
         "ProtocolError",
         "StreamRefusedError",
         "TransportError",
+        "UnsupportedError",
         "UntrustedError",
     }
 )

@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from libvdsm.client import ConnectionLostError, NoAnswerError, NotSentError, ProtocolError, StreamRefusedError, aio, errors, types
+from libvdsm.client import (
+    ConnectionLostError,
+    GapError,
+    NoAnswerError,
+    NotSentError,
+    ProtocolError,
+    StreamRefusedError,
+    UnsupportedError,
+    aio,
+    errors,
+    types,
+)
 from libvdsm.client.runtime import policy
 from tests.unit.client.conftest import Serve
 from tests.unit.client.scripted import TASK_ID, VM_ID, Connection, Json, ScriptedServer, event, task
@@ -135,12 +146,28 @@ async def test_it_is_not_sent_a_third_time(serve: Serve) -> None:
     assert server.methods == ["VM.list"] * 2
 
 
-async def test_any_other_call_is_never_sent_again(serve: Serve) -> None:
+async def test_any_other_call_is_sent_again_with_its_key(serve: Serve) -> None:
+    async def reset(connection: Connection, request: Request) -> None:
+        if len(connection.server.requests) == 1:
+            connection.drop()
+        else:
+            connection.result(request, {})
+
+    server = serve(VM_reset=reset)
+    async with aio.connect(server.url) as client:
+        await client.vm.reset(VM_ID)
+    assert server.methods == ["VM.reset", "VM.reset"]
+    first, second = (request["meta"]["idempotencyKey"] for request in server.requests)
+    assert first == second
+    assert len(first) == 32
+
+
+async def test_without_a_key_it_is_never_sent_again(serve: Serve) -> None:
     async def reset(connection: Connection, _request: Request) -> None:
         connection.drop()
 
     server = serve(VM_reset=reset, VM_getStats=stats)
-    async with aio.connect(server.url) as client:
+    async with aio.connect(server.url, retry=aio.Retry(keys=False)) as client:
         with pytest.raises(ConnectionLostError):
             await client.vm.reset(VM_ID)
         await client.vm.get_stats()
@@ -181,18 +208,47 @@ def looks(*tasks: Mapping[str, Json]) -> Any:
     return wait
 
 
+async def follow_task(connection: Connection, request: Request) -> None:
+    """A task that goes on, as its events tell."""
+    name = request["params"]["subscriptionId"]
+    assert request["params"] == {"topics": [f"task.{TASK_ID}"], "subscriptionId": name, "snapshot": True}
+    connection.result(request, {"subscriptionId": name, "resume": "e-0"})
+    added = {**event(1), "topic": f"task.{TASK_ID}", "change": "added", "patch": task()}
+    connection.deliver(name, "e-1", event=added)
+    connection.deliver(name, "e-2", event={**added, "change": "changed", "patch": {"progress": {"value": 40}}})
+    connection.deliver(name, "e-3", event={**added, "change": "changed", "patch": {"state": "done", "progress": {"value": 100}}})
+
+
+async def refuse_events(connection: Connection, request: Request) -> None:
+    connection.error(request, 1, "PermissionDenied", identity="user:x", permission="event.read")
+
+
 async def test_a_task_is_waited_for_with_its_progress(serve: Serve) -> None:
-    server = serve(VM_start=start, Task_wait=looks(task(value=40), task(value=40), task("done", 100, result={})))
+    """By events, and the result is read when it has ended."""
+    ended = task("done", 100, result={})
+    server = serve(VM_start=start, Event_subscribe=follow_task, Event_unsubscribe=empty, Task_wait=looks(ended))
     seen: list[float] = []
-    async with aio.connect(server.url) as client:
+    async with aio.connect(server.url, retry=aio.Retry(keys=False)) as client:
         handle = await client.vm.start(VM_ID, paused=True, wait=0)
         assert handle.id == TASK_ID
         assert not handle.has_ended
         assert await handle.wait(progress=lambda progress: seen.append(progress.value)) == types.Nothing()
         assert handle.task.state is types.TaskState.DONE
     assert seen == [0, 40, 100]
+    assert server.methods == ["VM.start", "Event.subscribe", "Event.unsubscribe", "Task.wait"]
     assert server.requests[0]["params"] == {"vmId": VM_ID, "paused": True}
     assert server.requests[0]["meta"] == {"wait": 0}
+
+
+async def test_without_events_a_task_is_looked_at_now_and_then(serve: Serve) -> None:
+    looked = looks(task(value=40), task(value=40), task("done", 100, result={}))
+    server = serve(VM_start=start, Event_subscribe=refuse_events, Task_wait=looked)
+    seen: list[float] = []
+    async with aio.connect(server.url) as client:
+        handle = await client.vm.start(VM_ID)
+        assert await handle.wait(progress=lambda progress: seen.append(progress.value)) == types.Nothing()
+    assert seen == [0, 40, 100]
+    assert server.requests[2]["params"] == {"taskId": TASK_ID, "seconds": policy.WATCH_S}
 
 
 async def test_a_task_that_ended_with_the_call_is_not_asked_for(serve: Serve) -> None:
@@ -272,7 +328,7 @@ async def test_events_go_on_where_they_were_after_a_loss(serve: Serve) -> None:
 
 
 async def test_a_slow_reader_loses_nothing(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("libvdsm.client.runtime.aio.events.MAX_DELIVERIES", 2)
+    monkeypatch.setattr("libvdsm.client.runtime.following.MAX_DELIVERIES", 2)
 
     async def subscribe(connection: Connection, request: Request) -> None:
         params = request["params"]
@@ -289,12 +345,90 @@ async def test_a_slow_reader_loses_nothing(serve: Serve, monkeypatch: pytest.Mon
 
 
 async def test_a_refused_subscription_is_told(serve: Serve) -> None:
-    async def subscribe(connection: Connection, request: Request) -> None:
-        connection.error(request, 5, "NeedsConnection", method="Event.subscribe")
-
-    async with aio.connect(f"http+{serve(Event_subscribe=subscribe).url}") as client:
-        with pytest.raises(errors.NeedsConnection):
+    async with aio.connect(serve(Event_subscribe=refuse_events).url) as client:
+        with pytest.raises(errors.PermissionDenied):
             await anext(client.events())
+
+
+async def test_over_http_events_are_asked_for(serve: Serve) -> None:
+    gap = {"reason": "trimmed", "missed": 3}
+    pages = [
+        {"items": [], "resume": "e-7"},
+        {"items": [], "resume": "e-7"},
+        {"items": [event(11), event(13)], "resume": "e-14", "gap": gap},
+        {"items": [event(15)], "resume": "e-15"},
+    ]
+    server = serve(Event_read=looks(*pages))
+    async with aio.connect(f"http+{server.url}") as client, client.events(["vm.#"]) as stream:
+        found = [await anext(stream) for _ in range(4)]
+        assert stream.resume == "e-15"
+    assert [one.resume for one in found] == ["e-10", "e-11", "e-13", "e-15"]
+    assert [one.gap is None for one in found] == [False, True, True, True]
+    asked = [request["params"] for request in server.requests]
+    assert asked[0] == {"topics": ["vm.#"], "timeout": 0}
+    assert [one.get("after") for one in asked] == [None, "e-7", "e-7", "e-13"]
+
+
+async def test_over_http_there_are_no_snapshots(serve: Serve) -> None:
+    async with aio.connect(f"http+{serve().url}") as client:
+        with pytest.raises(UnsupportedError):
+            await anext(client.events(snapshot=True))
+
+
+async def test_a_gap_may_be_raised_and_the_stream_goes_on(serve: Serve) -> None:
+    async def subscribe(connection: Connection, request: Request) -> None:
+        name = request["params"]["subscriptionId"]
+        connection.result(request, {"subscriptionId": name, "resume": "e-0"})
+        connection.deliver(name, "e-5", gap={"reason": "trimmed", "missed": 4})
+        connection.deliver(name, "e-6", event=event(6))
+
+    server = serve(Event_subscribe=subscribe, Event_unsubscribe=empty)
+    async with aio.connect(server.url) as client, client.events(after="e-1", gaps="raise") as stream:
+        with pytest.raises(GapError) as caught:
+            await anext(stream)
+        assert (caught.value.reason, caught.value.missed, caught.value.resume) == ("trimmed", 4, "e-5")
+        assert (await anext(stream)).resume == "e-6"
+
+
+async def test_a_snapshot_that_was_cut_off_is_taken_anew(serve: Serve) -> None:
+    async def subscribe(connection: Connection, request: Request) -> None:
+        name = request["params"]["subscriptionId"]
+        connection.result(request, {"subscriptionId": name, "resume": "e-0"})
+        connection.deliver(name, "e-0", event=event(9))
+        if connection.server.connections == 1:
+            await connection.writer.drain()
+            connection.writer.close()
+        else:
+            connection.deliver(name, "e-9", event=event(9))
+
+    server = serve(Event_subscribe=subscribe, Event_unsubscribe=empty)
+    async with aio.connect(server.url) as client, client.events(snapshot=True) as stream:
+        assert [(await anext(stream)).resume for _ in range(3)] == ["e-0", "e-0", "e-9"]
+    assert [one["params"].get("snapshot") for one in server.requests if one["method"] == "Event.subscribe"] == [True, True]
+
+
+async def test_logical_clients_share_a_connection(serve: Serve) -> None:
+    server = serve(VM_getStats=stats, Event_subscribe=follow_all, Event_unsubscribe=empty)
+    async with aio.connect(server.url) as client:
+        backup, web = client.client(flow_id="backup", timeout=7), client.client(flow_id="web")
+        stream = backup.events()
+        await anext(stream)
+        await asyncio.gather(backup.vm.get_stats(), web.vm.get_stats(timeout=2))
+        await backup.close()
+        assert [one async for one in stream] == []
+        with pytest.raises(NotSentError):
+            await backup.vm.get_stats()
+        await web.vm.get_stats()
+    assert server.connections == 1
+    metas = [one["meta"] for one in server.requests if one["method"] == "VM.getStats"]
+    assert metas[0] == {"flowId": "backup", "timeout": 7}
+    assert metas[1:] == [{"flowId": "web", "timeout": 2}, {"flowId": "web"}]
+
+
+async def follow_all(connection: Connection, request: Request) -> None:
+    name = request["params"]["subscriptionId"]
+    connection.result(request, {"subscriptionId": name, "resume": "e-0"})
+    connection.deliver(name, "e-1", event=event(1))
 
 
 async def test_calls_by_http_use_their_connection_again(serve: Serve) -> None:

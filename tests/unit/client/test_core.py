@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libvdsm.client.generated.errors import DeadlineExceeded, ObjectNotFound
-from libvdsm.client.runtime import core
-from libvdsm.client.runtime.core import Answer, Core, Failure, Framer, Notification
+from libvdsm.client.runtime import core, wire
+from libvdsm.client.runtime.core import Answer, Core, Failure, Notification
 from libvdsm.client.runtime.errors import ApiError, ProtocolError
+from libvdsm.client.runtime.lines import Framer
 
 
 @given(st.lists(st.binary(min_size=1).filter(lambda line: b"\n" not in line and bool(line.strip())), max_size=5), st.data())
@@ -30,7 +31,7 @@ def test_blank_lines_are_nothing() -> None:
 
 
 def test_a_message_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core, "MAX_MESSAGE", 10)
+    monkeypatch.setattr(wire, "MAX_MESSAGE", 10)
     with pytest.raises(ProtocolError, match="longer than 10 bytes"):
         Framer().feed(b"x" * 11)
 

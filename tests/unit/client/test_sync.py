@@ -13,7 +13,7 @@ from libvdsm.client import ConnectionLostError, NoAnswerError, NotSentError, Pro
 from libvdsm.client.runtime import policy
 from tests.unit.client.conftest import Serve
 from tests.unit.client.scripted import TASK_ID, VM_ID, Connection, event, task
-from tests.unit.client.test_aio import empty, looks, silent, start, stats
+from tests.unit.client.test_aio import empty, follow_task, looks, refuse_events, silent, start, stats
 
 Request = Mapping[str, Any]
 
@@ -28,7 +28,10 @@ def test_a_call_is_typed_both_ways(serve: Serve) -> None:
         with client.flow("f"):
             client.vm.create("web", types.VmConfig(memory=2**28))
     assert server.requests[0]["params"] == {"name": "web", "config": {"memory": 2**28}}
-    assert [request["meta"] for request in server.requests] == [{"timeout": 3}, {"flowId": "f"}]
+    metas = [request["meta"] for request in server.requests]
+    keys = [meta.pop("idempotencyKey") for meta in metas]
+    assert metas == [{"timeout": 3}, {"flowId": "f"}]
+    assert keys[0] != keys[1]
 
 
 def test_errors_are_typed(serve: Serve) -> None:
@@ -69,7 +72,7 @@ def test_only_idempotent_calls_are_sent_once_more(serve: Serve) -> None:
         connection.drop()
 
     server = serve(VM_list=list_, VM_reset=reset)
-    with sync.connect(server.url) as client:
+    with sync.connect(server.url, retry=sync.Retry(keys=False)) as client:
         assert client.vm.list().items == []
         with pytest.raises(ConnectionLostError):
             client.vm.reset(VM_ID)
@@ -104,12 +107,22 @@ def test_nonsense_ends_the_connection_with_a_reason(serve: Serve) -> None:
 
 def test_a_task_is_waited_for_with_its_progress(serve: Serve) -> None:
     seen: list[float] = []
-    server = serve(VM_start=start, Task_wait=looks(task(value=40), task("done", 100, result={})))
+    ended = task("done", 100, result={})
+    server = serve(VM_start=start, Event_subscribe=follow_task, Event_unsubscribe=empty, Task_wait=looks(ended))
     with sync.connect(server.url) as client:
         handle = client.vm.start(VM_ID)
         assert handle.wait(progress=lambda progress: seen.append(progress.value)) == types.Nothing()
     assert seen == [0, 40, 100]
-    assert server.requests[1]["params"] == {"taskId": TASK_ID, "seconds": policy.WATCH_S}
+    assert server.methods == ["VM.start", "Event.subscribe", "Event.unsubscribe", "Task.wait"]
+
+
+def test_without_events_a_task_is_looked_at_now_and_then(serve: Serve) -> None:
+    seen: list[float] = []
+    server = serve(VM_start=start, Event_subscribe=refuse_events, Task_wait=looks(task(value=40), task("done", 100, result={})))
+    with sync.connect(server.url) as client:
+        assert client.vm.start(VM_ID).wait(progress=lambda progress: seen.append(progress.value)) == types.Nothing()
+    assert seen == [0, 40, 100]
+    assert server.requests[2]["params"] == {"taskId": TASK_ID, "seconds": policy.WATCH_S}
 
 
 def test_a_tasks_error_is_raised_typed(serve: Serve) -> None:

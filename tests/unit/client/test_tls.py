@@ -150,8 +150,8 @@ def test_a_renewed_certificate_is_shown_by_the_next_connection(pki: Pki) -> None
         for name in ("user:a", "user:b"):
             pki.write(pki.client(name), "c")
             client.open()
-            assert client._connection is not None
-            client._connection.close()  # as if it were lost
+            assert client.line._connection is not None
+            client.line._connection.close()  # as if it were lost
         assert len(set(server.seen)) == 2
 
 

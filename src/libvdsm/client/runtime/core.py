@@ -1,25 +1,27 @@
-"""JSON-RPC 2.0 without I/O: requests out, answers and notifications in, who waits for what.
+"""JSON-RPC 2.0 without I/O: requests out, answers and notifications in, who waits for what, and whether the peer is there.
 
-Bytes come in as they come; messages are JSON objects ended by LF. An answer that nobody waits for
-(late, or never asked) is counted and dropped.
+Bytes come in as they come, on any wire. An answer that nobody waits for (late, or never asked) is counted and dropped.
 """
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
-from libvdsm.client.runtime.errors import ApiError, ProtocolError
+from libvdsm.client.runtime.errors import ApiError, ConnectionLostError, ProtocolError
+from libvdsm.client.runtime.lines import LineWire
+from libvdsm.client.runtime.wire import LIFE, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: The longest message that is accepted, in bytes.
-MAX_MESSAGE: Final = 256 * 1024 * 1024
+    from libvdsm.client.runtime.wire import Wire
+
+#: Of the interval of signs of life, how long the peer may be silent before the connection is given up.
+PATIENCE: Final = 2.0
 
 _W = TypeVar("_W")
 _FLOW: ContextVar[str | None] = ContextVar("libvdsm_flow", default=None)
@@ -54,33 +56,15 @@ class Notification:
 Received: TypeAlias = "Answer[_W] | Notification"
 
 
-class Framer:
-    """Cuts a stream into lines."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """The complete messages that ``data`` has ended."""
-        *complete, rest = data.split(b"\n")
-        if complete:
-            complete[0] = b"".join([*self._parts, complete[0]])
-            self._parts, self._size = [], 0
-        if rest:
-            self._parts.append(rest)
-            self._size += len(rest)
-            if self._size > MAX_MESSAGE:
-                message = f"a message is longer than {MAX_MESSAGE} bytes"
-                raise ProtocolError(message)
-        return [line for line in complete if line.strip()]
-
-
 class Core(Generic[_W]):
     """The calls of one connection; ``_W`` is what waits for an answer (a future)."""
 
-    def __init__(self) -> None:
-        self._framer = Framer()
+    def __init__(self, wire: Wire | None = None, *, beat_s: float = 0.0, now: float = 0.0) -> None:
+        """``beat_s``: seconds of silence after which the peer is asked for a sign of life; 0: it is never asked."""
+        self.wire: Wire = LineWire() if wire is None else wire
+        self._beat_s = beat_s
+        self._heard_at = self._beaten_at = now
+        self._probed_at: float | None = None
         self._ids = count(1)
         self._waiting: dict[int, _W] = {}
         self.dropped = 0  # answers that nobody waited for
@@ -88,7 +72,7 @@ class Core(Generic[_W]):
     def request(self, waiter: _W, method: str, params: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[int, bytes]:
         """The id of a new call and its bytes; ``waiter`` is handed back with the answer."""
         number = next(self._ids)
-        data = encode_request(number, method, params, options)
+        data = self.wire.send(request(number, method, params, options))
         self._waiting[number] = waiter
         return number, data
 
@@ -96,10 +80,27 @@ class Core(Generic[_W]):
         """Nobody waits for this call any more."""
         self._waiting.pop(number, None)
 
-    def receive(self, data: bytes) -> list[Received[_W]]:
-        """What the bytes say, in order; raises ``ProtocolError`` if they are not JSON-RPC."""
-        found = (self._message(line) for line in self._framer.feed(data))
+    def receive(self, data: bytes, now: float = 0.0) -> list[Received[_W]]:
+        """What the bytes say, in order; raises ``ProtocolError`` if they are not what is spoken here."""
+        self._heard_at, self._probed_at = now, None
+        found = (self._message(message) for message in self.wire.receive(data))
         return [one for one in found if one is not None]
+
+    def tick(self, now: float) -> bytes:
+        """What is to be sent because time has passed; raises ``ConnectionLostError`` if the peer has been silent for too long."""
+        if not self._beat_s:
+            return b""
+        if self._probed_at is not None and now - self._probed_at >= (PATIENCE - 1) * self._beat_s:
+            message = f"the daemon has shown no life for {now - self._heard_at:.0f} s"
+            raise ConnectionLostError(message)
+        said = b""
+        if now - self._beaten_at >= self._beat_s / 2:
+            self._beaten_at = now
+            said = self.wire.beat()
+        if self._probed_at is None and now - self._heard_at >= self._beat_s:
+            self._probed_at = now
+            said += self.wire.probe()
+        return said
 
     def lost(self) -> list[_W]:
         """The connection is gone: everyone who still waited."""
@@ -107,37 +108,29 @@ class Core(Generic[_W]):
         self._waiting.clear()
         return waiting
 
-    def _message(self, line: bytes) -> Received[_W] | None:
-        message = decode(line)
+    def _message(self, message: Mapping[str, Any]) -> Received[_W] | None:
         if "method" in message:
             params = message.get("params")
             return Notification(str(message["method"]), params if isinstance(params, dict) else {})
-        waiter = self._waiting.pop(message["id"], None) if isinstance(message.get("id"), int) else None
+        number = message.get("id")
+        waiter = self._waiting.pop(number, None) if isinstance(number, int) else None
         if waiter is None:
-            self.dropped += 1
+            self.dropped += number != LIFE
             return None
         return Answer(waiter, message.get("result"), failure(message))
 
 
-def encode_request(number: int, method: str, params: Mapping[str, Any], options: Mapping[str, Any]) -> bytes:
-    """A request as bytes, ended by LF."""
+def request(number: int, method: str, params: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """A request."""
     message: dict[str, Any] = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
     if options:
         message["meta"] = options
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-
-
-def decode(data: bytes) -> dict[str, Any]:
-    """A message; anything but a JSON object is a ``ProtocolError``."""
-    try:
-        message = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        text = f"the answer is not JSON: {error}"
-        raise ProtocolError(text) from error
-    if not isinstance(message, dict):
-        text = "the answer is not a JSON object"
-        raise ProtocolError(text)
     return message
+
+
+def encode_request(number: int, method: str, params: Mapping[str, Any], options: Mapping[str, Any]) -> bytes:
+    """A request as bytes, ended by LF."""
+    return encode(request(number, method, params, options)) + b"\n"
 
 
 def failure(message: Mapping[str, Any]) -> Failure | None:
@@ -163,12 +156,14 @@ def typed(error: Failure) -> ApiError:
     return kind(error.code, error.message, error.data)
 
 
-def options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Member ``meta``: the options that are there, and the flow around the call."""
+def options(given: Mapping[str, Any], *, flow_id: str | None = None, timeout: float | None = None) -> dict[str, Any]:
+    """Member ``meta``: the options that are there, the flow around the call, and what is usual for this client."""
     found = {name: value for name, value in given.items() if value is not None}
-    flow = _FLOW.get()
+    flow = _FLOW.get() or flow_id
     if flow is not None:
         found.setdefault("flowId", flow)
+    if timeout is not None:
+        found.setdefault("timeout", timeout)
     return found
 
 

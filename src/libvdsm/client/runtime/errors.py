@@ -56,6 +56,19 @@ class NoAnswerError(TransportError):
     """The daemon did not answer in time: the call may have been run."""
 
 
+class GapError(ClientError):
+    """Events were missed that the daemon no longer has: read the objects anew. The stream that raised it goes on behind the gap.
+
+    ``reason``: ``trimmed`` or ``epoch``; ``missed``: how many, if known; ``resume``: the token behind the gap.
+    """
+
+    def __init__(self, reason: str, missed: int | None, resume: str) -> None:
+        super().__init__(f"events were missed: {reason}" if missed is None else f"{missed} events were missed: {reason}")
+        self.reason = reason
+        self.missed = missed
+        self.resume = resume
+
+
 class StreamRefusedError(TransportError):
     """The daemon did not switch to the byte stream; ``status`` is HTTP's."""
 
@@ -66,6 +79,10 @@ class StreamRefusedError(TransportError):
 
 class ProtocolError(ClientError):
     """The peer said something that is not in the protocol or the description."""
+
+
+class UnsupportedError(ClientError):
+    """The road that was chosen cannot carry this."""
 
 
 class AddressError(ClientError, ValueError):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from libvdsm.client.runtime.core import Failure, typed
-from libvdsm.client.runtime.errors import ProtocolError
+from libvdsm.client.runtime.errors import ApiError, ConnectionLostError, NotSentError, ProtocolError, UntrustedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from libvdsm.client.generated.types import Task
+    from libvdsm.client.generated.types import EventDelivery, Task
     from libvdsm.client.runtime.json import Json
 
 #: Seconds that an answer may be late beyond the daemon's own limit.
@@ -20,12 +22,40 @@ GRACE_S: Final = 5.0
 UNKNOWN_METHOD_S: Final = 60.0
 #: Deliveries that wait for a slow reader; past that they are let go and asked for again.
 MAX_DELIVERIES: Final = 10_000
-#: Seconds of one look at a task, with and without someone who wants to see its progress.
+#: Seconds of one look at a task where no events come, with and without someone who wants to see its progress.
 WATCH_S: Final = 0.5
 WAIT_S: Final = 30.0
+#: Seconds of one wait for events where they are read.
+POLL_S: Final = 30.0
+#: Seconds of silence after which the daemon is asked for a sign of life.
+BEAT_S: Final = 15.0
 
 _ENDED: Final = frozenset({"done", "failed", "cancelled", "unknown"})
+#: What belongs to a connection: done again on another it is another thing.
+_OF_A_CONNECTION: Final = frozenset({"Event.subscribe", "Event.unsubscribe", "Identity.login", "Connection.close"})
+#: Refusals of a subscription after which a task is looked at now and then instead.
+WITHOUT_EVENTS: Final = frozenset({"PermissionDenied", "NeedsConnection", "LimitExceeded"})
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """What a client does by itself when a connection is lost or a call is refused for now.
+
+    A call whose answer was lost is sent again only if that is safe: its verb is idempotent, or it has an idempotency key, by which
+    the daemon recognises it. With ``keys`` every call that changes something is given one.
+    """
+
+    resends: int = 1  # how often a call is sent again after a lost answer
+    refusals: int = 0  # how often a call is tried again that was refused with ``retryable``
+    keys: bool = True
+    first_s: float = 0.1  # the pause before the n-th attempt is between nothing and first_s * 2 ** n ...
+    most_s: float = 5.0  # ... and never longer than this
+    stream_s: float | None = None  # how long a stream of events tries to get its connection back; None: the connect timeout
+
+    def pause(self, attempt: int) -> float:
+        """Seconds before the next attempt: any between nothing and a bound that doubles, so that many clients do not come at once."""
+        return random.uniform(0.0, min(self.most_s, self.first_s * 2.0 ** min(attempt, 30)))  # noqa: S311 - no secret depends on it
 
 
 def limit(method: str, options: Mapping[str, Any]) -> float:
@@ -45,9 +75,62 @@ def is_idempotent(method: str) -> bool:
     return known is not None and known.idempotent
 
 
-def pause(attempt: int) -> float:
-    """Seconds before the next attempt to connect: growing, and not the same for all."""
-    return min(2.0, 0.05 * float(2 ** min(attempt, 10))) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret depends on it
+def needs_key(method: str) -> bool:
+    """Whether the call changes something, so that a key makes it safe to ask again."""
+    from libvdsm.client.generated.methods import METHODS
+
+    known = METHODS.get(method)
+    return known is not None and known.kind != "query" and method not in _OF_A_CONNECTION
+
+
+class Attempts:
+    """One call's way: with which options it goes, and what happens when it fails. The clock is the caller's."""
+
+    def __init__(self, method: str, options: dict[str, Any], retry: Retry, *, now: float, connect_s: float) -> None:
+        if retry.keys and "idempotencyKey" not in options and needs_key(method):
+            options["idempotencyKey"] = secrets.token_hex(16)
+        self.options = options
+        self._retry = retry
+        self._can_repeat = method not in _OF_A_CONNECTION and ("idempotencyKey" in options or is_idempotent(method))
+        self._resends = self._refusals = self._pauses = 0
+        self._lost: ConnectionLostError | None = None
+        self._is_restarting = False
+        self._limit_s = limit(method, options)
+        self._connect_s = connect_s
+        self._connect_until = now + connect_s
+
+    @property
+    def limit_s(self) -> float:
+        """Seconds for one answer."""
+        return self._limit_s
+
+    def after(self, failure: Exception, now: float) -> float:
+        """Seconds until the next attempt; raises why there is none."""
+        retry = self._retry
+        match failure:
+            case UntrustedError():
+                raise self._lost or failure
+            case NotSentError():  # this attempt was certainly not run; what was lost before may have been
+                if now >= self._connect_until:
+                    raise self._lost or failure
+            case ConnectionLostError():
+                self._lost = failure
+                if not self._can_repeat or self._resends >= retry.resends:
+                    raise failure
+                self._resends += 1
+                self._connect_until = now + self._connect_s
+                return 0.0
+            case ApiError(error="ShuttingDown") if self._can_repeat:  # what became of it, the daemon's next life knows
+                if not self._is_restarting:
+                    self._is_restarting, self._connect_until = True, now + self._connect_s
+                if now >= self._connect_until:
+                    raise failure
+            case ApiError(retryable=True) if self._refusals < retry.refusals:
+                self._refusals += 1
+            case _:
+                raise failure
+        self._pauses += 1
+        return retry.pause(self._pauses)
 
 
 def decoded(method: str, decode: Callable[[Json], _T], result: Json) -> _T:
@@ -69,3 +152,24 @@ def outcome(task: Task, decode: Callable[[Json], _T]) -> _T:
     if task.error is not None:
         raise typed(Failure(task.error.code, task.error.message, task.error.data or {}))
     return decoded(task.method, decode, task.result)
+
+
+def merged(document: Json, patch: Json) -> Json:
+    """A document with a merge patch (RFC 7396)."""
+    if not isinstance(patch, dict):
+        return patch
+    found = dict(document) if isinstance(document, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            found.pop(name, None)
+        else:
+            found[name] = merged(found.get(name), value)
+    return found
+
+
+def seen(document: Json, delivery: EventDelivery) -> Json:
+    """The object's document after a delivery; ``None`` if it must be read anew."""
+    event = delivery.event
+    if event is None or event.change == "removed" or (document is None and event.change != "added"):
+        return None
+    return event.patch if event.change == "added" else merged(document, event.patch)

@@ -5,22 +5,27 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from concurrent.futures import Future
+import time
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from libvdsm.client.runtime import http
-from libvdsm.client.runtime.core import Answer, Core, Notification, decode, encode_request, failure, typed
+from libvdsm.client.runtime.core import Answer, Core, Notification, encode_request, typed
 from libvdsm.client.runtime.errors import ClientError, ConnectionLostError, NoAnswerError, NotSentError, UntrustedError
 from libvdsm.client.runtime.sync.tls import TlsSocket, tunnelled
+from libvdsm.client.runtime.wire import make_wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from libvdsm.client.runtime.address import Address
     from libvdsm.client.runtime.json import Json
+    from libvdsm.client.runtime.login import Login
 
 _CHUNK = 256 * 1024
+_PIECE = 64 * 1024
+_SOON_S = 0.5
 Link: TypeAlias = socket.socket | TlsSocket
 _Waiter: TypeAlias = "Future[Answer[Any]]"
 
@@ -68,19 +73,63 @@ def dial(address: Address, timeout_s: float) -> Link:
 
 
 class StreamConnection:
-    """JSON-RPC over a stream: many calls at a time, and events."""
+    """JSON-RPC over a stream, on any wire: many calls at a time, and events.
 
-    def __init__(self, sock: Link, on_notification: Callable[[Notification], None], on_lost: Callable[[], None]) -> None:
-        sock.settimeout(None)
+    One thread reads; between reads it also gives and asks for signs of life, so there is no other.
+    """
+
+    def __init__(
+        self,
+        sock: Link,
+        core: Core[_Waiter],
+        *,
+        beat_s: float,
+        on_notification: Callable[[Notification], None],
+        on_lost: Callable[[ClientError], None],
+    ) -> None:
+        sock.settimeout(beat_s / 4 if beat_s else None)
         self._socket = sock
+        self._beat_s = beat_s
         self._on_notification = on_notification
         self._on_lost = on_lost
-        self.core: Core[_Waiter] = Core()
-        self._lock = threading.Lock()  # guards core and _open
-        self._sending = threading.Lock()  # keeps requests whole; never held with _lock
+        self.core = core
+        self._lock = threading.Lock()  # guards core and _open; taken after _sending if both are needed
+        self._sending = threading.Lock()  # keeps requests whole, and in the order in which the wire made them
         self._open = True
+        self._unsaid = b""  # guarded by _lock
+        self._ready: Future[None] = Future()
         self._reading = threading.Thread(target=self._read, name="libvdsm-client", daemon=True)
         self._reading.start()
+
+    @classmethod
+    def open(
+        cls,
+        address: Address,
+        login: Login,
+        limit_s: float,
+        *,
+        beat_s: float,
+        on_notification: Callable[[Notification], None],
+        on_lost: Callable[[ClientError], None],
+    ) -> StreamConnection:
+        """Connect, greet and log in; raises ``NotSentError`` or, when that is refused, ``ApiError``."""
+        deadline = time.monotonic() + limit_s
+        token = login.token()
+        sock = dial(address, limit_s)
+        core: Core[_Waiter] = Core(make_wire(address, token=token, beat_s=beat_s), beat_s=beat_s, now=time.monotonic())
+        made = cls(sock, core, beat_s=beat_s, on_notification=on_notification, on_lost=on_lost)
+        try:
+            made._greet(deadline)
+            if token is not None and address.road != "stomp":
+                made.call("Identity.login", {"token": token}, {}, max(0.001, deadline - time.monotonic()))
+        except (ConnectionLostError, NoAnswerError, TimeoutError, OSError) as error:
+            made.close()
+            message = f"cannot connect to {address.url}: {str(error) or 'it does not answer'}"
+            raise NotSentError(message) from error
+        except BaseException:
+            made.close()
+            raise
+        return made
 
     @property
     def is_open(self) -> bool:
@@ -89,23 +138,14 @@ class StreamConnection:
 
     def call(self, method: str, params: Mapping[str, Any], options: Mapping[str, Any], limit_s: float) -> Json:
         """See ``Connection``."""
+        deadline = time.monotonic() + limit_s
         future: _Waiter = Future()
-        with self._lock:
-            if not self._open:
-                message = "the connection is closed"
-                raise ConnectionLostError(message)
-            number, data = self.core.request(future, method, params, options)
+        number = self._send(future, method, params, options, limit_s)
         try:
-            with self._sending:
-                self._socket.sendall(data)
-            answer = future.result(limit_s)
+            answer = future.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError as error:
             message = f"no answer to {method} within {limit_s:g} s"
             raise NoAnswerError(message) from error
-        except OSError as error:
-            reason = ConnectionLostError(f"the connection was lost: {error}")
-            self._end(reason)
-            raise reason from error
         finally:
             with self._lock:
                 self.core.forget(number)
@@ -115,24 +155,81 @@ class StreamConnection:
 
     def close(self) -> None:
         """See ``Connection``."""
+        if self._open and self._sending.acquire(blocking=False):
+            try:
+                with suppress(OSError):
+                    self._put(self.core.wire.goodbye())
+            finally:
+                self._sending.release()
         self._end(ConnectionLostError("the client was closed"))
         if self._reading is not threading.current_thread():
             self._reading.join()
 
+    def _greet(self, deadline: float) -> None:
+        with self._sending:
+            self._put(self.core.wire.hello())
+        if not self.core.wire.is_ready:
+            self._ready.result(max(0.001, deadline - time.monotonic()))
+
+    def _send(self, future: _Waiter, method: str, params: Mapping[str, Any], options: Mapping[str, Any], limit_s: float) -> int:
+        if not self._sending.acquire(timeout=limit_s):
+            message = f"{method} could not be sent within {limit_s:g} s"
+            raise NotSentError(message)
+        try:
+            with self._lock:
+                if not self._open:
+                    message = "the connection is closed"
+                    raise NotSentError(message)
+                number, data = self.core.request(future, method, params, options)
+            self._put(data)
+        except OSError as error:
+            reason = ConnectionLostError(f"the connection was lost: {error}")
+            self._end(reason)
+            raise reason from error
+        finally:
+            self._sending.release()
+        return number
+
     def _read(self) -> None:
         reason: ClientError = ConnectionLostError("the daemon has closed the connection")
         try:
-            while data := self._socket.recv(_CHUNK):
-                with self._lock:
-                    received = self.core.receive(data)
-                for one in received:
-                    self._dispatch(one)
+            while self._open and self._receive():
+                pass
         except OSError as error:
             reason = ConnectionLostError(f"the connection was lost: {error}")
         except ClientError as error:
             reason = error
         self._end(reason)
         self._socket.close()
+
+    def _receive(self) -> bool:
+        """One read and what follows from it; false at the end."""
+        data: bytes | None = None
+        with suppress(TimeoutError):
+            data = self._socket.recv(_CHUNK)
+        if data == b"":
+            return False
+        now = time.monotonic()
+        with self._lock:
+            received = [] if data is None else self.core.receive(data, now)
+            self._unsaid += self.core.wire.outgoing() + self.core.tick(now)
+        for one in received:
+            self._dispatch(one)
+        if self._unsaid and self._sending.acquire(timeout=_SOON_S):  # who sends for longer says it himself
+            try:
+                self._put(b"")
+            finally:
+                self._sending.release()
+        if self.core.wire.is_ready and not self._ready.done():
+            self._ready.set_result(None)
+        return True
+
+    def _put(self, data: bytes) -> None:
+        """Send, and what is due besides; whoever calls this has ``_sending``."""
+        with self._lock:
+            data, self._unsaid = data + self._unsaid, b""
+        for start in range(0, len(data), _PIECE):  # each has its time
+            self._socket.sendall(data[start : start + _PIECE])
 
     def _dispatch(self, one: Answer[_Waiter] | Notification) -> None:
         if isinstance(one, Notification):
@@ -148,16 +245,19 @@ class StreamConnection:
             waiting = self.core.lost()
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+        with suppress(InvalidStateError):
+            self._ready.set_exception(reason)
         for future in waiting:
             future.set_exception(reason)
-        self._on_lost()
+        self._on_lost(reason)
 
 
 class HttpConnection:
     """One POST for each call, on connections that are used again."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, login: Login) -> None:
         self._address = address
+        self._login = login
         self._idle: list[Link] = []
         self._open = True
 
@@ -168,27 +268,29 @@ class HttpConnection:
 
     def call(self, method: str, params: Mapping[str, Any], options: Mapping[str, Any], limit_s: float) -> Json:
         """See ``Connection``."""
-        request = http.post(self._address, encode_request(1, method, params, options))
+        request = http.post(self._address, encode_request(1, method, params, options), self._login.token())
         try:
-            message = decode(self._exchange(request, limit_s))
+            head, body = self._exchange(request, limit_s)
         except TimeoutError as error:
             text = f"no answer to {method} within {limit_s:g} s"
             raise NoAnswerError(text) from error
-        except OSError as error:
+        except (OSError, ConnectionLostError) as error:
+            self._drop_idle()  # the daemon has gone, and all that was connected with it
             text = f"the connection was lost: {error}"
             raise ConnectionLostError(text) from error
-        failed = failure(message)
-        if failed is not None:
-            raise typed(failed)
-        return message["result"]
+        return http.answer(head, body)
 
     def close(self) -> None:
         """See ``Connection``."""
         self._open = False
-        while self._idle:
-            self._idle.pop().close()
+        self._drop_idle()
 
-    def _exchange(self, request: bytes, limit_s: float) -> bytes:
+    def _drop_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    def _exchange(self, request: bytes, limit_s: float) -> tuple[http.Head, bytes]:
         try:
             sock = self._idle.pop()
         except IndexError:
@@ -205,7 +307,7 @@ class HttpConnection:
                 self._idle.append(sock)
             else:
                 sock.close()
-        return body
+        return head, body
 
 
 def read_head(sock: Link) -> http.Head:
@@ -240,9 +342,9 @@ def read_body(sock: Link, head: http.Head) -> bytes:
     return b"".join(parts)
 
 
-def open_stream(address: Address, path: str, limit_s: float) -> socket.socket:
+def open_stream(address: Address, path: str, limit_s: float, token: str | None = None) -> socket.socket:
     """A connection that has become the byte stream of ``path``; blocking, and the caller's to close."""
-    request = http.upgrade(address, path)
+    request = http.upgrade(address, path, token)
     sock = dial(address, limit_s)
     try:
         sock.sendall(request)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+import time
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
-from libvdsm.client.runtime.errors import ClientError, ConnectionLostError
-from libvdsm.client.runtime.policy import MAX_DELIVERIES, decoded
+from libvdsm.client.runtime.errors import ApiError, ClientError, TransportError
+from libvdsm.client.runtime.following import Position, may_return
+from libvdsm.client.runtime.policy import POLL_S, decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from types import TracebackType
 
     from libvdsm.client.generated.types import EventDelivery
@@ -19,21 +21,23 @@ if TYPE_CHECKING:
 
 
 class EventStream:
-    """Deliveries in order. ``resume`` is the token after the last one that was handed out."""
+    """Deliveries in order. One thread iterates; after a ``TransportError`` it may iterate again, and nothing was missed."""
 
-    def __init__(self, client: BaseClient, topics: Sequence[str], *, after: str | None, snapshot: bool) -> None:
+    def __init__(self, client: BaseClient, position: Position) -> None:
         self._client = client
-        self._topics = list(topics)
-        self._snapshot = snapshot
-        self._queue: deque[Mapping[str, Any]] = deque()
+        self._position = position
         self._wakeup = threading.Event()
         self._name: str | None = None
         self._is_live = False
         self._closed = False
-        self.resume = after
+
+    @property
+    def resume(self) -> str | None:
+        """The token after the last delivery that was handed out."""
+        return self._position.resume
 
     def __enter__(self) -> Self:
-        self._subscribe()
+        self._renew()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -43,50 +47,69 @@ class EventStream:
         return self
 
     def __next__(self) -> EventDelivery:
-        from libvdsm.client.generated.types import EventDelivery
+        return self.receive()
 
+    def receive(self, timeout: float | None = None) -> EventDelivery:
+        """The next delivery; raises ``TimeoutError`` if there is none within ``timeout`` seconds, and ``StopIteration`` at the end."""
+        deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             self._wakeup.clear()
-            if self._queue:
-                break
+            if self._position.queue:
+                return self._position.take()
             if self._closed:
                 raise StopIteration
-            if self._is_live:
-                self._wakeup.wait()
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                message = f"no event within {timeout:g} s"
+                raise TimeoutError(message)
+            if not self._is_live or self._client.address.http:
+                self._renew(left)
             else:
-                with suppress(ConnectionLostError):
-                    self._subscribe()
-        delivery = decoded("Event.deliver", EventDelivery.from_wire, self._queue.popleft())
-        self.resume = delivery.resume
-        return delivery
+                self._wakeup.wait(left)
 
     def close(self) -> None:
         """End the subscription; an iteration that waits ends. Idempotent."""
         if self._closed:
             return
         self._closed = True
+        self._client.forget(self)
         self._wakeup.set()
         with suppress(ClientError):
             self._unsubscribe()
 
     def push(self, delivery: Mapping[str, Any]) -> None:
         """A delivery has come. If too many wait they are let go from here on, and asked for again later."""
-        if not self._is_live:
-            return
-        if len(self._queue) >= MAX_DELIVERIES:
-            self._is_live = False
+        if self._is_live:
+            self._is_live = self._position.push(delivery)
             self._wakeup.set()
-            return
-        self._queue.append(delivery)
-        self._wakeup.set()
 
     def lost(self) -> None:
         """The connection is gone, and the subscription with it."""
-        if self._name is not None:
-            self._client.unregister(self._name)
+        name = self._name
+        if name is not None:
+            self._client.line.unregister(name)
         self._name = None
         self._is_live = False
         self._wakeup.set()
+
+    def _renew(self, limit_s: float | None = None) -> None:
+        """Go on, again and again for as long as ``Retry.stream_s`` says; reading events takes up to ``limit_s`` seconds."""
+        line = self._client.line
+        patience_s = line.connect_timeout if line.retry.stream_s is None else line.retry.stream_s
+        began = time.monotonic()
+        for attempt in count():
+            try:
+                if self._client.address.http:
+                    self._read(limit_s)
+                else:
+                    self._subscribe()
+            except (TransportError, ApiError) as failure:
+                pause_s = line.retry.pause(attempt)
+                if self._closed or not may_return(failure) or time.monotonic() - began + pause_s >= patience_s:
+                    raise
+            else:
+                return
+            line.pause(pause_s)
 
     def _subscribe(self) -> None:
         from libvdsm.client.generated.types import EventSubscription
@@ -94,24 +117,29 @@ class EventStream:
         if self._name is not None:
             with suppress(ClientError):
                 self._unsubscribe()
-        self._name = name = self._client.register(self)
+        self._name = name = self._client.line.register(self)
         self._is_live = True
-        params: dict[str, Any] = {"topics": self._topics, "subscriptionId": name}
-        if self.resume is not None:
-            params["after"] = self.resume
-        elif self._snapshot:
-            params["snapshot"] = True
+        params = self._position.subscription(name)
         try:
             subscription = self._client.invoke("Event.subscribe", params, {}, EventSubscription.from_wire)
         except BaseException:
             self.lost()
             raise
-        if self.resume is None and not self._snapshot:
-            self.resume = subscription.resume
+        self._position.subscribed(subscription.resume)
+
+    def _read(self, limit_s: float | None) -> None:
+        """Where the daemon cannot speak first, events are asked for."""
+        params = self._position.reading()
+        if limit_s is not None:
+            params["timeout"] = min(params["timeout"], limit_s)
+        answer = self._client.exchange("Event.read", params, {"timeout": POLL_S + params["timeout"]})
+        decoded("Event.read", self._position.read, answer)
+        self._is_live = True
 
     def _unsubscribe(self) -> None:
-        if self._name is None:
+        name = self._name
+        if name is None:
             return
-        name, self._name = self._name, None
-        self._client.unregister(name)
+        self._name = None
+        self._client.line.unregister(name)
         self._client.exchange("Event.unsubscribe", {"subscriptionId": name}, {})

@@ -1,0 +1,172 @@
+"""One connection to a daemon for threads, shared by all clients of that daemon, and renewed when it was lost and is needed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from libvdsm.client.runtime.errors import AddressError, ApiError, ClientError, NotSentError, ProtocolError, TransportError, UntrustedError
+from libvdsm.client.runtime.policy import Attempts, Retry
+from libvdsm.client.runtime.state import Link, LinkState, StateCallback
+from libvdsm.client.runtime.sync.connection import Connection, HttpConnection, StreamConnection, open_stream
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+
+    from libvdsm.client.runtime.address import Address
+    from libvdsm.client.runtime.core import Notification
+    from libvdsm.client.runtime.json import Json
+    from libvdsm.client.runtime.login import Login
+    from libvdsm.client.runtime.sync.events import EventStream
+
+
+class Line:
+    """The connection, who waits for its deliveries, and how it is. Safe to use from many threads."""
+
+    def __init__(
+        self, address: Address, login: Login, *, connect_timeout: float, retry: Retry, beat_s: float, on_state: StateCallback | None
+    ) -> None:
+        self.address = address
+        self.connect_timeout = connect_timeout
+        self.retry = retry
+        self.state = LinkState(link=Link.CONNECTING, since=time.time())
+        self._login = login
+        self._beat_s = beat_s
+        self._on_state = on_state
+        self._connection: Connection | None = None
+        self._connecting = threading.Lock()
+        self._failed: tuple[float, ClientError] | None = None  # when the last attempt failed, and why
+        self._telling = threading.Lock()
+        self._closing = threading.Event()
+        self._streams: dict[str, EventStream] = {}
+        self._stream_names = count(1)
+
+    @property
+    def dropped_answers(self) -> int:
+        """See ``BaseClient``."""
+        return self._connection.core.dropped if isinstance(self._connection, StreamConnection) else 0
+
+    def open(self) -> None:
+        """Connect now, without patience."""
+        self._connected(is_first=True)
+
+    def close(self) -> None:
+        """End the connection for good."""
+        self._closing.set()
+        if self._connection is not None:
+            self._connection.close()
+        self._tell(Link.CLOSED)
+
+    def exchange(self, method: str, params: Mapping[str, Any], options: dict[str, Any]) -> Json:
+        """One call, sent again as ``Retry`` says."""
+        attempts = Attempts(method, options, self.retry, now=time.monotonic(), connect_s=self.connect_timeout)
+        while True:
+            try:
+                connection = self._connected()
+                result = connection.call(method, params, attempts.options, attempts.limit_s)
+            except (TransportError, ApiError) as failure:
+                if self.address.http:
+                    self._judge(failure)
+                if self._closing.is_set():
+                    raise
+                pause_s = attempts.after(failure, time.monotonic())
+            else:
+                if self.address.http:
+                    self._tell(Link.UP)
+                return result
+            self._closing.wait(pause_s)
+
+    def open_stream(self, path: str) -> socket.socket:
+        """See ``BaseClient``."""
+        return open_stream(self.address, path, self.connect_timeout, self._login.token())
+
+    def register(self, stream: EventStream) -> str:
+        """A name for a subscription; its deliveries go to ``stream``."""
+        name = f"s{next(self._stream_names)}"
+        self._streams[name] = stream
+        return name
+
+    def unregister(self, name: str) -> None:
+        """Nobody reads this subscription any more."""
+        self._streams.pop(name, None)
+
+    def pause(self, seconds: float) -> None:
+        """Wait before another attempt; not longer than the client lives."""
+        self._closing.wait(seconds)
+
+    def _connected(self, *, is_first: bool = False) -> Connection:
+        """The connection; all who need one wait for the same attempt, and learn the same of it."""
+        began = time.monotonic()
+        with self._connecting:
+            if self._closing.is_set():
+                message = "the client is closed"
+                raise NotSentError(message)
+            if self._connection is not None and self._connection.is_open:
+                return self._connection
+            if self._failed is not None and self._failed[0] > began and not is_first:
+                raise self._failed[1]
+            try:
+                self._connection = self._connect(is_patient=not is_first)
+            except ClientError as failure:
+                self._failed = (time.monotonic(), failure)
+                self._tell(Link.DOWN, str(failure))
+                raise
+            if self._closing.is_set():
+                self._connection.close()
+                message = "the client is closed"
+                raise NotSentError(message)
+            if not self.address.http:
+                self._tell(Link.UP)
+            return self._connection
+
+    def _connect(self, *, is_patient: bool) -> Connection:
+        deadline = time.monotonic() + self.connect_timeout
+        for attempt in count():
+            try:
+                return self._dial(max(0.001, deadline - time.monotonic()))
+            except (UntrustedError, AddressError, ApiError, ProtocolError):  # trying again will not help
+                raise
+            except NotSentError:
+                pause_s = self.retry.pause(attempt)
+                if not is_patient or time.monotonic() + pause_s >= deadline or self._closing.is_set():
+                    raise
+            self._closing.wait(pause_s)
+        raise AssertionError
+
+    def _dial(self, limit_s: float) -> Connection:
+        if self.address.http:
+            return HttpConnection(self.address, self._login)
+        return StreamConnection.open(
+            self.address, self._login, limit_s, beat_s=self._beat_s, on_notification=self._notified, on_lost=self._has_lost
+        )
+
+    def _judge(self, failure: ClientError) -> None:
+        """Over HTTP nothing but the answers tells whether the daemon is there."""
+        if isinstance(failure, TransportError):
+            self._tell(Link.DOWN, str(failure))
+        else:
+            self._tell(Link.UP)
+
+    def _notified(self, notification: Notification) -> None:
+        stream = self._streams.get(str(notification.params.get("subscriptionId")))
+        if notification.method == "Event.deliver" and stream is not None:
+            stream.push(notification.params)
+
+    def _has_lost(self, reason: ClientError) -> None:
+        if self.state.is_up:
+            self._tell(Link.DOWN, str(reason))
+        for stream in list(self._streams.values()):
+            stream.lost()
+
+    def _tell(self, link: Link, reason: str | None = None) -> None:
+        with self._telling:
+            since = self.state.since if self.state.link is link else time.time()
+            found = LinkState(link=link, since=since, reason=reason)
+            if self.state.link is Link.CLOSED or self.state == found:
+                return
+            self.state = found
+        if self._on_state is not None:
+            self._on_state(found)

@@ -221,11 +221,30 @@ class LineEndpoint(Protocol):
         ...
 
 
+class CallSession(LineSession, Protocol):
+    """One that answers usual calls at once."""
+
+    def take(self, data: bytes) -> bytes | None:
+        """The hot path: as ``receive`` and ``work`` if these bytes are beyond doubt one usual call; the frame that answers it.
+
+        Empty if that comes later. ``None`` if that cannot be told at once; then nothing was done.
+        """
+        ...
+
+
+class CallEndpoint(Protocol):
+    """A ``LineEndpoint`` with such sessions."""
+
+    def open(self, caller: Caller, line: Line, *, is_strict: bool = False, versions: tuple[str, ...] = ()) -> CallSession:
+        """See ``LineEndpoint``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoints:
     """What a listener serves."""
 
     stream: StreamEndpoint | None = None
     http: Mapping[str, HttpEndpoint] = field(default_factory=dict)  # by path; one that ends with / serves all below it
-    stomp: LineEndpoint | None = None
+    stomp: CallEndpoint | None = None
     amqp: LineEndpoint | None = None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from libvdsm.transports.connection import Connection
+from libvdsm.transports.connection import CHECK_OCTETS, Connection
+from libvdsm.transports.turns import UNIT_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from libvdsm.base.errors import ApiError
-    from libvdsm.interfaces.endpoint import Line, LineSession
+    from libvdsm.interfaces.endpoint import CallSession, Line
     from libvdsm.transports.connection import Hub
 
 #: Received and not worked off, in octets: then no more is read.
@@ -20,13 +21,14 @@ _MUCH = 64 * 1024
 class StompConnection(Connection):
     """A client that speaks STOMP; see ``Line``."""
 
-    def __init__(self, hub: Hub, open_session: Callable[[Line], LineSession], *, is_secure: bool) -> None:
+    def __init__(self, hub: Hub, open_session: Callable[[Line], CallSession], *, is_secure: bool) -> None:
         super().__init__(hub)
         self.protocol = "stomp"
         self.is_secure = is_secure
         self._session = open_session(self)
+        self._take = self._session.take
         self._waiting_octets = 0
-        self._is_last = False
+        self._is_held_back = False
 
     # The peer sends.
 
@@ -35,15 +37,33 @@ class StompConnection(Connection):
         if self.is_lingering or self.is_closing:
             return
         self.received_octets += len(data)
+        share = self._share
+        if share.left > 0 and not (self._is_waiting or self._is_full):
+            answer = self._take(data)
+            if answer is not None:
+                share.left -= 1
+                self.calls += 1
+                self.hub.counters.messages += 1
+                if answer:
+                    self._write_answer(answer)
+                return
         self._session.receive(data)
         if self._is_waiting or self._is_full or self._session.is_waiting:
             self._hold_back(len(data))
             return
-        share = self._share
         self._work(share.left if share.left > 0 or share.renew() else 0)
+
+    def _write_answer(self, answer: bytes) -> None:
+        if len(answer) < CHECK_OCTETS and not self._out and self._transport is not None:
+            self.sent_octets += len(answer)
+            self._transport.write(answer)
+        else:
+            self._share.left -= len(answer) >> UNIT_BITS
+            self.put(answer)
 
     def _hold_back(self, octets: int) -> None:
         """It is not this connection's turn; a peer that goes on all the same is not read."""
+        self._is_held_back = True
         self._waiting_octets += octets
         if self._waiting_octets >= _MUCH:
             self.pause_reading()
@@ -54,6 +74,7 @@ class StompConnection(Connection):
 
     def _work(self, units: int) -> int:
         session = self._session
+        self._is_corked = True  # what is put now is written below
         used = session.work(units) if units > 0 else 0
         self._share.left -= used
         self.calls += used
@@ -62,16 +83,19 @@ class StompConnection(Connection):
         if self._is_full or self.is_lingering or self.is_closing:
             return used
         if session.is_waiting:
+            self._is_held_back = True
             self.pause_reading()
         elif session.has_more:
             self.wait_for_turn()
-        else:
+        elif self._is_held_back:
+            self._is_held_back = False
             self._waiting_octets = 0
             self.resume_reading()
         return used
 
     def drained(self) -> None:
         """There is room again: go on with what was received before more is read."""
+        self._is_held_back = True
         self.wait_for_turn()
 
     def eof_received(self) -> bool:

@@ -71,13 +71,11 @@ class StompConsumer:
             tail = shared[self._key] = self._tail(delivery) if kept is None else kept
         session.write(self._first(delivery, tag) + tail)
 
-    def reply(self, number: int, correlation: bytes, body: bytes) -> bytes:
-        """The frame that answers a call of the same client."""
-        if not self._session.is_legacy:
-            return b"%b%d\n%bcontent-length:%d\n\n%b\0" % (self._reply_head, number, correlation, len(body), body)
-        head = b"%b%d\n%b" % (self._reply_head, number, correlation)
-        body = pad(body, len(head), "application/json")
-        return b"%bcontent-length:%d\n\n%b\0" % (head, len(body), body)
+    def reply(self, number: int, tail: bytes, body: bytes) -> bytes:
+        """The frame that answers a call of the same client; ``tail`` is what stands between the number and the length."""
+        if self._session.is_legacy:
+            body = pad(body, len(self._reply_head) + len(tail), "application/json")
+        return b"%b%d%b%d\n\n%b\0" % (self._reply_head, number, tail, len(body), body)
 
     def _first(self, delivery: Delivery, tag: int) -> bytes:
         """The headers that are this delivery's alone."""

@@ -82,8 +82,18 @@ class _Way:
 
     headers: object
     consumer: StompConsumer | None
-    correlation: bytes
+    tail: bytes  # of an answer's head, behind its number
     options: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Hot:
+    """What a call begins with that is like the one before."""
+
+    way: _Way
+    consumer: StompConsumer
+    start: bytes  # up to its body
+    length: int | None  # of its body, if that is told
 
 
 class StompSession:
@@ -133,6 +143,8 @@ class StompSession:
         self._calls = 0  # whose answers are awaited
         self._replies = 0
         self._way: _Way | None = None
+        self._hot: _Hot | None = None
+        self._is_at_rest = False  # nothing is left of what was read
         self._members: tuple[object, dict[str, object]] | None = None
         self._pace: Pace | None = None
         self._end_of_beats: Callable[[], None] | None = None
@@ -176,34 +188,65 @@ class StompSession:
     def receive(self, data: bytes) -> None:
         """See ``LineSession``."""
         self.heard_at = self._now()
+        self._is_at_rest = False
         self._stream.receive_data(data)
+
+    def take(self, data: bytes) -> bytes | None:
+        """See ``CallSession``: a whole frame that begins like the last call, and is as long as that says."""
+        hot = self._hot
+        if hot is None or not self._is_at_rest or self._state is not _State.OPEN or not data.startswith(hot.start):
+            return None
+        start, end = len(hot.start), len(data) - 1
+        if data[end] or (data.find(0, start) != end if hot.length is None else end != start + hot.length):
+            return None
+        answer = self._take(data[start:end])
+        if answer is None:
+            return None
+        self.heard_at = self._now()
+        self._counters.requests += 1
+        if isinstance(answer, bytes):
+            if not answer:
+                return b""
+            self.has_sent = True
+            self._replies += 1
+            return hot.consumer.reply(self._replies, hot.way.tail, answer)
+        self._follow(hot.way, answer)
+        return b""
 
     def work(self, units: int) -> int:
         """See ``LineSession``."""
         left = units
-        stream, counters = self._stream, self._counters
+        next_frame, is_full, pending, most = self._stream.next_frame, self._line.is_full, self._pending, self._limits.pending
         while left > 0 and self._state in _READING:
-            if len(self._pending) >= self._limits.pending or self._line.is_full():
+            if is_full() or len(pending) >= most:
                 break
             try:
-                frame = stream.next_frame()
+                frame = next_frame()
             except StompError as failure:
                 self._fail(str(failure), failure.receipt)
                 break
             if frame is None:
+                self._look_at_rest()
                 break
-            counters.frames += 1
             left -= 1 + (len(frame.body) >> _UNIT_BITS)
-            if self._state is _State.OPEN:
+            way = self._way
+            if way is not None and frame.headers is way.headers:  # the hot path: a call like the one before
+                left -= self._call(way, frame.body)
+            elif self._state is _State.OPEN:
                 left -= self._carry_out(frame)
             else:
                 self._greet(frame)
-        if not stream.is_partial:
+        if self._has_ended or self._state is _State.LEAVING:
+            self._finish_if_done()
+        return units - left
+
+    def _look_at_rest(self) -> None:
+        """All that was read is worked off, or is the beginning of a frame."""
+        if not self._stream.is_partial:
             self._partial_since = 0.0
+            self._is_at_rest = not self._pending
         elif not self._partial_since:
             self._partial_since = self._now()
-        self._finish_if_done()
-        return units - left
 
     def ended(self) -> None:
         """See ``LineSession``."""
@@ -521,24 +564,37 @@ class StompSession:
             self._consider(destination, headers)
         way = self._way
         if way is None or way.headers is not headers:
-            found = self._find_way(headers)
-            if found is None:
+            way = self._find_way(headers)
+            if way is None:
                 self._send_request(frame)
                 return _LATER_UNITS
-            way = self._way = found
+            if "receipt" not in headers and not self._may_be_legacy:
+                self._way = way
+                head, length = self._stream.last_head
+                self._hot = None if way.options is not None or way.consumer is None else _Hot(way, way.consumer, head + b"\n\n", length)
+        return self._call(way, frame.body)
+
+    def _call(self, way: _Way, body: bytes) -> int:
+        """Answers how many units it took beside its own."""
         self._counters.requests += 1
-        answer = self._take(frame.body) if way.options is None else None
+        answer = self._take(body) if way.options is None else None
         if answer is None:
-            answer = self._rpc.answer(frame.body, way.options)
+            answer = self._rpc.answer(body, way.options)
         if isinstance(answer, bytes):
-            self._answered(way, answer)
+            if answer:
+                self._reply(way, answer)
             return len(answer) >> _UNIT_BITS
+        self._follow(way, answer)
+        return _LATER_UNITS
+
+    def _follow(self, way: _Way, answer: asyncio.Future[bytes]) -> None:
+        """Send an answer when it comes."""
         self._calls += 1
 
         def settle(done: asyncio.Future[bytes]) -> None:
             self._calls -= 1
-            if not done.cancelled():
-                self._answered(way, done.result())
+            if not done.cancelled() and (late := done.result()):
+                self._reply(way, late)
             if self._has_ended:
                 self._finish_if_done()
 
@@ -546,7 +602,6 @@ class StompSession:
             answer.follow = settle
         else:
             answer.add_done_callback(settle)
-        return _LATER_UNITS
 
     def _send_request(self, frame: Frame) -> None:
         """By the broker, which judges the reply address."""
@@ -572,18 +627,16 @@ class StompSession:
         else:
             return None
         correlation = headers.get("correlation-id")
-        encoded = b"" if correlation is None else f"correlation-id:{self.escape(correlation)}\n".encode()
-        return _Way(headers, consumer, encoded, read_options(headers))
+        tail = b"\n" if correlation is None else f"\ncorrelation-id:{self.escape(correlation)}\n".encode()
+        return _Way(headers, consumer, tail + b"content-length:", read_options(headers))
 
-    def _answered(self, way: _Way, answer: bytes) -> None:
+    def _reply(self, way: _Way, answer: bytes) -> None:
         consumer = way.consumer
-        if not answer:
-            return
         if consumer is None or consumer.is_over or self._state is _State.OVER:
             self._counters.dropped_answers += 1
             return
         self._replies += 1
-        self.write(consumer.reply(self._replies, way.correlation, answer))
+        self.write(consumer.reply(self._replies, way.tail, answer))
 
     def _reply_queue(self, name: str) -> str:
         """The temporary queue that the client calls so. One that it has not subscribed to is subscribed to under its own name."""
@@ -642,7 +695,7 @@ class StompSession:
             self._temporary[destination] = real
         if names.is_own(destination):
             self._own.setdefault(destination, consumer)
-        self._way = self._members = None
+        self._way = self._members = self._hot = None
 
     def _prefetch(self, headers: dict[str, str]) -> int | None:
         text = headers.get("prefetch-count")
@@ -671,7 +724,7 @@ class StompSession:
             others = (each for each in self._subscriptions.values() if each.destination == consumer.destination)
             if (other := next(others, None)) is not None:
                 self._own[consumer.destination] = other
-        self._way = self._members = None
+        self._way = self._members = self._hot = None
 
     # ACK and NACK.
 

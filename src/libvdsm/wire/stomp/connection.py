@@ -83,6 +83,11 @@ class StompStream:
         """Whether a frame has begun and not ended."""
         return bool(self._head) or self._frame is not None
 
+    @property
+    def last_head(self) -> tuple[bytes, int | None]:
+        """The head of the frame that came last, and its content-length: one that begins alike is alike."""
+        return self._last_head, self._last_length
+
     def receive_data(self, data: bytes) -> None:
         """Keep what the peer sent."""
         if self._is_dead:

@@ -56,6 +56,8 @@ _MAKES_ROOM = ("delete", "revoke", "stop", "cancel", "purge")
 _HYPERVISOR_LOST = "HypervisorUnavailable"
 #: After these nobody has seen whether the work was done.
 _UNSEEN = frozenset({"SubsystemUnavailable", "DeadlineExceeded", _HYPERVISOR_LOST})
+#: By these a subsystem says that it has not begun, and may later: no answer for ever.
+_REFUSALS = frozenset({"LimitExceeded", "ResourceBusy"})
 _OUTCOMES = {"Cancelled": "cancelled", "OutcomeUnknown": "unknown", "PermissionDenied": "refused", "NotAuthenticated": "refused"}
 
 #: A verb that the front carries out itself: its effect is in the store when it answers.
@@ -219,7 +221,7 @@ class Deeds:
             answer = handler(caller, decoded)
             result = answer if isinstance(answer, bytes) else await answer
         except ApiError as error:
-            self._record(intent, entry, error)
+            self._record(intent, entry, error, forgets=error.retryable)
             await self._store.commit()
             raise
         except Exception as error:
@@ -396,11 +398,10 @@ class Deeds:
                 self._tasks.fail(task, outcome.error)
             elif task is not None:
                 self._tasks.done(task, outcome.result or b"{}")
-            if outcome.had_no_effect and intent.key is not None:
-                self._answers.forget(intent.actor.identity, intent.key)
-        elif outcome.had_no_effect and intent.key is not None:
+        forgets = outcome.had_no_effect or (outcome.error is not None and outcome.error.name in _REFUSALS)
+        if forgets and intent.key is not None:
             self._answers.forget(intent.actor.identity, intent.key)
-        self._record(intent, entry, outcome.error or outcome.result or b"{}", forgets=outcome.had_no_effect)
+        self._record(intent, entry, outcome.error or outcome.result or b"{}", forgets=forgets)
         self._intents.end(intent)
         await self._store.commit()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
@@ -18,7 +19,9 @@ from libvdsm.interfaces.generated.errors import (
     HypervisorUnavailable,
     IdempotencyConflict,
     Interrupted,
+    LimitExceeded,
     OutcomeUnknown,
+    ResourceBusy,
     ShuttingDown,
     StateFull,
     StateUnavailable,
@@ -400,3 +403,18 @@ async def test_what_nobody_can_look_at_is_unknown_when_the_hypervisor_is_lost(st
     front.port.calls[0].future.set_exception(HypervisorUnavailable(reason="the connection was lost"))
     with pytest.raises(OutcomeUnknown):
         await waiting
+
+
+@pytest.mark.parametrize("error", (ResourceBusy(type="vm", id=VM_1, reason="migrating"), LimitExceeded(limit="stuck calls", maximum=12)))
+async def test_a_refusal_that_may_pass_is_no_answer_for_ever(store: FakeStore, error: ApiError) -> None:
+    """What the subsystem has not begun can be sent again by the same key."""
+    front = life(store)
+    for method in ("VM.pause", "VM.start"):
+        first = begin(front, method, idempotencyKey=method, wait=1)
+        await front.turns()
+        front.port.calls[-1].future.set_exception(error)
+        with contextlib.suppress(ApiError):
+            await first
+        begin(front, method, idempotencyKey=method)
+        await front.turns()
+    assert [call.method for call in front.port.calls] == ["VM.pause", "VM.pause", "VM.start", "VM.start"]

@@ -140,8 +140,10 @@ def judge(stage: Stage, scenario: Scenario, before: Before, story: Story) -> Non
     """Everything that must hold of one command after a crash."""
     judge_end(scenario, story)
     until(lambda: not any("leaves" in machine for machine in stage.daemon.world().values()), "guests have done what they were asked for")
+    if scenario.overtaken:
+        await_quiet(stage.caller)
     effects = None if scenario.effects is None else scenario.effects(stage)
-    judge_effects(story, effects, other_cause=scenario.other_cause)
+    judge_effects(story, effects, overtaken=bool(scenario.overtaken))
     judge_again(stage, scenario, story)
     await_quiet(stage.caller)
     if scenario.effects is not None:
@@ -149,7 +151,7 @@ def judge(stage: Stage, scenario: Scenario, before: Before, story: Story) -> Non
     judge_events(stage, before)
     judge_tasks(stage, before, story)
     judge_others(stage, scenario, before)
-    judge_audit(stage, before, story)
+    judge_audit(stage, scenario, before, story)
 
 
 def judge_end(scenario: Scenario, story: Story) -> None:
@@ -160,23 +162,22 @@ def judge_end(scenario: Scenario, story: Story) -> None:
         allowed.add("OutcomeUnknown")
     if entry.uncacheable:
         allowed.add("AnswerNotKept")  # it was done, and the ticket in its answer is nowhere
-    if scenario.other_cause:
-        allowed.add("ObjectNotFound")  # the crash was quicker
+    allowed |= scenario.overtaken
     assert story.final.outcome in allowed, f"{story.final} is no end for a verb with the probe {entry.probe}: {story.ends}"
 
 
-def judge_effects(story: Story, effects: int | None, *, other_cause: bool) -> None:
+def judge_effects(story: Story, effects: int | None, *, overtaken: bool) -> None:
     """Never twice; once if that was said; not at all only if nobody knows."""
     if effects is None:
         return
     assert effects in {0, 1}, f"it had its effect {effects} times; told: {story.ends}"
-    if story.final.outcome in {"done", "AnswerNotKept"} or other_cause:
+    if story.final.outcome in {"done", "AnswerNotKept"} or overtaken:
         assert effects == 1, f"told {story.final.outcome}, but there is no effect"
 
 
 def judge_interim(stage: Stage, scenario: Scenario, end: End) -> None:
     """Whoever is told that he may send it again is told so because nothing has happened."""
-    if scenario.effects is not None and not scenario.other_cause and end.outcome == "Interrupted":
+    if scenario.effects is not None and not scenario.overtaken and end.outcome == "Interrupted":
         assert scenario.effects(stage) == 0, f"told {end}, but it had its effect"
 
 
@@ -247,12 +248,12 @@ def judge_others(stage: Stage, scenario: Scenario, before: Before) -> None:
     assert {id: rest(before.machines[id]) for id in others} == {id: rest(now.get(id, {})) for id in others}
 
 
-def judge_audit(stage: Stage, before: Before, story: Story) -> None:
+def judge_audit(stage: Stage, scenario: Scenario, before: Before, story: Story) -> None:
     """Every attempt is there once, and ended as was told."""
     new = [record for id, record in audited(stage.caller).items() if id not in before.audited and record["method"] == story.command.method]
     outcomes = collections.Counter(record["outcome"] for record in new)
     assert outcomes["done"] == (story.final.outcome in {"done", "AnswerNotKept"}), f"{new} for {story.ends}"
     assert outcomes["unknown"] == (story.final.outcome == "OutcomeUnknown"), f"{new} for {story.ends}"
     failed = {record["error"] for record in new if record["outcome"] == "failed"}
-    assert failed <= {"Interrupted", "SubsystemUnavailable", "ObjectNotFound"}, f"{new} for {story.ends}"
+    assert failed <= {"Interrupted", "SubsystemUnavailable"} | scenario.overtaken, f"{new} for {story.ends}"
     assert stage.caller.ask("Audit.verify")["sound"] is True

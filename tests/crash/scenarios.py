@@ -59,7 +59,7 @@ class Scenario:
     prepare: Prepare = nothing
     other: Params = lambda _stage: {}  # members that make the parameters other ones
     targets: Callable[[Stage], set[str]] = lambda _stage: set()  # machines that may change
-    other_cause: bool = False  # a crash alone can have the effect too: a task that is to be cancelled, a connection that is to be closed
+    overtaken: frozenset[str] = frozenset()  # a crash alone can have the effect too, and then the verb may end in these
 
 
 def _running(stage: Stage) -> set[str]:
@@ -253,7 +253,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         prepare=_ignore_shutdown,
         other=lambda _stage: {"taskId": _NOBODY},
         targets=_running,
-        other_cause=True,
+        overtaken=frozenset({"NotACancellableTask", "ObjectNotFound"}),
     ),
     "Task.delete": Scenario(
         params=lambda stage: {"taskId": stage.made["task"]},
@@ -292,7 +292,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         effects=lambda stage: int(stage.made["connection"] not in _connections(stage)),
         prepare=_connect,
         other=lambda _stage: {"connectionId": "nobody"},
-        other_cause=True,
+        overtaken=frozenset({"ObjectNotFound"}),
     ),
     "Queue.create": Scenario(params=lambda stage: {"name": stage.word}, effects=_queues, other=lambda _stage: {"name": "another"}),
     "Queue.delete": Scenario(

@@ -46,7 +46,7 @@ class Snapshots(Protocol):
 class EventFollower(Follower[Entry]):
     """One caller who follows events, whatever carries them to him."""
 
-    __slots__ = ("_before", "caller", "filter", "fits", "merger", "pending", "renew", "source", "view", "visibility")
+    __slots__ = ("_before", "caller", "filter", "fits", "merger", "pending", "source", "view", "visibility")
 
     def __init__(self, source: Broker, caller: Caller, fits: Callable[[str], bool], cursor: int, gap: Gap | None) -> None:
         super().__init__(cursor, gap)
@@ -60,8 +60,6 @@ class EventFollower(Follower[Entry]):
         #: What is due before any record: of a snapshot with the object, merged changes without; each with its token's number.
         self.pending: deque[tuple[Shown | None, bytes, int]] = deque()
         self._before = cursor
-        self.renew = self.see_anew
-        caller.on_change.append(self.renew)
 
     @abstractmethod
     def tell_event(self, event: bytes, sequence: int) -> None:
@@ -72,13 +70,11 @@ class EventFollower(Follower[Entry]):
         """Deliver a record."""
 
     def see_anew(self) -> None:
-        """The caller's rights have changed: so has what he sees."""
+        """The caller's rights have changed: so has what he sees. Whoever made this calls it."""
         self.view = self.visibility.view(self.caller)
 
     def end(self) -> None:
         """Nobody listens any more."""
-        if self.renew in self.caller.on_change:
-            self.caller.on_change.remove(self.renew)
         self.pending.clear()
 
     # --- Follower ---
@@ -122,7 +118,7 @@ class EventFollower(Follower[Entry]):
 class _Subscription(EventFollower):
     """One ``Event.subscribe``, on a connection that takes encoded deliveries."""
 
-    __slots__ = ("head", "id", "sink")
+    __slots__ = ("_renew", "head", "id", "sink")
 
     def __init__(
         self, source: Broker, caller: Caller, fits: Callable[[str], bool], cursor: int, gap: Gap | None, *, id: str, sink: Sink
@@ -131,6 +127,13 @@ class _Subscription(EventFollower):
         self.id = id
         self.sink = sink
         self.head = b'{"subscriptionId":' + _encode(id) + b',"resume":"'
+        self._renew = self.see_anew
+        caller.on_change.append(self._renew)
+
+    def end(self) -> None:
+        if self._renew in self.caller.on_change:
+            self.caller.on_change.remove(self._renew)
+        super().end()
 
     def is_full(self) -> bool:
         return self.sink.is_full()

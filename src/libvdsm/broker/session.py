@@ -443,6 +443,8 @@ class BrokerSession:
         self._identity = self.caller.identity
         self.forget_ways()
         for subscription in list(self.subscriptions.values()):
+            if isinstance(subscription, TopicSubscription) and subscription.event_part is not None:
+                subscription.event_part.see_anew()
             refusal = self._objection(subscription)
             if refusal is not None:
                 subscription.cut(refusal)

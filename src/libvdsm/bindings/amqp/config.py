@@ -28,4 +28,4 @@ class AmqpCounters:
     refused_logins: int = 0
     refused_links: int = 0
     lost_peers: int = 0
-    errors: int = 0
+    dropped_answers: int = 0

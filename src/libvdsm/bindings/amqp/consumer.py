@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -21,19 +22,43 @@ _KEY: Final = "amqp"
 class AmqpConsumer:
     """A subscription; see ``Consumer``. ``settles``: somebody wants to know what became of each delivery."""
 
-    __slots__ = ("_conversation", "_settles", "link", "subscription")
+    __slots__ = ("_conversation", "_held", "_resumes", "_settles", "link", "subscription")
 
     def __init__(self, conversation: Conversation, link: Sender, *, settles: bool) -> None:
         self._conversation = conversation
         self._settles = settles
         self.link = link
         self.subscription: Subscription | None = None
+        self._held: deque[Delivery] = deque()  # answers and gaps, which come unasked: they wait for credit
+        self._resumes: list[Callable[[], None]] = []
 
     def deliver(self, delivery: Delivery) -> None:
-        """Send it; there was credit."""
+        """Send it, if there is credit."""
         link = self.link
         if link.is_ending:
             return
+        if link.credit > 0:
+            self._send(link, delivery)
+        elif len(self._held) < link.session.limits.credit:
+            self._held.append(delivery)
+        else:
+            self._conversation.drop()
+
+    def credited(self, *, drain: bool) -> None:
+        """The peer takes more: first what waits, then what is new."""
+        link, held, subscription = self.link, self._held, self.subscription
+        while held and link.credit > 0:
+            self._send(link, held.popleft())
+        if not held:
+            resumes, self._resumes = self._resumes, []
+            for resume in resumes:
+                self._conversation.line.when_drained(resume)
+        if subscription is not None:
+            subscription.set_credit(link.credit)
+            if drain:
+                subscription.drain()
+
+    def _send(self, link: Sender, delivery: Delivery) -> None:
         shared, message = delivery.shared, delivery.message
         if delivery.resume is not None:
             annotation = messages.resume_annotation(delivery.resume)
@@ -51,11 +76,13 @@ class AmqpConsumer:
 
     def is_full(self) -> bool:
         """Whether the client takes too little."""
-        return self._conversation.line.is_full() or self.link.session.is_blocked
+        return self._conversation.line.is_full() or self.link.session.is_blocked or bool(self._held)
 
     def when_drained(self, resume: Callable[[], None]) -> None:
         """Call ``resume`` when it takes again."""
-        if self.link.session.is_blocked:
+        if self._held:
+            self._resumes.append(resume)
+        elif self.link.session.is_blocked:
             self._conversation.blocked.append(resume)
         else:
             self._conversation.line.when_drained(resume)

@@ -264,10 +264,8 @@ class Conversation:
     def credited(self, link: Sender, *, drain: bool) -> None:
         """See ``Handler``."""
         consumer = link.owner
-        if isinstance(consumer, AmqpConsumer) and consumer.subscription is not None:
-            consumer.subscription.set_credit(link.credit)
-            if drain:
-                consumer.subscription.drain()
+        if isinstance(consumer, AmqpConsumer):
+            consumer.credited(drain=drain)
 
     def detached(self, link: Link) -> None:
         """See ``Handler``."""
@@ -278,6 +276,10 @@ class Conversation:
                 consumer.subscription.end()
         elif isinstance(link, Receiver):
             self._held.discard(link)
+
+    def drop(self) -> None:
+        """An answer had no place to wait for credit."""
+        self._counters.dropped_answers += 1
 
     def forget(self, consumer: AmqpConsumer) -> None:
         """A consumer is over."""

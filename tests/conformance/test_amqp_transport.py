@@ -57,7 +57,8 @@ async def test_am_001_the_plain_header_is_answered_by_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [b"AMQP\x02\x01\x00\x00", b"AMQP\x00\x01\x01\x00", b"AMQP\x00\x00\x09\x01", b"AMQP\x01\x01\x00\x0a", b"AMQPnonsense", b"HTTP/1.1"]
+    "header",
+    [b"AMQP\x02\x01\x00\x00", b"AMQP\x00\x01\x01\x00", b"AMQP\x00\x00\x09\x01", b"AMQP\x01\x01\x00\x0a", b"AMQPnonsense", b"HTTP/1.1"],
 )
 async def test_am_001_a_wrong_header_is_answered_by_ours_and_the_end(header: bytes) -> None:
     client = peer()
@@ -163,7 +164,14 @@ async def test_am_010_anonymous_where_anybody_may_come() -> None:
 @pytest.mark.parametrize(
     ("response", "code"),
     [(b"\0bob\0secret", 0), (b"\0token\0secret", 0), (b"user:bob\0user:bob\0secret", 0), (b"\0\0secret", 0), (b"\0bob\0wrong", 1)]
-    + [(b"\0eve\0secret", 1), (b"root\0bob\0secret", 1), (b"\0bob\0broken", 2), (b"nonsense", 1), (b"\0\xff\0secret", 1), (b"\0b\0o\0b", 1)],
+    + [
+        (b"\0eve\0secret", 1),
+        (b"root\0bob\0secret", 1),
+        (b"\0bob\0broken", 2),
+        (b"nonsense", 1),
+        (b"\0\xff\0secret", 1),
+        (b"\0b\0o\0b", 1),
+    ],
 )
 async def test_am_011_outcomes(response: bytes, code: int) -> None:
     client = peer(nobody(), login=log_in("secret"))
@@ -316,7 +324,7 @@ def test_am_022_any_octets_end_in_an_error_or_in_nothing(garbage: bytes, channel
 def test_am_022_one_wrong_octet_in_a_conversation(spot: int, octet: int, is_whole: bool) -> None:
     whole = bytearray(b"".join(_talk()))
     whole[spot % len(whole)] = octet
-    _fuzz([bytes(whole)] if is_whole else [bytes(whole[:spot % 97]), bytes(whole[spot % 97 :])])
+    _fuzz([bytes(whole)] if is_whole else [bytes(whole[: spot % 97]), bytes(whole[spot % 97 :])])
 
 
 def _talk() -> list[bytes]:

@@ -106,7 +106,9 @@ def parse(out: bytes) -> list[Frame | bytes]:
     return found
 
 
-def message(body: bytes | str = b"x", *, header: list[object] | None = None, properties: list[object] | None = None, **application: object) -> bytes:
+def message(
+    body: bytes | str = b"x", *, header: list[object] | None = None, properties: list[object] | None = None, **application: object
+) -> bytes:
     """A message of usual sections."""
     octets = b""
     if header is not None:
@@ -204,7 +206,9 @@ class AmqpPeer:
 
     def sender(self, address: str | None = "/queue/work", *, handle: int = 0, name: str = "out", **more: Any) -> p.Attach:
         """A link by which the client sends."""
-        made = self.attach(p.Attach(name, handle, role=False, target=p.Target(address), source=p.Source(), initial_delivery_count=0, **more))
+        made = self.attach(
+            p.Attach(name, handle, role=False, target=p.Target(address), source=p.Source(), initial_delivery_count=0, **more)
+        )
         assert isinstance(made[0], p.Attach)
         assert len(made) == 2, made
         return made[0]
@@ -240,14 +244,24 @@ async def served(name: str = "work", *, rights: Rights = ALL, wire: AmqpLimits |
     """A broker with a queue, and a client with a session."""
     messaging = Messaging()
     await messaging.queue(name, **queue)
-    peer = AmqpPeer(
-        messaging.exchange, wire=wire, caller=Caller(identity="user:alice", source="token", roles=(), rights=rights)
-    )
+    peer = AmqpPeer(messaging.exchange, wire=wire, caller=Caller(identity="user:alice", source="token", roles=(), rights=rights))
     peer.open()
     peer.begin()
     return messaging, peer
 
 
 __all__ = [
-    "ACCEPTED", "AMQP_HEADER", "RELEASED", "SASL_HEADER", "AmqpPeer", "ApiError", "FakeLine", "Frame", "body_of", "message", "parse", "served", "turns",
+    "ACCEPTED",
+    "AMQP_HEADER",
+    "RELEASED",
+    "SASL_HEADER",
+    "AmqpPeer",
+    "ApiError",
+    "FakeLine",
+    "Frame",
+    "body_of",
+    "message",
+    "parse",
+    "served",
+    "turns",
 ]

@@ -38,6 +38,7 @@ class Session:
     """One session, as the side that did not begin it."""
 
     __slots__ = (
+        "_low",
         "_settled",
         "blocked",
         "channel",
@@ -65,6 +66,7 @@ class Session:
         self.largest = connection.largest
         self.next_incoming_id = begin.next_outgoing_id
         self.incoming_window = self.limits.window
+        self._low = self.limits.window >> 1  # at which there is more
         self.next_outgoing_id = self.next_delivery_id = self.limits.first_id
         self.outgoing_window = _OUTGOING_WINDOW
         self.remote_window = begin.incoming_window
@@ -110,7 +112,7 @@ class Session:
             thirsty, self.thirsty = self.thirsty, set()
             for link in thirsty:
                 link.grant()
-        if self.incoming_window <= self.limits.window >> 1 and not self.is_ending:
+        if self.incoming_window <= self._low and not self.is_ending:
             self.incoming_window = self.limits.window
             self.tell()
 
@@ -149,6 +151,8 @@ class Session:
         if self.incoming_window <= 0:
             raise AmqpError(WINDOW_VIOLATION, "there was no window for this transfer", Scope.SESSION)
         self.incoming_window -= 1
+        if self.incoming_window <= self._low:
+            self.connection.touch(self)
         self.next_incoming_id = (self.next_incoming_id + 1) & MASK
         fields, payload_at = values.decode_list(data, body, end)
         if len(fields) > _FIELDS:

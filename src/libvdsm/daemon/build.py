@@ -329,6 +329,7 @@ def _listener_limits(limits: LimitsConfig, place: Listen) -> Limits:
     return Limits(
         keep_alive_s=Limits().keep_alive_s if place.idle_seconds is None else place.idle_seconds,
         dead_peer_s=limits.dead_peer_seconds,
+        all_write_octets=limits.unsent_octets,
         connections=limits.connections,
         strangers_per_address=limits.strangers_per_address,
         detect_s=limits.stranger_seconds,

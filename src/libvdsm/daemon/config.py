@@ -107,6 +107,7 @@ class LimitsConfig:
     stranger_seconds: int = 10  # in which they must
     dead_peer_seconds: int = 60  # after which a TCP peer that acknowledges nothing is gone
     message_octets: int = 1024 * 1024
+    unsent_octets: int = 512 * 1024 * 1024  # of all connections of one listening socket together
     connections_per_identity: int = 1_000
     requests_per_second: int = 100_000  # of one identity; 0: no bound
     requests_burst: int = 200_000

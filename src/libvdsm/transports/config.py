@@ -31,6 +31,7 @@ class Limits:
     login_octets: int = 64 * 1024  # ... and how long his messages may be before
     beat_s: float = 30.0  # the silence after which a WebSocket's peer is asked whether it is there; after two it is gone
     write_octets: int = 4 * 1024 * 1024
+    all_write_octets: int = 512 * 1024 * 1024  # of all connections of a listener: beyond it those with the most are closed
     tunnel_octets: int = 256 * 1024  # held of what goes through: tunnels, and bodies of HTTP
     message_octets: int = 1024 * 1024  # what a hostile one holds the loop for stays below 100 ms
     http: HttpLimits = field(default_factory=HttpLimits)
@@ -73,6 +74,7 @@ class Counters:
     detect_timeouts: int = 0
     slow_senders: int = 0
     slow_readers: int = 0
+    crowded_out: int = 0  # closed because all together had too much unsent
     idle_closed: int = 0
     messages: int = 0
     requests: int = 0

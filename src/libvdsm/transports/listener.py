@@ -173,10 +173,25 @@ class Listener:
                 self.counters.detect_timeouts += 1
                 door.abort()
         wall = self._wall()
+        unsent = 0
         for connection in tuple(self._connections):
+            unsent += connection.unsent_octets()
             if connection.expires_at and wall >= connection.expires_at and not connection.is_closing:
                 self._evict(connection, "its certificate has expired")
             connection.sweep(now)
+
+        if unsent > self.limits.all_write_octets:
+            self._make_room(unsent)
+
+    def _make_room(self, unsent: int) -> None:
+        """Readers that do not read have each less than they may, and all of them more: who has the most goes first."""
+        for connection in sorted(self._connections, key=lambda each: each.unsent_octets(), reverse=True):
+            if unsent <= self.limits.all_write_octets:
+                return
+            unsent -= connection.unsent_octets()
+            self.counters.crowded_out += 1
+            _log.warning("%s: ends a connection from %s: too much waits to be taken by all", self.policy.name, connection.address)
+            connection.abort()
 
     # What connections call.
 

@@ -141,7 +141,7 @@ def judge(stage: Stage, scenario: Scenario, before: Before, story: Story) -> Non
     judge_end(scenario, story)
     until(lambda: not any("leaves" in machine for machine in stage.daemon.world().values()), "guests have done what they were asked for")
     if scenario.overtaken:
-        await_quiet(stage.caller)
+        until(lambda: scenario.effects is None or scenario.effects(stage), "what was asked for, or the crash, has its effect")
     effects = None if scenario.effects is None else scenario.effects(stage)
     judge_effects(story, effects, overtaken=bool(scenario.overtaken))
     judge_again(stage, scenario, story)

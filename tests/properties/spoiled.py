@@ -108,7 +108,7 @@ def _faults_of_scalar(scalar: Scalar, constraints: Constraints) -> Faults:
     faults = _wrong_kinds(_TAKES.get(scalar, {"string"}))
     if scalar in {Scalar.INTEGER, Scalar.NUMBER}:
         faults += _out_of_range(constraints)
-    elif scalar is Scalar.STRING:
+    elif scalar in {Scalar.STRING, Scalar.SECRET}:
         faults += _wrong_texts(constraints)
     elif scalar is not Scalar.BOOLEAN:
         faults += [Spoiled(text, "", f"no {scalar.value}") for text in ("", "no such thing !")]
@@ -215,7 +215,7 @@ def valid_type(type: TypeRef, constraints: Constraints) -> st.SearchStrategy[Any
 
 
 def _valid_scalar(scalar: Scalar, constraints: Constraints) -> st.SearchStrategy[Any]:
-    if scalar is Scalar.STRING:
+    if scalar in {Scalar.STRING, Scalar.SECRET}:
         return _valid_text(constraints)
     if scalar is Scalar.BOOLEAN:
         return st.booleans()
@@ -232,7 +232,8 @@ def _valid_scalar(scalar: Scalar, constraints: Constraints) -> st.SearchStrategy
 
 def _valid_text(constraints: Constraints) -> st.SearchStrategy[str]:
     if constraints.pattern is None:
-        return st.text(st.characters(codec="ascii"), min_size=constraints.min_length or 0, max_size=min(8, constraints.max_length or 8))
+        shortest = constraints.min_length or 0
+        return st.text(st.characters(codec="ascii"), min_size=shortest, max_size=max(shortest, min(8, constraints.max_length or 8)))
     low, high = constraints.min_length or 0, constraints.max_length or 64
     return st.from_regex(constraints.pattern, fullmatch=True, alphabet=st.characters(codec="ascii")).filter(
         lambda text: low <= len(text) <= high

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from libvdsm.client.runtime.errors import ClientError as ClientError
     from libvdsm.client.runtime.errors import ConnectionLostError as ConnectionLostError
     from libvdsm.client.runtime.errors import GapError as GapError
+    from libvdsm.client.runtime.errors import HostDownError as HostDownError
     from libvdsm.client.runtime.errors import NoAnswerError as NoAnswerError
     from libvdsm.client.runtime.errors import NotSentError as NotSentError
     from libvdsm.client.runtime.errors import ProtocolError as ProtocolError
@@ -42,6 +43,7 @@ _ERRORS: Final = frozenset(
         "ClientError",
         "ConnectionLostError",
         "GapError",
+        "HostDownError",
         "NoAnswerError",
         "NotSentError",
         "ProtocolError",

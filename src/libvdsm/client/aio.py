@@ -6,6 +6,9 @@ async with connect("unix:///run/libvdsm/vdsmd.sock") as host:
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Final
+
 from libvdsm.client.generated.aio import Interfaces
 from libvdsm.client.runtime.aio.client import TaskHandle
 from libvdsm.client.runtime.aio.events import EventStream
@@ -14,7 +17,35 @@ from libvdsm.client.runtime.policy import BEAT_S, Retry
 from libvdsm.client.runtime.state import Link, LinkState, StateCallback
 from libvdsm.client.runtime.tls import Tls
 
-__all__ = ["Client", "EventStream", "Link", "LinkState", "Retry", "TaskHandle", "Tls", "connect"]
+if TYPE_CHECKING:
+    from libvdsm.client.runtime.aio.feed import HostDelivery, PoolEvents
+    from libvdsm.client.runtime.aio.pool import HostPool, Outcomes, PooledHost
+
+__all__ = [
+    "Client",
+    "EventStream",
+    "HostDelivery",
+    "HostPool",
+    "Link",
+    "LinkState",
+    "Outcomes",
+    "PoolEvents",
+    "PooledHost",
+    "Retry",
+    "TaskHandle",
+    "Tls",
+    "connect",
+]
+
+#: What only programs with many hosts load.
+_LATER: Final = {"HostDelivery": "feed", "HostPool": "pool", "Outcomes": "pool", "PoolEvents": "feed", "PooledHost": "pool"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(importlib.import_module(f"libvdsm.client.runtime.aio.{_LATER[name]}"), name)
 
 
 class Client(Interfaces):

@@ -352,7 +352,7 @@ async def test_a_refused_subscription_is_told(serve: Serve) -> None:
 
 async def test_over_http_events_are_asked_for(serve: Serve) -> None:
     gap = {"reason": "trimmed", "missed": 3}
-    pages = [
+    pages: list[Mapping[str, Json]] = [
         {"items": [], "resume": "e-7"},
         {"items": [], "resume": "e-7"},
         {"items": [event(11), event(13)], "resume": "e-14", "gap": gap},

@@ -44,6 +44,10 @@ class NotSentError(TransportError):
     """Nothing of the call was sent: it was certainly not run."""
 
 
+class HostDownError(NotSentError):
+    """The host is known to be down, so it was not asked."""
+
+
 class UntrustedError(NotSentError):
     """The server did not prove that it is the one that was named; trying again will not help."""
 

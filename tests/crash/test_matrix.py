@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from libvdsm.base.faultpoints import POINTS
+from libvdsm.bridge.deeds import is_deed
 from libvdsm.interfaces.generated.methods import METHODS
 from tests.crash.cases import VICTIMS, Case, every_case, mutating, points_of, sample
 from tests.crash.play import play
@@ -28,6 +29,7 @@ def test_every_point_and_every_victim_is_in_the_matrix() -> None:
     for verb in mutating():
         reached = {case.points for case in cases if case.verb == verb}
         assert reached == set(points_of(METHODS[verb]))
+        assert bool(reached) == is_deed(METHODS[verb]), f"{verb} is journalled, or has nothing to recover"
         if METHODS[verb].subsystem != "front":
             assert {(point,) for point in POINTS if point != "in_recovery"} <= reached
     assert len({str(case) for case in cases}) == len(cases)

@@ -176,12 +176,12 @@ async def test_am_050_attach_is_answered_with_both_ends() -> None:
 
 @pytest.mark.parametrize(
     ("address", "why"),
-    [
+    (
         ("/queue/nothing", "amqp:not-found"),
         ("/nonsense", "amqp:invalid-field"),
         ("/exchange/requests", "amqp:unauthorized-access"),
         (None, "amqp:invalid-field"),
-    ],
+    ),
 )
 async def test_am_051_sources_that_are_refused(address: str | None, why: str) -> None:
     _messaging, client = await served()

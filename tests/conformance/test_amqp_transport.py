@@ -58,7 +58,7 @@ async def test_am_001_the_plain_header_is_answered_by_itself() -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [b"AMQP\x02\x01\x00\x00", b"AMQP\x00\x01\x01\x00", b"AMQP\x00\x00\x09\x01", b"AMQP\x01\x01\x00\x0a", b"AMQPnonsense", b"HTTP/1.1"],
+    (b"AMQP\x02\x01\x00\x00", b"AMQP\x00\x01\x01\x00", b"AMQP\x00\x00\x09\x01", b"AMQP\x01\x01\x00\x0a", b"AMQPnonsense", b"HTTP/1.1"),
 )
 async def test_am_001_a_wrong_header_is_answered_by_ours_and_the_end(header: bytes) -> None:
     client = peer()
@@ -99,13 +99,13 @@ def offered(client: AmqpPeer) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(
     ("caller", "is_secure", "mechanisms"),
-    [
+    (
         (certificate(), True, ("EXTERNAL", "PLAIN")),
         (Caller(identity="unix:0", source="unix", roles=(), rights=ALL), False, ("EXTERNAL", "PLAIN")),
         (nobody(), True, ("PLAIN",)),
         (anybody(), False, ("ANONYMOUS",)),
         (Caller(identity="certificate:x", source="certificate", roles=(), rights=ALL, only=frozenset()), True, None),
-    ],
+    ),
 )
 async def test_am_010_mechanisms_by_what_the_connection_is(caller: Caller, is_secure: bool, mechanisms: tuple[str, ...] | None) -> None:
     client = peer(caller, line=FakeLine(is_secure=is_secure))
@@ -163,15 +163,19 @@ async def test_am_010_anonymous_where_anybody_may_come() -> None:
 
 @pytest.mark.parametrize(
     ("response", "code"),
-    [(b"\0bob\0secret", 0), (b"\0token\0secret", 0), (b"user:bob\0user:bob\0secret", 0), (b"\0\0secret", 0), (b"\0bob\0wrong", 1)]
-    + [
-        (b"\0eve\0secret", 1),
-        (b"root\0bob\0secret", 1),
-        (b"\0bob\0broken", 2),
+    (
+        (b"\x00bob\x00secret", 0),
+        (b"\x00token\x00secret", 0),
+        (b"user:bob\x00user:bob\x00secret", 0),
+        (b"\x00\x00secret", 0),
+        (b"\x00bob\x00wrong", 1),
+        (b"\x00eve\x00secret", 1),
+        (b"root\x00bob\x00secret", 1),
+        (b"\x00bob\x00broken", 2),
         (b"nonsense", 1),
-        (b"\0\xff\0secret", 1),
-        (b"\0b\0o\0b", 1),
-    ],
+        (b"\x00\xff\x00secret", 1),
+        (b"\x00b\x00o\x00b", 1),
+    ),
 )
 async def test_am_011_outcomes(response: bytes, code: int) -> None:
     client = peer(nobody(), login=log_in("secret"))
@@ -195,7 +199,7 @@ async def test_am_011_over_a_certificate_a_token_is_of_the_same_identity() -> No
     assert sasl(client, p.SaslInit("PLAIN", b"\0bob\0secret")) == 1
 
 
-@pytest.mark.parametrize("mechanism", ["CRAM-MD5", "ANONYMOUS", "EXTERNAL", ""])
+@pytest.mark.parametrize("mechanism", ("CRAM-MD5", "ANONYMOUS", "EXTERNAL", ""))
 async def test_am_012_a_mechanism_that_is_not_offered(mechanism: str) -> None:
     client = peer(nobody())
     offered(client)
@@ -247,7 +251,7 @@ async def test_am_015_an_empty_password_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "head", [(7, 2, 0, 0), (0, 2, 0, 0), (8, 1, 0, 0), (8, 0, 0, 0), (8, 3, 0, 0), (64, 17, 0, 0), (2**32 - 1, 2, 0, 0), (65_537, 2, 0, 0)]
+    "head", ((7, 2, 0, 0), (0, 2, 0, 0), (8, 1, 0, 0), (8, 0, 0, 0), (8, 3, 0, 0), (64, 17, 0, 0), (2**32 - 1, 2, 0, 0), (65_537, 2, 0, 0))
 )
 async def test_am_020_heads_of_frames_that_cannot_be(head: tuple[int, int, int, int]) -> None:
     _messaging, client = await served()
@@ -262,7 +266,7 @@ async def test_am_020_an_extended_header_is_skipped() -> None:
     assert len(client.heard(p.Flow)) == 1
 
 
-@pytest.mark.parametrize("kind", [1, 2, 255])
+@pytest.mark.parametrize("kind", (1, 2, 255))
 async def test_am_021_types_of_frames_that_have_no_place(kind: int) -> None:
     _messaging, client = await served()
     client.raw(struct.pack(">IBBH", 8, 2, kind, 0))
@@ -481,7 +485,7 @@ async def test_am_031_channel_max_of_both() -> None:
     assert closes(client) == "amqp:connection:framing-error"
 
 
-@pytest.mark.parametrize(("host", "is_served"), [(None, True), ("host.example", True), ("vhost:/", True), ("vhost:other", False)])
+@pytest.mark.parametrize(("host", "is_served"), ((None, True), ("host.example", True), ("vhost:/", True), ("vhost:other", False)))
 async def test_am_031_there_is_one_virtual_host(host: str | None, is_served: bool) -> None:
     client = peer()
     client.raw(AMQP_HEADER + encode_frame(0, p.Open("x", hostname=host)))

@@ -55,6 +55,7 @@ class Peer:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
     def send(self, data: bytes) -> None:
         """Send octets."""
@@ -72,6 +73,7 @@ class Peer:
         status = int(head[0].split()[1])
         if status == 101:
             assert self.headers["sec-websocket-accept"] == accept_key(KEY).decode().lower()
+        self.body = await self.reader.readexactly(int(self.headers.get("content-length", "0")))
         return status
 
     async def frame(self) -> tuple[int, bytes]:

@@ -182,7 +182,7 @@ class WebSocketReactor(Connection):
         Connection.close(self)
 
     def eof_received(self) -> bool:
-        """See asyncio. Half-closed without a last word: every answer that is due is still sent."""
+        """See asyncio. A WebSocket has no half that could end: without a last word the peer is gone (RFC 6455, 7.1.5)."""
         self._is_eof = True
         if self.is_lingering:
             Connection.close(self)

@@ -105,19 +105,8 @@ class JsonWebSocket(WebSocketReactor):
                 self.put_frame(encode_text(answer))
             else:
                 self._give(answer)
-        if not self._pending and (self._is_last or self._is_eof) and not self._is_waiting:
-            self._end()
-
-    def _end(self) -> None:
-        if self._is_last:
+        if self._is_last and not self._pending:
             self.conclude(Code.GOING_AWAY, "the daemon stops")
-        else:
-            super().ended()
-
-    def ended(self) -> None:
-        """See ``WebSocketReactor``: answers that are due are still given."""
-        if not self._pending:
-            super().ended()
 
     def shut_down(self) -> None:
         """The daemon is going down: finish what is running, begin nothing new."""

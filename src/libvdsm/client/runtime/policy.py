@@ -86,7 +86,9 @@ def needs_key(method: str) -> bool:
 class Attempts:
     """One call's way: with which options it goes, and what happens when it fails. The clock is the caller's."""
 
-    def __init__(self, method: str, options: dict[str, Any], retry: Retry, *, now: float, connect_s: float) -> None:
+    def __init__(
+        self, method: str, options: dict[str, Any], retry: Retry, *, now: float, connect_s: float, limit_s: float | None = None
+    ) -> None:
         if retry.keys and "idempotencyKey" not in options and needs_key(method):
             options["idempotencyKey"] = secrets.token_hex(16)
         self.options = options
@@ -95,7 +97,7 @@ class Attempts:
         self._resends = self._refusals = self._pauses = 0
         self._lost: ConnectionLostError | None = None
         self._is_restarting = False
-        self._limit_s = limit(method, options)
+        self._limit_s = limit(method, options) if limit_s is None else limit_s
         self._connect_s = connect_s
         self._connect_until = now + connect_s
 

@@ -79,7 +79,7 @@ class BaseClient:
         """Connect, and make sure that a daemon answers; raises ``TransportError`` if not."""
         await self.line.open()
         with suppress(ApiError):  # a refusal is an answer
-            await self.call("Host.ping", timeout=self.connect_timeout)
+            await self.line.exchange("Host.ping", {}, {"timeout": self.connect_timeout}, limit_s=self.connect_timeout)
 
     async def close(self) -> None:
         """End the connection; calls that wait fail with ``ConnectionLostError``. Idempotent."""

@@ -225,7 +225,7 @@ class HostPool:
         """
         limit_s = self.timeout if timeout is None else timeout
         chosen = list(self._hosts.values()) if hosts is None else [self._hosts[id] for id in dict.fromkeys(hosts)]
-        found = Outcomes[T]()
+        found: Outcomes[T] = Outcomes()
         async with asyncio.TaskGroup() as group:
             for host in chosen:
                 group.create_task(self._ask(host, do, limit_s, found))

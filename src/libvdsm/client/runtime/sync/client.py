@@ -79,7 +79,7 @@ class BaseClient:
         """Connect, and make sure that a daemon answers; raises ``TransportError`` if not."""
         self.line.open()
         with suppress(ApiError):  # a refusal is an answer
-            self.call("Host.ping", timeout=self.connect_timeout)
+            self.line.exchange("Host.ping", {}, {"timeout": self.connect_timeout}, limit_s=self.connect_timeout)
 
     def close(self) -> None:
         """End the connection; calls that wait fail with ``ConnectionLostError``. Idempotent."""

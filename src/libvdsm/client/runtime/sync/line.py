@@ -60,9 +60,9 @@ class Line:
             self._connection.close()
         self._tell(Link.CLOSED)
 
-    def exchange(self, method: str, params: Mapping[str, Any], options: dict[str, Any]) -> Json:
-        """One call, sent again as ``Retry`` says."""
-        attempts = Attempts(method, options, self.retry, now=time.monotonic(), connect_s=self.connect_timeout)
+    def exchange(self, method: str, params: Mapping[str, Any], options: dict[str, Any], limit_s: float | None = None) -> Json:
+        """One call, sent again as ``Retry`` says; ``limit_s``: seconds for one answer, if not what is usual for the verb."""
+        attempts = Attempts(method, options, self.retry, now=time.monotonic(), connect_s=self.connect_timeout, limit_s=limit_s)
         while True:
             try:
                 connection = self._connected()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcLimits
+from libvdsm.client.runtime.core import Answer, Core
 from tests.fakes.recording_bridge import Served, post, serve, until
 
 ROADS = ("tcp", "unix", "http")
@@ -492,3 +493,14 @@ async def test_events_need_a_connection_that_stays() -> None:
         assert json.loads(await served.ask("http", request))["error"]["data"]["error"] == "NeedsConnection"
         for road in ("tcp", "unix"):
             assert "result" in json.loads(await served.ask(road, request))
+
+
+def test_jr_075_a_client_drops_and_counts_answers_that_nobody_waits_for() -> None:
+    core: Core[str] = Core()
+    kept, _ = core.request("kept", "Host.ping", {}, {})
+    late, _ = core.request("late", "Host.ping", {}, {})
+    core.forget(late)  # its time was up
+    answers = [b'{"jsonrpc":"2.0","id":%d,"result":{}}\n' % number for number in (late, 99, kept, kept)]
+    heard = [each for data in answers for each in core.receive(data)]
+    assert [each.waiter for each in heard if isinstance(each, Answer)] == ["kept"]
+    assert core.dropped == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 TEMPORARY: Final = "/temp-queue/"
@@ -10,6 +11,8 @@ REQUESTS: Final = "/exchange/requests"
 RESPONSES: Final = "jms.topic.vdsm_responses"
 _VDSM_REQUESTS: Final = ("jms.topic.vdsm_requests", "jms.topic.vdsm_irs_requests")
 _VDSM: Final = "jms."
+#: What the broker calls temporary queues.
+_GENERATED: Final = re.compile(r"/temp-queue/[A-Za-z0-9_-]{24}")
 
 
 def is_requests(destination: str) -> bool:
@@ -34,3 +37,8 @@ def is_own(destination: str) -> bool:
 def is_vdsm_shared(destination: str) -> bool:
     """Whether it is one of vdsm's names for what all clients share: requests and events."""
     return is_requests(destination) or destination == "jms.queue.events"
+
+
+def is_generated(destination: str) -> bool:
+    """Whether it looks like the name of somebody's temporary queue, not like what a client calls its own."""
+    return _GENERATED.fullmatch(destination) is not None

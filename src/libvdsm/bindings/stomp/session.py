@@ -620,6 +620,8 @@ class StompSession:
             if reply_to.startswith(names.TEMPORARY):
                 self._reply_queue(reply_to)
             consumer = self._own.get(reply_to)
+            if consumer is None and names.is_generated(reply_to):
+                return None
             if consumer is None:
                 raise InvalidParams(path="$.reply-to", reason="nobody is subscribed to it")
             if consumer.ack is not Ack.AUTO:
@@ -643,8 +645,8 @@ class StompSession:
         real = self._temporary.get(name)
         if real is not None or name in self._own:
             return real or name
-        if name in self._temporary.values():
-            return name
+        if name in self._temporary.values() or names.is_generated(name):
+            return name  # of ours, or somebody else's: the broker knows
         self._add(name, id=name, ack=Ack.AUTO, headers={})
         return self._temporary[name]
 

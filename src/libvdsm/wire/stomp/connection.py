@@ -220,11 +220,13 @@ class StompStream:
         if length is None:
             end = data.find(_NUL, start)
             if end < 0:
-                return self._wait_for_body(Frame(command, headers), -1)
+                self._wait_for_body(Frame(command, headers), -1)
+                return None
         else:
             end = start + length
             if end >= len(data):
-                return self._wait_for_body(Frame(command, headers), length + 1)
+                self._wait_for_body(Frame(command, headers), length + 1)
+                return None
             if data[end]:
                 raise StompError("the body is longer than its content-length", headers.get("receipt"))
         self._position = end + 1

@@ -24,6 +24,7 @@ _TOO_LARGE = 413
 _EXPECTATION_FAILED = 417
 _HEAD_TOO_LARGE = 431
 _END_OF_HEAD = b"\r\n\r\n"
+_MOST_PIECES = 64
 _ONE_HOST = "there must be exactly one Host"
 
 
@@ -78,7 +79,7 @@ class HttpConnection:
         self._headers: dict[bytes, bytes] = {}
         self._repeated = 0
         self._weight = 0
-        self._body: list[bytes] = []
+        self._body: list[bytes] | bytearray = []
         self._body_octets = 0
         self._body_bound = self._limits.body_octets
         self._is_in_parts = False
@@ -271,8 +272,12 @@ class HttpConnection:
             self._refuse_body()
         if self._is_in_parts:
             self._events.append(Part(body))
+        elif isinstance(self._body, bytearray):
+            self._body += body
         else:
             self._body.append(body)
+            if len(self._body) >= _MOST_PIECES:  # a body of tiny chunks would weigh many times its octets
+                self._body = bytearray(b"".join(self._body))
 
     def on_message_complete(self) -> None:
         """See httptools."""
@@ -290,12 +295,13 @@ class HttpConnection:
         # Only a head that says so, or a version that needs no Host, can be about HTTP/1.0 and persistent.
         is_plain = b"connection" not in headers and b"host" in headers
         chunks = self._body
+        body = bytes(chunks) if isinstance(chunks, bytearray) else chunks[0] if len(chunks) == 1 else b"".join(chunks)
         self._events.append(
             Request(
                 method,
                 self._target,
                 headers,
-                chunks[0] if len(chunks) == 1 else b"".join(chunks),
+                body,
                 "1.1" if is_plain else parser.get_http_version(),
                 is_upgrade or parser.should_keep_alive(),
                 is_upgrade,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from libvdsm.codegen.asyncapi import emit as asyncapi
 from libvdsm.codegen.cli import emit as cli
 from libvdsm.codegen.docs import emit as docs
 from libvdsm.codegen.jsonschema import emit as jsonschema
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from libvdsm.schema import ir
 
 EMITTERS: Final[Mapping[str, Callable[[ir.Api], dict[str, str]]]] = {
+    "asyncapi": asyncapi.emit,
     "cli": cli.emit,
     "docs": docs.emit,
     "jsonschema": jsonschema.emit,

@@ -177,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     shown = _command(commands, "show", "describe a method, type, error, permission, role or interface", _show)
     shown.add_argument("name", metavar="NAME", help="such as VM.create, VmConfig, VmConfig.memory, WrongState or vm.read")
     emit = _command(commands, "emit", "print or write what one emitter makes", _emit)
-    emit.add_argument("target", metavar="TARGET", help="such as openrpc, jsonschema, docs or python")
+    emit.add_argument("target", metavar="TARGET", help="such as openrpc, asyncapi, jsonschema, docs or python")
     emit.add_argument(
         "--output", type=Path, metavar="DIR", help="write below this directory; by default one file is printed, several are written"
     )

@@ -20,7 +20,7 @@ import hashlib
 from libvdsm.codegen.emitters import EMITTERS
 from libvdsm.schema import load_api
 api = load_api()
-texts = [path + text for key in ("openrpc", "jsonschema", "docs", "cli") for path, text in EMITTERS[key](api).items()]
+texts = [path + text for key in ("asyncapi", "openrpc", "jsonschema", "docs", "cli") for path, text in EMITTERS[key](api).items()]
 print(hashlib.sha256("".join(texts).encode()).hexdigest())
 """
 

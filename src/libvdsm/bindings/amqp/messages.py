@@ -10,6 +10,7 @@ import base64
 import math
 import uuid
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -20,6 +21,9 @@ from libvdsm.wire.amqp.errors import DecodeError, Scope
 from libvdsm.wire.amqp.values import Array, Decimal, Described, Symbol, Timestamp, UByte, UInt, ULong
 
 _PROPERTIES: Final = 13
+_NO_PROPERTIES: Final[list[object]] = [None] * 9
+#: Behind message-id, user-id and to.
+_FIRST_TEXT: Final = 3
 _MS: Final = 1_000
 _USUAL_PRIORITY: Final = 4
 _HIGHEST_PRIORITY: Final = 9
@@ -78,16 +82,19 @@ def _read_properties(payload: bytes, position: int, members: dict[str, object]) 
     fields, _end = values.decode(payload, position)
     if not isinstance(fields, list) or len(fields) > _PROPERTIES:
         raise DecodeError("the properties are too many", Scope.LINK)
-    message_id, user, to, subject, reply_to, correlation, kind, encoding, expiry = (fields + [None] * 9)[:9]
-    for name, value in (("subject", subject), ("reply_to", reply_to), ("content_type", kind), ("content_encoding", encoding)):
-        if value is not None:
-            if not isinstance(value, str):
-                raise DecodeError(f"{name} is no text", Scope.LINK)
-            members[name] = str(value)
+    if not fields:
+        return None, None, None
+    message_id, user, to, subject, reply_to, correlation, kind, encoding, expiry = (fields + _NO_PROPERTIES)[:9]
     if message_id is not None:
-        members["message_id"] = _id_text(message_id)
+        members["message_id"] = message_id if type(message_id) is str else _id_text(message_id)
     if correlation is not None:
-        members["correlation_id"] = _id_text(correlation)
+        members["correlation_id"] = correlation if type(correlation) is str else _id_text(correlation)
+    if len(fields) > _FIRST_TEXT:
+        for name, value in (("subject", subject), ("reply_to", reply_to), ("content_type", kind), ("content_encoding", encoding)):
+            if value is not None:
+                if not isinstance(value, str):
+                    raise DecodeError(f"{name} is no text", Scope.LINK)
+                members[name] = str(value)
     if not isinstance(to, str | None) or not isinstance(user, bytes | None) or not isinstance(expiry, int | None):
         raise DecodeError("a property is not what it must be", Scope.LINK)
     return to, user, None if expiry is None else expiry / _MS
@@ -195,6 +202,7 @@ def plain(value: object) -> object:
 # To AMQP.
 
 _ANNOTATIONS: Final = b"\x00\x53\x72"
+_USER: Final = Symbol(f"{OWN}user")
 _HEADERS: Final[dict[tuple[bool, int, int], bytes]] = {}
 
 
@@ -231,12 +239,16 @@ def _with_user(amqp: bytes, user: str | None) -> bytes:
     """An AMQP message, and who sent it, among the annotations that it came with."""
     if user is None:
         return amqp
-    name = Symbol(f"{OWN}user")
     if not amqp.startswith(_ANNOTATIONS):
-        return _ANNOTATIONS + values.encode({name: user}) + amqp
+        return _user_annotation(user) + amqp
     found, end = values.decode(amqp, len(_ANNOTATIONS))
     annotations = found if isinstance(found, dict) else {}
-    return _ANNOTATIONS + values.encode(annotations | {name: user}) + amqp[end:]
+    return _ANNOTATIONS + values.encode(annotations | {_USER: user}) + amqp[end:]
+
+
+@lru_cache(maxsize=1_024)
+def _user_annotation(user: str) -> bytes:
+    return _ANNOTATIONS + values.encode({_USER: user})
 
 
 def write(message: Message, destination: str) -> bytes:

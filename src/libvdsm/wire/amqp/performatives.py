@@ -332,7 +332,18 @@ _NAMES: Final = {
 }
 #: Descriptors may be words as well as numbers.
 _CODES: Final = {f"amqp:{name}:list": code for code, name in _NAMES.items()}
-_KNOWN: Final = {kind: (code, kinds) for code, (kind, kinds) in _TABLE.items()}
+_NO_DEFAULT: Final = object()
+
+
+def _columns(kind: type, kinds: tuple[_Kind, ...]) -> tuple[tuple[str, _Kind, object], ...]:
+    """Of each field its name, its kind, and the value that need not be written."""
+    names: tuple[str, ...] = kind.__struct_fields__  # type: ignore[attr-defined] # a struct of msgspec
+    defaults: tuple[object, ...] = kind.__struct_defaults__  # type: ignore[attr-defined]
+    padded = (_NO_DEFAULT,) * (len(names) - len(defaults)) + defaults
+    return tuple(zip(names, kinds, padded, strict=True))
+
+
+_KNOWN: Final = {kind: (code, _columns(kind, kinds)) for code, (kind, kinds) in _TABLE.items()}
 
 
 def descriptor_code(descriptor: object) -> int:
@@ -389,12 +400,12 @@ def decode(data: bytes, position: int, end: int) -> tuple[Performative, int]:
 
 
 def encode(performative: msgspec.Struct) -> bytes:
-    """Its octets; what is absent at the end is left out."""
-    code, kinds = _KNOWN[type(performative)]
+    """Its octets; what is as it is by default is null, and left out at the end."""
+    code, columns = _KNOWN[type(performative)]
     items = []
-    for name, kind in zip(performative.__struct_fields__, kinds, strict=True):
+    for name, kind, default in columns:
         value = getattr(performative, name)
-        items.append(b"\x40" if value is None else kind.write(value))
+        items.append(b"\x40" if value is None or value == default else kind.write(value))
     while items and items[-1] == b"\x40":
         items.pop()
     return b"\x00\x53%c%b" % (code, values.encode_items(items))

@@ -35,6 +35,8 @@ _WORDS: Final = {
 _LISTS: Final = frozenset({0x45, 0xC0, 0xD0})
 _MAPS: Final = frozenset({0xC1, 0xD1})
 _BINARIES: Final = frozenset({0xA0, 0xB0})
+#: Constructors with a length of one octet, as most sections have them.
+_SHORT: Final = frozenset({0xA0, 0xC0, 0xC1})
 #: Constructors of a section's value; of a value any.
 _SHAPES: Final = {
     HEADER: _LISTS,
@@ -73,7 +75,13 @@ def split(message: bytes) -> Parts:
         if not HEADER <= code <= FOOTER or not _may_follow(last, code):
             raise DecodeError("a section is unknown, out of order, or there twice", Scope.LINK)
         _check_shape(code, message, position, end)
-        last, after = code, values.skip(message, position)
+        if message[position] in _SHORT and position + 1 < end:
+            after = position + 2 + message[position + 1]
+            if after > end:
+                raise DecodeError("a section is not complete", Scope.LINK)
+        else:
+            after = values.skip(message, position)
+        last = code
         if bare < 0 and code >= PROPERTIES:
             bare = start
         _note(parts, code, start, position, after)

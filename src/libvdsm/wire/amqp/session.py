@@ -23,6 +23,7 @@ from libvdsm.wire.amqp.frames import encode_frame
 from libvdsm.wire.amqp.limits import MASK, distance
 from libvdsm.wire.amqp.links import Link, Receiver, Sender, to_error
 from libvdsm.wire.amqp.performatives import Attach, Begin, Detach, End, Flow, Transfer
+from libvdsm.wire.amqp.values import FAULTS
 
 if TYPE_CHECKING:
     from libvdsm.wire.amqp.connection import AmqpConnection
@@ -154,10 +155,15 @@ class Session:
         if self.incoming_window <= self._low:
             self.connection.touch(self)
         self.next_incoming_id = (self.next_incoming_id + 1) & MASK
-        fields, payload_at = values.decode_list(data, body, end)
-        if len(fields) > _FIELDS:
-            raise DecodeError("transfer has too many fields")
-        handle, number, tag, form, settled, more, _mode, state, _resume, aborted, _batchable = fields + _NOTHING[len(fields)]
+        fields = _read_usual(data, body, end)
+        if fields is None:
+            fields, payload_at = values.decode_list(data, body, end)
+            if len(fields) > _FIELDS:
+                raise DecodeError("transfer has too many fields")
+            fields += _NOTHING[len(fields)]
+        else:
+            payload_at = body + 2 + data[body + 1]
+        handle, number, tag, form, settled, more, _mode, state, _resume, aborted, _batchable = fields
         link = self.links.get(handle) if type(handle) is int else None
         if link is None or not link.role:
             if type(handle) is not int:
@@ -367,6 +373,51 @@ class _Long:
         part = self._payload[self._offset : self._offset + room]
         self._offset += room
         return encode_frame(channel, transfer, part)
+
+
+#: The last fields of a usual transfer, as octets: settled and more, and those behind that say nothing.
+_RESTS: Final[dict[bytes, list[object]]] = {
+    rest: [settled, more, None, None, None, None, None]
+    for settled, first in ((None, b"\x40"), (True, b"\x41"), (False, b"\x42"))
+    for more, second in ((None, b"\x40"), (True, b"\x41"), (False, b"\x42"))
+    for rest in (first + second, *((first,) if more is None else ()), *((b"",) if settled is more is None else ()))
+}
+_uint = struct.Struct(">I").unpack_from
+
+
+def _read_usual(data: bytes, body: int, end: int) -> list[object] | None:
+    """The fields of a transfer that begins a message in the usual way; ``None`` if it is not such a one, or not right."""
+    try:
+        if data[body] != 0xC0:  # noqa: PLR2004 - list8
+            return None
+        stop, count = body + 2 + data[body + 1], data[body + 2]
+        position = body + 3
+        code = data[position]
+        if code == 0x43:  # noqa: PLR2004 - uint0
+            handle, position = 0, position + 1
+        elif code == 0x52:  # noqa: PLR2004 - smalluint
+            handle, position = data[position + 1], position + 2
+        else:
+            return None
+        code = data[position]
+        if code == 0x52:  # noqa: PLR2004
+            number, position = data[position + 1], position + 2
+        elif code == 0x70:  # noqa: PLR2004 - uint
+            number, position = _uint(data, position + 1)[0], position + 5
+        elif code == 0x43:  # noqa: PLR2004
+            number, position = 0, position + 1
+        else:
+            return None
+        if data[position] != 0xA0:  # noqa: PLR2004 - vbin8
+            return None
+        tag_end = position + 2 + data[position + 1]
+        rest = data[tag_end + 1 : stop]
+        last = _RESTS.get(rest)
+        if last is None or count != 4 + len(rest) or stop > end or data[tag_end] != 0x43:  # noqa: PLR2004
+            return None
+        return [handle, number, data[position + 2 : tag_end], 0, *last]
+    except FAULTS:
+        return None
 
 
 def _flag(value: object) -> bool:

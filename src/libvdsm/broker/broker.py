@@ -13,7 +13,7 @@ import msgspec
 
 from libvdsm.broker.coalescing import Changes, Filter, Merger
 from libvdsm.broker.following import Follower, Following
-from libvdsm.broker.reading import Gap, Reading, place, token
+from libvdsm.broker.reading import TURN, Gap, Reading, place, token
 from libvdsm.broker.topics import matcher
 from libvdsm.broker.visibility import Visibility
 from libvdsm.interfaces.caller import Caller, Sink
@@ -69,15 +69,26 @@ class EventFollower(Follower[Entry]):
     def tell_entry(self, entry: Entry) -> None:
         """Deliver a record."""
 
+    def rekey(self) -> None:
+        """Say which class it is of, after anything about it has changed."""
+        is_plain = self.filter is None and self.merger is None and not self.pending
+        self.kind = (type(self), self.view, self.fits) if is_plain else None
+
     def see_anew(self) -> None:
         """The caller's rights have changed: so has what he sees. Whoever made this calls it."""
         self.view = self.visibility.view(self.caller)
+        self.rekey()
 
     def end(self) -> None:
         """Nobody listens any more."""
         self.pending.clear()
 
     # --- Follower ---
+
+    def wants(self, record: Entry) -> bool:
+        """See ``Follower``."""
+        view = self.view
+        return (record.type in view.whole or view.sees(record)) and self.fits(record.topic)
 
     def tell(self, record: Entry) -> bool:
         """See ``Follower``."""
@@ -95,6 +106,7 @@ class EventFollower(Follower[Entry]):
     def tell_waiting(self) -> bool:
         """See ``Follower``."""
         if not self.pending:
+            self.rekey()
             return False
         shown, event, resume = self.pending.popleft()
         if shown is None or self.view.sees_object(shown.type, shown.id, shown.project):
@@ -144,6 +156,19 @@ class _Subscription(EventFollower):
     def tell_entry(self, entry: Entry) -> None:
         self.sink.deliver(self.head + self.source.rest(entry))
 
+    def prepare(self, records: Sequence[Entry]) -> list[tuple[int, bytes]]:
+        return [(record.sequence, self.source.rest(record)) for record in records if self.wants(record)]
+
+    def tell_prepared(self, prepared: Sequence[tuple[int, bytes]]) -> bool:
+        head, sink = self.head, self.sink
+        deliver, is_full = sink.deliver, sink.is_full
+        for sequence, rest in prepared:
+            deliver(head + rest)
+            if is_full():
+                self.cursor = sequence
+                return False
+        return True
+
     def tell_event(self, event: bytes, sequence: int) -> None:
         self.sink.deliver(self.head + self.source.token(sequence) + b'","event":' + event + b"}")
 
@@ -176,8 +201,7 @@ class Broker:
         self._changes = Changes()
         self._most = most_per_connection
         self._by_sink: dict[Sink, dict[str, _Subscription]] = {}
-        self._newest: Entry | None = None
-        self._newest_rest = b""
+        self._rests: dict[int, bytes] = {}  # by sequence, of the records that go round
         self._readers: set[asyncio.Event] = set()
         journal.listen(self._committed)
 
@@ -293,6 +317,7 @@ class Broker:
             follower.merger, follower.linger_s = Merger(self._changes), coalesce_s
         if snapshot:
             self._fill_snapshot(follower)
+        follower.rekey()
         self._following.add(follower)
 
     def leave(self, follower: EventFollower) -> None:
@@ -311,9 +336,12 @@ class Broker:
 
     def rest(self, entry: Entry) -> bytes:
         """What all deliveries of a record have in common, made once while it goes round."""
-        if entry is not self._newest:
-            self._newest, self._newest_rest = entry, self.token(entry.sequence) + b'","event":' + entry.data + b"}"
-        return self._newest_rest
+        rest = self._rests.get(entry.sequence)
+        if rest is None:
+            if len(self._rests) >= 2 * TURN:
+                self._rests.clear()
+            rest = self._rests[entry.sequence] = self.token(entry.sequence) + b'","event":' + entry.data + b"}"
+        return rest
 
     # --- reading ---
 

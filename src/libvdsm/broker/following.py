@@ -1,5 +1,6 @@
 """Following: each follower is a cursor over a ring that all share, so that a slow one costs nobody anything.
 
+Followers that want and see the same are a class: what they are told of a page of records is made once for all of them.
 A follower that is full, waits for the disk or lets changes gather is not looked at until that is over.
 """
 
@@ -9,9 +10,9 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from itertools import islice
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from libvdsm.base.errors import ApiError
 from libvdsm.broker.reading import TURN, Gap
@@ -65,7 +66,7 @@ class Ring(Protocol[R_co]):
 class Follower(ABC, Generic[R]):
     """One cursor. What it makes of records is its own."""
 
-    __slots__ = ("cursor", "fetched", "gap", "has_told", "is_ended", "is_waiting", "linger_s")
+    __slots__ = ("cursor", "fetched", "gap", "has_told", "is_ended", "is_waiting", "kind", "linger_s")
 
     def __init__(self, cursor: int, gap: Gap | None) -> None:
         self.cursor = cursor
@@ -74,6 +75,8 @@ class Follower(ABC, Generic[R]):
         self.is_waiting = False  # for its sink to drain, for the disk, or for more to gather
         self.is_ended = False
         self.linger_s = 0.0  # how long changes may gather
+        #: Its class, while it wants nothing but what all of that class do; else None.
+        self.kind: Hashable | None = None
         self.has_told = False  # what has gathered: now more may gather
 
     @abstractmethod
@@ -91,6 +94,18 @@ class Follower(ABC, Generic[R]):
     @abstractmethod
     def tell_gap(self, gap: Gap) -> None:
         """Tell that records before those that follow can no longer be had."""
+
+    def prepare(self, records: Sequence[R]) -> Sequence[Any]:
+        """What its class is to be told of a page."""
+        return [record for record in records if self.wants(record)]
+
+    def wants(self, record: R) -> bool:
+        """Whether its class is told of a record."""
+        raise NotImplementedError
+
+    def tell_prepared(self, prepared: Sequence[Any]) -> bool:
+        """Tell it all; False, with the cursor behind what was told, when it is full before the end."""
+        raise NotImplementedError
 
     def tell_waiting(self) -> bool:
         """Tell one thing that is due before any record; False: there is none."""
@@ -126,6 +141,8 @@ class Following(Generic[R]):
         self._page_at = -1
         self._page_end = -1
         self._page: Sequence[R] = ()
+        self._page_last = -1  # of a page without a hole; -1 of any other
+        self._prepared: dict[Hashable, Sequence[Any]] = {}  # of the page, by class
 
     def add(self, follower: Follower[R]) -> None:
         """Tell it what follows its cursor."""
@@ -146,13 +163,33 @@ class Following(Generic[R]):
     def _deliver_all(self) -> None:
         self._is_scheduled = False
         is_behind = False
-        deliver = self._deliver
         for follower in list(self._active):
-            if not follower.is_ended:
-                is_behind |= deliver(follower)
-        self._page_at, self._page = -1, ()
+            if follower.is_ended:
+                continue
+            if follower.kind is not None and follower.cursor == self._page_at and self._page_last >= 0:
+                is_behind |= self._deliver_page(follower, follower.kind)
+            else:
+                is_behind |= self._deliver(follower)
+        self._page_at, self._page, self._page_last = -1, (), -1
+        self._prepared.clear()
         if is_behind:
             self.wake()
+
+    def _deliver_page(self, follower: Follower[R], kind: Hashable) -> bool:
+        """The same for one who is where another has just been."""
+        if follower.fetched or follower.gap is not None:
+            return self._deliver(follower)
+        prepared = self._prepared.get(kind)
+        if prepared is None:
+            prepared = self._prepared[kind] = follower.prepare(self._page)
+        if prepared:
+            if follower.is_full() or not follower.tell_prepared(prepared):
+                self._wait_for_room(follower)
+                return False
+            if follower.is_ended:
+                return False
+        follower.cursor = last = self._page_last
+        return last < self._page_end
 
     def _deliver(self, follower: Follower[R]) -> bool:
         """One turn for one follower; whether more waits that could be delivered now."""
@@ -210,7 +247,10 @@ class Following(Generic[R]):
     def _read(self, cursor: int) -> Sequence[R]:
         """The next records; in one turn most followers are at the same place."""
         if cursor != self._page_at or self._page_end != self._ring.last:
-            self._page_at, self._page_end, self._page = cursor, self._ring.last, self._ring.read(cursor, TURN)
+            page = self._ring.read(cursor, TURN)
+            self._page_at, self._page_end, self._page = cursor, self._ring.last, page
+            self._page_last = page[-1].sequence if page and page[-1].sequence == cursor + len(page) else -1
+            self._prepared.clear()
         return self._page
 
     def _skip_to(self, follower: Follower[R], sequence: int) -> None:
@@ -251,7 +291,8 @@ class Following(Generic[R]):
             self._later(follower.linger_s, lambda: self._go_on(follower))
 
     def _stop(self, follower: Follower[R]) -> None:
-        follower.is_waiting = True
+        if not follower.is_ended:
+            follower.is_waiting = True
         self._active.pop(follower, None)
 
     def _go_on(self, follower: Follower[R]) -> None:

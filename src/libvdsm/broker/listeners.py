@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -12,13 +12,16 @@ from libvdsm.broker.destinations import TOPIC
 from libvdsm.broker.following import Follower
 from libvdsm.broker.items import Item
 from libvdsm.broker.published import Published
-from libvdsm.broker.reading import Gap
+from libvdsm.broker.reading import TURN, Gap
 from libvdsm.interfaces.journal import Entry
 from libvdsm.interfaces.messaging import Ack, Consumer, Delivery, Message, Wish
 
 if TYPE_CHECKING:
     from libvdsm.base.errors import ApiError
     from libvdsm.broker.session import BrokerSession
+
+#: Of what all subscriptions of a class are told: its number, message, destination, token, and what its deliveries share.
+Prepared: TypeAlias = tuple[int, Message, str, str | None, dict[str, bytes]]
 
 _AUTO = Ack.AUTO
 _JSON = "application/json"
@@ -29,21 +32,17 @@ class EventMessages:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._newest: Entry | None = None
-        self._message = Message(body=b"")
-        self._destination = ""
-        self._resume = ""
-        self._shared: dict[str, bytes] = {}
+        self.made: dict[int, tuple[Message, str, str, dict[str, bytes]]] = {}  # by sequence, of the records that go round
 
     def of(self, entry: Entry) -> tuple[Message, str, str, dict[str, bytes]]:
         """The message of a record, its destination, its token, and what its deliveries share."""
-        if entry is not self._newest:
-            self._newest = entry
-            self._resume = self._broker.token(entry.sequence).decode()
-            self._message = event_message(entry.data, self._resume, entry.topic)
-            self._destination = TOPIC + entry.topic
-            self._shared = {}
-        return self._message, self._destination, self._resume, self._shared
+        found = self.made.get(entry.sequence)
+        if found is None:
+            if len(self.made) >= 2 * TURN:
+                self.made.clear()
+            resume = self._broker.token(entry.sequence).decode()
+            found = self.made[entry.sequence] = event_message(entry.data, resume, entry.topic), TOPIC + entry.topic, resume, {}
+        return found
 
 
 def event_message(event: bytes, resume: str, topic: str) -> Message:
@@ -66,6 +65,7 @@ class TopicSubscription:
         "is_draining",
         "is_ended",
         "is_exact",
+        "is_free",
         "open",
         "session",
     )
@@ -78,6 +78,7 @@ class TopicSubscription:
         self.ack = wish.ack
         self.is_exact = wish.is_exact
         self.credit_left: int | None = None if wish.ack is _AUTO and not wish.is_exact else credit
+        self.is_free = self.credit_left is None  # nothing is counted
         self.is_draining = self.is_ended = False
         self.open: dict[int, Item] = {}
         self.event_part: EventPart | None = None
@@ -100,6 +101,7 @@ class TopicSubscription:
     def drain(self) -> None:
         """See ``Subscription``."""
         self.is_draining = True
+        self._rekey()
         self._go_on()
         self.session.exchange.wake(self)
 
@@ -140,6 +142,17 @@ class TopicSubscription:
             session.hold(tag, message, self)
         self.consumer.deliver(Delivery(tag=tag, message=message, destination=destination, resume=resume, shared=shared))
 
+    def give_all(self, prepared: Sequence[Prepared]) -> int | None:
+        """Deliver a page, if it is free; the number of the last one that was, when its connection is full after that."""
+        session, consumer = self.session, self.consumer
+        deliver, is_full = consumer.deliver, consumer.is_full
+        for sequence, message, destination, resume, shared in prepared:
+            session.tag = tag = session.tag + 1
+            deliver(Delivery(tag=tag, message=message, destination=destination, resume=resume, shared=shared))
+            if is_full() or self.is_ended:
+                return sequence
+        return None
+
     def settled(self, tag: int) -> None:
         """One of its deliveries is."""
         self.open.pop(tag, None)
@@ -150,6 +163,7 @@ class TopicSubscription:
         """End the drain if there is no credit left, or nothing to deliver for it."""
         if self.is_draining and not self.is_ended and (self.credit_left == 0 or not self.lag):
             self.is_draining = False
+            self._rekey()
             if self.credit_left is not None:
                 self.credit_left = 0
             self.consumer.drained()
@@ -159,6 +173,11 @@ class TopicSubscription:
         if not self.is_ended:
             self.end()
             self.consumer.ended(reason)
+
+    def _rekey(self) -> None:
+        for part in (self.event_part, self.free_part):
+            if part is not None:
+                part.rekey()
 
     def _go_on(self) -> None:
         resumes, self._resumes = self._resumes, []
@@ -197,6 +216,24 @@ class EventPart(EventFollower):
         message, destination, resume, shared = self.messages.of(entry)
         self.subscription.give(message, destination, shared, resume)
 
+    def rekey(self) -> None:
+        """See ``EventFollower``: what counts its deliveries is told one by one."""
+        super().rekey()
+        if not self.subscription.is_free or self.subscription.is_draining:
+            self.kind = None
+
+    def prepare(self, records: Sequence[Entry]) -> list[Prepared]:
+        """See ``Follower``."""
+        of = self.messages.of
+        return [(record.sequence, *of(record)) for record in records if self.wants(record)]
+
+    def tell_prepared(self, prepared: Sequence[Prepared]) -> bool:
+        """See ``Follower``."""
+        last = self.subscription.give_all(prepared)
+        if last is not None:
+            self.cursor = last
+        return last is None
+
     def tell_event(self, event: bytes, sequence: int) -> None:
         """See ``EventFollower``."""
         resume = self.source.token(sequence).decode()
@@ -224,6 +261,11 @@ class FreePart(Follower[Published]):
         super().__init__(cursor, None)
         self.subscription = subscription
         self.fits = fits
+        self.rekey()
+
+    def rekey(self) -> None:
+        """Say which class it is of: what counts its deliveries, or drains, is told one by one."""
+        self.kind = self.fits if self.subscription.is_free and not self.subscription.is_draining else None
 
     def is_full(self) -> bool:
         """See ``Follower``."""
@@ -232,6 +274,18 @@ class FreePart(Follower[Published]):
     def when_drained(self, resume: Callable[[], None]) -> None:
         """See ``Follower``."""
         self.subscription.when_drained(resume)
+
+    def prepare(self, records: Sequence[Published]) -> list[Prepared]:
+        """See ``Follower``."""
+        fits = self.fits
+        return [(each.sequence, each.message, each.destination, None, each.shared) for each in records if fits(each.topic)]
+
+    def tell_prepared(self, prepared: Sequence[Prepared]) -> bool:
+        """See ``Follower``."""
+        last = self.subscription.give_all(prepared)
+        if last is not None:
+            self.cursor = last
+        return last is None
 
     def tell(self, record: Published) -> bool:
         """See ``Follower``."""

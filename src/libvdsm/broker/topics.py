@@ -10,17 +10,27 @@ from libvdsm.interfaces.generated.errors import InvalidParams
 
 #: Topics whose answer a pattern remembers: the same few objects change again and again.
 _REMEMBERED = 256
+#: Tests of patterns that are remembered.
+_MATCHERS = 1024
 _WORD = re.compile(r"[A-Za-z0-9_-]+|\*|#")
 
 
 def matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
-    """The test whether a topic fits one of ``patterns``; raises ``InvalidParams`` naming the bad one."""
+    """The test whether a topic fits one of ``patterns``; raises ``InvalidParams`` naming the bad one.
+
+    The same patterns have the same test, so that all who want the same can be told the same.
+    """
+    return _matcher(tuple(patterns))
+
+
+@lru_cache(_MATCHERS)
+def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     for place, pattern in enumerate(patterns):
         if not all(_WORD.fullmatch(word) for word in pattern.split(".")):
             reason = "a topic is words of letters, digits, _ and -, joined by dots; a word may be * or #"
             raise InvalidParams(path=f"$.topics[{place}]", reason=reason)
     if "#" in patterns:
-        return lambda _topic: True
+        return _fits_all
     split = [pattern.split(".") for pattern in patterns]
 
     @lru_cache(_REMEMBERED)
@@ -29,6 +39,10 @@ def matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
         return any(_fits(pattern, words) for pattern in split)
 
     return fits
+
+
+def _fits_all(_topic: str) -> bool:
+    return True
 
 
 def _fits(pattern: Sequence[str], words: Sequence[str]) -> bool:

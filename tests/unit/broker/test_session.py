@@ -575,3 +575,40 @@ async def test_closing_aborts() -> None:
         session.send("/queue/work", message("c"))
     with pytest.raises(PermissionDenied):
         subscribe(session, "/queue/work", FakeConsumer())
+
+
+@pytest.mark.parametrize("others", (0, 3))
+async def test_draining_what_counts_nothing(others: int) -> None:
+    """A subscription without credit is drained when it has caught up, whoever else is at the same place; then it goes on."""
+    world = Messaging()
+    session, consumer = world.open(), FakeConsumer()
+    for number in range(others):
+        subscribe(session, "/topic/#", FakeConsumer(), id=str(number))
+    subscription = subscribe(session, "/topic/#", consumer)
+    for number in range(600):
+        event(world)
+        session.send("/topic/news", message(str(number)))
+    await asyncio.sleep(0)
+    subscription.drain()
+    await turns()
+    assert (len(consumer.deliveries), consumer.drains) == (1200, 1)
+    event(world)
+    await turns()
+    assert (len(consumer.deliveries), consumer.drains) == (1201, 1)
+
+
+async def test_a_class_is_told_the_same_and_each_at_its_own_pace() -> None:
+    """Followers of one class share what they are told; one that is full stops where it is, and goes on there."""
+    world = Messaging()
+    quick, slow, other = FakeConsumer(), FakeConsumer(room=7), FakeConsumer()
+    for each in (quick, slow):
+        subscribe(world.open(), "/topic/vm.#", each)
+    subscribe(world.open(only("event.read")), "/topic/vm.#", other)
+    for _ in range(20):
+        event(world)
+    await turns()
+    assert (len(quick.deliveries), len(slow.deliveries), other.deliveries) == (20, 7, [])
+    slow.read()
+    await turns()
+    assert [each.resume for each in slow.deliveries] == [each.resume for each in quick.deliveries]
+    assert quick.deliveries[3].shared is slow.deliveries[3].shared

@@ -19,7 +19,7 @@ export DEBIAN_FRONTEND := noninteractive
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve check unit test test-all canary crash-matrix crash-cycles bench generate generate-check docs dist clean
+.PHONY: help demo serve check unit test test-all canary conformance crash-matrix crash-cycles bench generate generate-check docs dist clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ unit: setup ## tests that need no root, hypervisor or network; about a minute
 
 test: check ## check, then every test that fits in 20 minutes, with a real guest
 	$(BIN)/pytest
+
+conformance: setup ## how many lines of each protocol's checklist have a test (part of make test), and which have none
+	$(BIN)/python tests/conformance/count.py
 
 canary: setup ## plant secrets, run what tells daemons any, and search all that was written for them (part of make test)
 	$(BIN)/pytest tests/canary tests/integration

@@ -991,7 +991,7 @@ async def test_st_142_disconnect_has_its_receipt_then_the_end() -> None:
     other = world.connected()
     other.send("SEND", ("destination", "/queue/a"), ("receipt", "1"), body=b"x")
     other.send("DISCONNECT", ("receipt", "bye"))
-    assert not other.line.is_finished
+    assert not other.session.is_over
     world.exchange.store()
     await asyncio.sleep(0)
     assert receipts(other.frames()) == ["1", "bye"]

@@ -21,7 +21,7 @@ from msgspec import Struct
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint, JsonRpcLimits
 from libvdsm.bindings.jsonrpc.http import JsonRpcHttpEndpoint
 from libvdsm.interfaces.caller import Caller, Rights, Sink
-from libvdsm.interfaces.endpoint import Endpoints, HttpEndpoint, LineEndpoint, PeerCertificate
+from libvdsm.interfaces.endpoint import Endpoints, HttpEndpoint, CallEndpoint, PeerCertificate
 from libvdsm.interfaces.generated.errors import (
     InvalidParams,
     MethodNotFound,
@@ -348,7 +348,7 @@ async def serve(
     refuses: bool = False,
     tls: ssl.SSLContext | None = None,
     wall: Callable[[], float] = time.time,
-    stomp: LineEndpoint | None = None,
+    stomp: CallEndpoint | None = None,
     http: Mapping[str, HttpEndpoint] | None = None,
 ) -> AsyncIterator[Served]:
     """A bridge behind two listeners, over which a test has the clock; with ``tls`` nothing is served in plain over TCP.

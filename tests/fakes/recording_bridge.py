@@ -21,7 +21,7 @@ from msgspec import Struct
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint, JsonRpcLimits
 from libvdsm.bindings.jsonrpc.http import JsonRpcHttpEndpoint
 from libvdsm.interfaces.caller import Caller, Rights, Sink
-from libvdsm.interfaces.endpoint import Endpoints, HttpEndpoint, CallEndpoint, PeerCertificate
+from libvdsm.interfaces.endpoint import CallEndpoint, Endpoints, HttpEndpoint, PeerCertificate
 from libvdsm.interfaces.generated.errors import (
     InvalidParams,
     MethodNotFound,

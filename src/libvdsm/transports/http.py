@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import select
 from collections import deque
 from time import perf_counter as clock
 from typing import TYPE_CHECKING, cast
@@ -135,6 +136,16 @@ def path_of(target: bytes) -> bytes:
         rest = target.split(b"://", 1)[1]
         target = b"/" + rest.partition(b"/")[2]
     return target.partition(b"?")[0]
+
+
+def _has_hung_up(transport: asyncio.Transport) -> bool:
+    """Whether the peer, which sends no more, does not read either: over a unix socket that can be seen."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.fileno() < 0:
+        return True
+    look = select.poll()
+    look.register(sock.fileno(), 0)
+    return any(event & select.POLLHUP for _descriptor, event in look.poll(0))
 
 
 class HttpReactor(Connection):
@@ -565,7 +576,8 @@ class HttpReactor(Connection):
     def eof_received(self) -> bool:
         """See asyncio. Half-closed: every answer that is due is still sent."""
         self._is_eof = True
-        if self._outflow is not None and self._outflow.is_endless:
+        has_gone = self._running is not None and self._transport is not None and _has_hung_up(self._transport)
+        if has_gone or (self._outflow is not None and self._outflow.is_endless):
             self.close()
         if self.is_lingering or (self._running is None and not (self._codec.has_events or self._held)):
             self.close()

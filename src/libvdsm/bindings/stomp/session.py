@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -21,6 +20,7 @@ from libvdsm.bindings.stomp.calls import read_options
 from libvdsm.bindings.stomp.consumer import StompConsumer
 from libvdsm.bindings.stomp.messages import read_members
 from libvdsm.bindings.stomp.pace import Pace
+from libvdsm.bindings.stomp.receipts import Receipts
 from libvdsm.bindings.stomp.transactions import Transactions
 from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, ObjectNotFound
 from libvdsm.interfaces.messaging import Ack, Message, Verdict, Wish
@@ -41,6 +41,7 @@ _LATER_UNITS: Final = 4
 _UNIT_BITS: Final = 12
 _ACKS: Final = {each.value: each for each in Ack}
 _BEAT: Final = b"\n"
+_TAG_DIGITS: Final = 18
 
 
 class _State(Enum):
@@ -64,16 +65,6 @@ class Setting:
     now: Callable[[], float]
     sweep: Sweep
     counters: StompCounters
-
-
-class _Pending:
-    """A frame whose effect is awaited, or that waits for one before it."""
-
-    __slots__ = ("is_done", "receipt")
-
-    def __init__(self, receipt: str | None, *, is_done: bool) -> None:
-        self.receipt = receipt
-        self.is_done = is_done
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +130,13 @@ class StompSession:
         self._own: dict[str, StompConsumer] = {}  # where replies go, by destination as the client writes it
         self._temporary: dict[str, str] = {}  # what the client calls its temporary queues, and what they are called
         self._transactions = Transactions(setting.limits)
-        self._pending: deque[_Pending] = deque()
+        self._receipts = Receipts(
+            setting.limits.pending,
+            write=self._write_receipt,
+            fail=self._had_no_effect,
+            room=line.wake,
+            settled=self._finish_if_done,
+        )
         self._calls = 0  # whose answers are awaited
         self._replies = 0
         self._way: _Way | None = None
@@ -173,7 +170,7 @@ class StompSession:
     @property
     def is_waiting(self) -> bool:
         """See ``LineSession``."""
-        return len(self._pending) >= self._limits.pending
+        return self._receipts.is_full
 
     @property
     def subscriptions(self) -> int:
@@ -216,7 +213,7 @@ class StompSession:
     def work(self, units: int) -> int:
         """See ``LineSession``."""
         left = units
-        next_frame, is_full, pending, most = self._stream.next_frame, self._line.is_full, self._pending, self._limits.pending
+        next_frame, is_full, pending, most = self._stream.next_frame, self._line.is_full, self._receipts.pending, self._limits.pending
         while left > 0 and self._state in _READING:
             if is_full() or len(pending) >= most:
                 break
@@ -244,7 +241,7 @@ class StompSession:
         """All that was read is worked off, or is the beginning of a frame."""
         if not self._stream.is_partial:
             self._partial_since = 0.0
-            self._is_at_rest = not self._pending
+            self._is_at_rest = not self._receipts.pending
         elif not self._partial_since:
             self._partial_since = self._now()
 
@@ -359,7 +356,7 @@ class StompSession:
 
     def _finish_if_done(self) -> None:
         """Close when the client leaves or has gone, and all that is due is said."""
-        if self._state is _State.OVER or self._pending:
+        if self._state is _State.OVER or self._receipts.pending:
             return
         is_done = not self._calls and not self.has_more if self._has_ended else self._state is _State.LEAVING
         if is_done:
@@ -477,9 +474,9 @@ class StompSession:
         if receipt is not None and not self._is_modern and command != "DISCONNECT":
             self._show_modern()
         if waiting is not None:
-            self._await(waiting, receipt)
+            self._receipts.give_later(waiting, receipt)
         elif receipt is not None:
-            self._acknowledge(receipt)
+            self._receipts.give(receipt)
         return used
 
     def _disconnect(self, _frame: Frame) -> None:
@@ -489,41 +486,14 @@ class StompSession:
     def _begin_again(self, _frame: Frame) -> None:
         raise StompError("the session has begun already")
 
-    # Receipts.
+    def _write_receipt(self, receipt: str) -> None:
+        self._write_frame("RECEIPT", ("receipt-id", receipt))
 
-    def _acknowledge(self, receipt: str) -> None:
-        if self._pending:
-            self._pending.append(_Pending(receipt, is_done=True))
+    def _had_no_effect(self, failure: ApiError | None, receipt: str | None) -> None:
+        if failure is None:
+            self._fail("internal error", receipt)
         else:
-            self._write_frame("RECEIPT", ("receipt-id", receipt))
-
-    def _await(self, waiting: Awaitable[None], receipt: str | None) -> None:
-        pending = _Pending(receipt, is_done=False)
-        self._pending.append(pending)
-
-        def settle(done: asyncio.Future[None]) -> None:
-            failure = None if done.cancelled() else done.exception()
-            pending.is_done = True
-            if isinstance(failure, ApiError):
-                self.fail(failure, receipt)
-            elif failure is not None:
-                done.get_loop().call_exception_handler({"message": "a frame had no effect", "exception": failure, "future": done})
-                self._fail("internal error", receipt)
-            else:
-                self._release_receipts()
-
-        asyncio.ensure_future(waiting).add_done_callback(settle)
-
-    def _release_receipts(self) -> None:
-        pending = self._pending
-        was_full = len(pending) >= self._limits.pending
-        while pending and pending[0].is_done:
-            receipt = pending.popleft().receipt
-            if receipt is not None:
-                self._write_frame("RECEIPT", ("receipt-id", receipt))
-        if was_full and len(pending) < self._limits.pending:
-            self._line.wake()
-        self._finish_if_done()
+            self.fail(failure, receipt)
 
     # SEND.
 
@@ -607,7 +577,7 @@ class StompSession:
         """By the broker, which judges the reply address."""
         waiting = self._broker.send(names.REQUESTS, self._message(frame))
         if waiting is not None:
-            self._await(waiting, None)
+            self._receipts.give_later(waiting, None)
 
     def _find_way(self, headers: object) -> _Way | None:
         """Where the answer goes; ``None`` if not to this very client. Raises ``InvalidParams``."""
@@ -764,7 +734,8 @@ class StompSession:
         if self.version == "1.1" and "subscription" not in headers:
             raise StompError("the header subscription is missing")
         number = text if name == "id" else text.removeprefix(f"{self.id}-")
-        consumer = self.unsettled.get(int(number)) if number.isascii() and number.isdigit() and len(number) < 20 else None  # noqa: PLR2004
+        is_tag = number.isascii() and number.isdigit() and len(number) <= _TAG_DIGITS
+        consumer = self.unsettled.get(int(number)) if is_tag else None
         if consumer is None or headers.get("subscription", consumer.id) != consumer.id:
             raise ObjectNotFound(type="delivery", id=text)
         return int(number), consumer

@@ -1,25 +1,23 @@
 """The reactor of HTTP/1.1: one request at a time and in order, whatever the client pipelines.
 
-It decides what concerns every request: whether the client may call us by that name (Host), whether
-the page that sends it may (Origin), which path is whose, and which bytes become a tunnel.
+It decides for whom each request speaks, who answers it (see ``site``), and which bytes become a tunnel.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 import select
 from collections import deque
 from time import perf_counter as clock
 from typing import TYPE_CHECKING, cast
 
 from libvdsm.base.errors import ApiError
-from libvdsm.interfaces.bodies import Streamed, TakingEndpoint
+from libvdsm.interfaces.bodies import Streamed
 from libvdsm.interfaces.reply import Reply
-from libvdsm.transports.config import LOCAL_HOSTS
 from libvdsm.transports.connection import CHECK_OCTETS, Connection
 from libvdsm.transports.flows import Inflow, Outflow
+from libvdsm.transports.site import UNAUTHENTICATED, Site, path_of
+from libvdsm.transports.site import refusal as refusal_of
 from libvdsm.transports.tunnel import TunnelConnection
 from libvdsm.transports.turns import LATER_UNITS, UNIT_BITS
 from libvdsm.transports.websocket_upgrade import bearer, is_meant
@@ -28,114 +26,18 @@ from libvdsm.wire.http.events import Begun, Continue, Finished, Part, Refused, R
 from libvdsm.wire.http.frames import CONTINUE, encode_connected, encode_head, encode_upgrade, encode_usual
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from libvdsm.interfaces.bodies import Later, TakingSession
     from libvdsm.interfaces.caller import Caller
-    from libvdsm.interfaces.endpoint import HttpEndpoint, HttpSession
-    from libvdsm.transports.config import ListenerPolicy
+    from libvdsm.interfaces.endpoint import HttpSession
     from libvdsm.transports.connection import Hub
-    from libvdsm.transports.websocket_upgrade import Sockets
     from libvdsm.wire.http.events import Event
 
 _STREAM = b"/stream/"
 _STREAM_PROTOCOL = b"vdsm-stream"
-_KNOWN_HOSTS = 64
-#: RFC 6750, 2.1.
-_BEARER = re.compile(rb"Bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
 #: So many octets are parsed at a time.
 PIECE_OCTETS = 4_096
-
-
-def _refusal(status: int, reason: str, **more: object) -> Response:
-    return Response(status, json.dumps({"error": reason, **more}).encode() + b"\n")
-
-
-_UNAUTHENTICATED = Response(401, b'{"error":"the token is not valid"}\n', headers=((b"WWW-Authenticate", b"Bearer"),))
-
-
-class Site:
-    """What is served over HTTP on a listener; shared by its connections."""
-
-    def __init__(
-        self,
-        endpoints: Mapping[str, HttpEndpoint],
-        *,
-        policy: ListenerPolicy,
-        checks_host: bool,
-        redeem: Callable[[Caller, str], socket.socket],
-        bearer: Callable[[str, str, Caller], Caller],
-        sockets: Sockets,
-    ) -> None:
-        """``redeem``: the stream for a ticket. ``bearer``: who presents a token, from which address, on whose connection."""
-        self.sockets = sockets
-        self._bearer = bearer
-        self.endpoints = {path.encode(): endpoint for path, endpoint in endpoints.items()}
-        #: Paths below which all is one endpoint's, the longest first.
-        self._prefixes = sorted((path for path in self.endpoints if path.endswith(b"/")), key=len, reverse=True)
-        self._taking = {path: each for path, each in self.endpoints.items() if isinstance(each, TakingEndpoint)}
-        self.takes_bodies = bool(self._taking)
-        self.redeem = redeem
-        self.not_found = _refusal(404, "there is nothing at this path", paths=sorted([*endpoints, "/stream/<ticket>", "/ws"]))
-        self._checks_host = checks_host
-        self._hosts = frozenset(host.lower().encode() for host in (*LOCAL_HOSTS, *policy.hosts))
-        self._origins = frozenset(origin.lower().encode() for origin in policy.origins)
-        self._known: set[bytes] = set()  # Host headers as sent that were found good
-
-    def find_path(self, path: bytes) -> bytes | None:
-        """The path of the endpoint that serves this one."""
-        if path in self.endpoints:
-            return path
-        return next((prefix for prefix in self._prefixes if path.startswith(prefix)), None)
-
-    def most(self, head: Request) -> int | None:
-        """How long a body may be that is taken while it comes; ``None`` for one that is not."""
-        endpoint = self._taking.get(self.find_path(path_of(head.target)) or b"")
-        return None if endpoint is None else endpoint.most(head)
-
-    def find_refusal(self, request: Request) -> Response | None:
-        """Why this request is not looked at any further, if so."""
-        headers = request.headers
-        if b"origin" in headers and headers[b"origin"].lower() not in self._origins:
-            return _refusal(403, "this web origin may not call")
-        if not self._checks_host:
-            return None
-        host = headers.get(b"host")
-        if request.target[:1] != b"/" and b"://" in request.target:
-            host = request.target.split(b"://", 1)[1].split(b"/", 1)[0]  # RFC 9112, 3.2.2: it counts, not Host
-        if host in self._known:
-            return None
-        if host is None:
-            return _refusal(400, "there must be a Host")
-        return None if self._is_ours(host) else _refusal(421, "this host does not answer to that name")
-
-    def authenticate(self, authorization: bytes, address: str, own: Caller) -> Caller | None:
-        """For whom a request with this header speaks; None for what proves nothing."""
-        found = _BEARER.fullmatch(authorization)
-        if found is None:
-            return None
-        try:
-            return self._bearer(found.group(1).decode("ascii"), address, own)
-        except ApiError:
-            return None
-
-    def _is_ours(self, host: bytes) -> bool:
-        whole = host.lower()
-        name, colon, port = whole.rpartition(b":")
-        has_port = bool(colon) and (port.isdigit() or not port)
-        is_ours = whole in self._hosts or (has_port and name in self._hosts)
-        if is_ours and len(self._known) < _KNOWN_HOSTS:
-            self._known.add(host)
-        return is_ours
-
-
-def path_of(target: bytes) -> bytes:
-    """The path of a request target, without its query."""
-    if target[:1] != b"/" and b"://" in target:
-        rest = target.split(b"://", 1)[1]
-        target = b"/" + rest.partition(b"/")[2]
-    return target.partition(b"?")[0]
 
 
 def _has_hung_up(transport: asyncio.Transport) -> bool:
@@ -388,7 +290,7 @@ class HttpReactor(Connection):
         if refusal is not None:
             return refusal
         if request.headers.get(b"authorization") != self._authorization and not self._speak_for(request.headers.get(b"authorization")):
-            return _UNAUTHENTICATED
+            return UNAUTHENTICATED
         return None
 
     def _route(self, request: Request) -> Response | Streamed | Later | None:
@@ -504,12 +406,12 @@ class HttpReactor(Connection):
                 self.resume_reading()
 
     def _refuse(self, refused: Refused) -> None:
-        self._out.append(self._codec.send(_refusal(refused.status, refused.reason), self.hub.date))
+        self._out.append(self._codec.send(refusal_of(refused.status, refused.reason), self.hub.date))
         self._end()
 
     def turn_away(self, refusal: ApiError) -> None:
         """Nothing is served; see ``Connection``."""
-        self._out.append(self._codec.send(_refusal(429, refusal.message, data=refusal.data()), self.hub.date))
+        self._out.append(self._codec.send(refusal_of(429, refusal.message, data=refusal.data()), self.hub.date))
         self.linger()
 
     def _end(self) -> None:
@@ -534,14 +436,14 @@ class HttpReactor(Connection):
         try:
             stream = self._site.redeem(self._caller, ticket)
         except ApiError:
-            return _refusal(404, "there is no such stream")
+            return refusal_of(404, "there is no such stream")
         self._switch(TunnelConnection(self.hub, stream, b""), encode_connected() if is_connect else encode_upgrade(_STREAM_PROTOCOL))
         return None
 
     def _open_socket(self, request: Request) -> Response | None:
         token = bearer(request)
         if token is not None and not self._speak_for(token):
-            return _UNAUTHENTICATED
+            return UNAUTHENTICATED
         opened = self._site.sockets.open(self.hub, request, self._caller)
         if isinstance(opened, Response):
             return opened

@@ -41,9 +41,10 @@ from libvdsm.transports.acceptor import Acceptor
 from libvdsm.transports.amqp import AmqpReactor
 from libvdsm.transports.config import Counters, Limits, ListenerPolicy
 from libvdsm.transports.detector import Door
-from libvdsm.transports.http import HttpReactor, Site
+from libvdsm.transports.http import HttpReactor
 from libvdsm.transports.rawjson import JsonConnection
 from libvdsm.transports.registry import Registry
+from libvdsm.transports.site import Site
 from libvdsm.transports.stomp import StompConnection
 from libvdsm.transports.tls import PLAIN_HTTP, First, Reader, peek, peer_certificate, why
 from libvdsm.transports.turns import Turns

@@ -612,6 +612,9 @@ async def test_am_090_requests_are_answered_through_them() -> None:
             assert caller is client.caller
             return Message(body=b"re: " + request.body, correlation_id=request.correlation_id)
 
+        def release(self, caller: Caller) -> None:
+            assert caller is client.caller
+
     messaging.exchange.requests = Requests()
     address = dynamic(client)
     client.credit(5, handle=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,7 @@ from libvdsm.cli.description import load
 from libvdsm.cli.failures import Exit, Failure, exit_table
 from libvdsm.cli.settings import common_options
 from libvdsm.cli.target import FILE_VARIABLE, VARIABLES
+from libvdsm.cli.terminal import is_terminal
 from libvdsm.cli.words import kebab
 
 if TYPE_CHECKING:
@@ -70,14 +72,25 @@ class Root(click.Group):
         """Make the root; its commands are made when they are asked for."""
         super().__init__(
             completion.PROGRAM,
-            help="The shell of a virtualization host. Names and ids of objects both work.",
+            help="The shell of a virtualization host. Names and ids of objects both work. Without a command, on a terminal, it asks for them.",
             params=[*common_options(app.description), _version_option(app)],
             context_settings={"token_normalize_func": kebab, "help_option_names": ["-h", "--help"], "max_content_width": 120},
-            no_args_is_help=True,
+            invoke_without_command=True,
+            callback=click.pass_context(self._ask),
             subcommand_metavar="NOUN VERB [ARGUMENTS]...",
         )
         self._app = app
+        self._given: Sequence[str] = ()  # the options of a command line without a command
+        self._is_asking = False
         self._nouns = {kebab(interface): interface for interface in app.description.interfaces}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep what stands before a command that is still to come."""
+        given = tuple(args)
+        rest = super().parse_args(ctx, args)
+        if not rest:
+            self._given = given
+        return rest
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Run the command; a reader of its output that has enough ends it well."""
@@ -85,6 +98,23 @@ class Root(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise click.exceptions.Exit(Exit.DONE) from None
+
+    def _ask(self, ctx: click.Context, **_common: object) -> int | None:
+        """Without a command: ask for commands, if somebody is there to answer."""
+        if ctx.invoked_subcommand is not None:
+            return None
+        if self._is_asking or not (is_terminal("stdin") and is_terminal("stdout")):
+            raise click.exceptions.NoArgsIsHelpError(ctx)
+        try:
+            from libvdsm.cli import interactive
+        except ModuleNotFoundError as error:
+            if error.name != "prompt_toolkit":
+                raise
+            raise Failure(
+                "without a command vdsmsh needs prompt_toolkit", remedy="pip install 'libvdsm[shell]'", code=Exit.USAGE
+            ) from error
+        self._is_asking = True
+        return interactive.run(self, self._given, partial(execute, self), lambda: self._app.open(ctx))
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the nouns and the commands beside them."""
@@ -138,7 +168,11 @@ def _version_option(app: App) -> click.Option:
 def run(arguments: Sequence[str], opener: Any = None) -> int:  # noqa: ANN401 - Callable[[Target, float | None], Session]
     """Run a command line; the result is the exit code."""
     completion.register()
-    root = Root(App(load(), opener or _open))
+    return execute(Root(App(load(), opener or _open)), arguments)
+
+
+def execute(root: Root, arguments: Sequence[str]) -> int:
+    """Run a command line, and say why if it fails; the result is the exit code."""
     try:
         found = root.main(list(arguments), completion.PROGRAM, complete_var=completion.VARIABLE, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -20,11 +20,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from libvdsm.wire.amqp import performatives as p  # noqa: E402 - the tree is on the path now
-from libvdsm.wire.amqp import values  # noqa: E402
-from libvdsm.wire.amqp.frames import AMQP_HEADER, FrameStream, encode_frame  # noqa: E402
-from libvdsm.wire.amqp.values import Described, ULong  # noqa: E402
-from tests.daemon_process import start_vdsmd  # noqa: E402
+from libvdsm.wire.amqp import performatives as p
+from libvdsm.wire.amqp import values
+from libvdsm.wire.amqp.frames import AMQP_HEADER, FrameStream, encode_frame
+from libvdsm.wire.amqp.values import Described, ULong
+from tests.daemon_process import start_vdsmd
 
 IN_FLIGHT = 64
 BATCHES = 250
@@ -51,7 +51,7 @@ class Client:
         while not isinstance(self.next(), kind):
             pass
 
-    def next(self) -> Any:
+    def next(self) -> object:
         """The next performative."""
         stream = self.stream
         while not stream.next():
@@ -66,9 +66,10 @@ def measure(pid: int, port: int, octets: int) -> float:
     body = b"\x00\x53\x73" + values.encode(["id"]) + b"\x00\x53\x75" + values.encode(b"x" * octets)
     sender = Client(port, p.Attach("out", 0, role=False, source=p.Source(), target=p.Target("/queue/bench"), initial_delivery_count=0))
     receiver = Client(port, p.Attach("in", 0, role=True, source=p.Source("/queue/bench"), target=p.Target()))
-    batches = []
-    for first in range(0, BATCHES * IN_FLIGHT, IN_FLIGHT):
-        batches.append(b"".join(encode_frame(0, p.Transfer(0, n, n.to_bytes(4, "big"), 0), body) for n in range(first, first + IN_FLIGHT)))
+    batches = [
+        b"".join(encode_frame(0, p.Transfer(0, n, n.to_bytes(4, "big"), 0), body) for n in range(first, first + IN_FLIGHT))
+        for first in range(0, BATCHES * IN_FLIGHT, IN_FLIGHT)
+    ]
     began = cpu_ns(pid)
     for number, batch in enumerate(batches):
         first = number * IN_FLIGHT
@@ -100,26 +101,25 @@ def serve_proton() -> None:
     from proton.handlers import MessagingHandler
     from proton.reactor import Container
 
-    class Queue(MessagingHandler):  # type: ignore[misc] # written without annotations
+    class Queue(MessagingHandler):
         def __init__(self) -> None:
             super().__init__(prefetch=2 * IN_FLIGHT)
             self.waiting: deque[Message] = deque()
             self.sender: Any = None
 
-        def on_start(self, event: Any) -> None:
-            acceptor = event.container.listen("127.0.0.1:0")
-            print(acceptor._selectable.fileno(), flush=True)
+        def on_start(self, event: Any) -> None:  # noqa: ANN401 - proton's events have no types
+            event.container.listen("127.0.0.1:0")
 
-        def on_link_opening(self, event: Any) -> None:
+        def on_link_opening(self, event: Any) -> None:  # noqa: ANN401
             event.link.source.address = event.link.remote_source.address
             event.link.target.address = event.link.remote_target.address
             if event.link.is_sender:
                 self.sender = event.link
 
-        def on_sendable(self, event: Any) -> None:
+        def on_sendable(self, event: object) -> None:  # noqa: ARG002 - proton calls it so
             self._drain()
 
-        def on_message(self, event: Any) -> None:
+        def on_message(self, event: Any) -> None:  # noqa: ANN401
             self.waiting.append(event.message)
             self._drain()
 
@@ -154,7 +154,7 @@ def main() -> None:
     found: dict[tuple[str, int], list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         daemon = start_vdsmd(Path(folder), verify=False)
-        proton = subprocess.Popen([sys.executable, __file__, "--proton"], stdout=subprocess.PIPE)
+        proton = subprocess.Popen([sys.executable, __file__, "--proton"])
         try:
             assert daemon.port is not None
             call(daemon.port, "Queue.create", {"name": "bench", "durable": False})

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 from websockets.sync.client import connect as connect_websocket
+from websockets.typing import Subprotocol
 
 from libvdsm.wire.amqp import performatives as p
 from libvdsm.wire.amqp.frames import AMQP_HEADER, SASL_HEADER, FrameStream, encode_frame
@@ -173,25 +174,34 @@ def test_am_103_a_connection_ends_with_its_token_and_says_so(secured: Secured) -
     assert close.error.condition == "amqp:connection:forced"
 
 
-def test_am_010_in_plain_anybody_where_it_is_allowed_and_am_102_in_a_websocket(tmp_path: Path) -> None:
-    daemon = start_vdsmd(tmp_path / "daemon")
+@pytest.fixture(scope="module")
+def anybodys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a daemon that asks nobody who he is."""
+    daemon = start_vdsmd(tmp_path_factory.mktemp("anybody") / "daemon")
     try:
         assert daemon.port is not None
-        plain = over(socket.create_connection(("127.0.0.1", daemon.port)))
-        assert plain.log_in("ANONYMOUS", b"me") == (("ANONYMOUS",), 0)
-        plain.open()
-        assert len(plain.call("VM.list")["result"]["items"]) == 3
-        with connect_websocket(f"ws://127.0.0.1:{daemon.port}/ws", subprotocols=["amqp"], compression=None) as websocket:  # type: ignore[list-item]
-            assert websocket.subprotocol == "amqp"
-
-            def receive() -> bytes:
-                data = websocket.recv(timeout=_TIMEOUT_S)
-                assert isinstance(data, bytes)
-                return data
-
-            wire = Wire(websocket.send, receive)
-            assert wire.log_in("ANONYMOUS", b"")[1] == 0
-            wire.open()
-            assert len(wire.call("VM.list")["result"]["items"]) == 3
+        yield daemon.port
     finally:
         daemon.stop()
+
+
+def test_am_010_in_plain_anybody_where_it_is_allowed(anybodys: int) -> None:
+    wire = over(socket.create_connection(("127.0.0.1", anybodys)))
+    assert wire.log_in("ANONYMOUS", b"me") == (("ANONYMOUS",), 0)
+    wire.open()
+    assert len(wire.call("VM.list")["result"]["items"]) == 3
+
+
+def test_am_102_in_a_websocket(anybodys: int) -> None:
+    with connect_websocket(f"ws://127.0.0.1:{anybodys}/ws", subprotocols=[Subprotocol("amqp")], compression=None) as websocket:
+        assert websocket.subprotocol == "amqp"
+
+        def receive() -> bytes:
+            data = websocket.recv(timeout=_TIMEOUT_S)
+            assert isinstance(data, bytes)
+            return data
+
+        wire = Wire(websocket.send, receive)
+        assert wire.log_in("ANONYMOUS", b"")[1] == 0
+        wire.open()
+        assert len(wire.call("VM.list")["result"]["items"]) == 3

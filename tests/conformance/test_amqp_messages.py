@@ -608,9 +608,9 @@ async def test_am_090_requests_are_answered_through_them() -> None:
     messaging, client = await served()
 
     class Requests:
-        def answer(self, caller: Caller, request: Message) -> Message:
+        def answer(self, caller: Caller, message: Message) -> Message:
             assert caller is client.caller
-            return Message(body=b"re: " + request.body, correlation_id=request.correlation_id)
+            return Message(body=b"re: " + message.body, correlation_id=message.correlation_id)
 
         def release(self, caller: Caller) -> None:
             assert caller is client.caller
@@ -702,7 +702,7 @@ async def test_am_100_close_is_answered_by_close() -> None:
 
 
 async def test_am_100_a_link_ends_when_its_queue_or_its_right_does() -> None:
-    messaging, client = await served()
+    _messaging, client = await served()
     client.receiver("/topic/chat")
     client.caller.entitle((), Rights())
     await turns()
@@ -772,7 +772,7 @@ async def test_am_104_a_full_disk_stops_senders_and_keeps_the_connection() -> No
     await turns()
     heard = [each.body for each in client.hear() if isinstance(each, Frame)]
     assert [each.state for each in heard if isinstance(each, p.Disposition)] == [ACCEPTED]
-    assert max(each.link_credit for each in heard if isinstance(each, p.Flow)) > 200
+    assert max(each.link_credit or 0 for each in heard if isinstance(each, p.Flow)) > 200
     assert not client.line.is_finished
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -107,14 +107,14 @@ def parse(out: bytes) -> list[Frame | bytes]:
 
 
 def message(
-    body: bytes | str = b"x", *, header: list[object] | None = None, properties: list[object] | None = None, **application: object
+    body: bytes | str = b"x", *, header: Sequence[object] | None = None, properties: Sequence[object] | None = None, **application: object
 ) -> bytes:
     """A message of usual sections."""
     octets = b""
     if header is not None:
-        octets += b"\x00\x53\x70" + values.encode(header)
+        octets += b"\x00\x53\x70" + values.encode(list(header))
     if properties is not None:
-        octets += b"\x00\x53\x73" + values.encode(properties)
+        octets += b"\x00\x53\x73" + values.encode(list(properties))
     if application:
         octets += b"\x00\x53\x74" + values.encode(dict(application))
     return octets + DATA + values.encode(body.encode() if isinstance(body, str) else body)

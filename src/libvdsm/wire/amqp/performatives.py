@@ -6,7 +6,7 @@ A table says of each field what it is and whether it must be there; what is wron
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -20,7 +20,7 @@ class Error(msgspec.Struct, frozen=True, gc=False):
 
     condition: str
     description: str | None = None
-    info: dict[object, object] | None = None
+    info: dict[Any, Any] | None = None
 
 
 class Open(msgspec.Struct, frozen=True, gc=False):
@@ -35,7 +35,7 @@ class Open(msgspec.Struct, frozen=True, gc=False):
     incoming_locales: object = None
     offered_capabilities: tuple[str, ...] = ()
     desired_capabilities: tuple[str, ...] = ()
-    properties: dict[object, object] | None = None
+    properties: dict[Any, Any] | None = None
 
 
 class Begin(msgspec.Struct, frozen=True, gc=False):
@@ -48,7 +48,7 @@ class Begin(msgspec.Struct, frozen=True, gc=False):
     handle_max: int = 0xFFFFFFFF
     offered_capabilities: tuple[str, ...] = ()
     desired_capabilities: tuple[str, ...] = ()
-    properties: dict[object, object] | None = None
+    properties: dict[Any, Any] | None = None
 
 
 class Source(msgspec.Struct, frozen=True, gc=False):
@@ -59,9 +59,9 @@ class Source(msgspec.Struct, frozen=True, gc=False):
     expiry_policy: str = "session-end"
     timeout: int = 0
     dynamic: bool = False
-    dynamic_node_properties: dict[object, object] | None = None
+    dynamic_node_properties: dict[Any, Any] | None = None
     distribution_mode: str | None = None
-    filter: dict[object, object] | None = None
+    filter: dict[Any, Any] | None = None
     default_outcome: object = None
     outcomes: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     expiry_policy: str = "session-end"
     timeout: int = 0
     dynamic: bool = False
-    dynamic_node_properties: dict[object, object] | None = None
+    dynamic_node_properties: dict[Any, Any] | None = None
     capabilities: tuple[str, ...] = ()
 
 
@@ -95,13 +95,13 @@ class Attach(msgspec.Struct, frozen=True, gc=False):
     rcv_settle_mode: int = 0
     source: Source | None = None
     target: Target | Coordinator | None = None
-    unsettled: dict[object, object] | None = None
+    unsettled: dict[Any, Any] | None = None
     incomplete_unsettled: bool = False
     initial_delivery_count: int | None = None
     max_message_size: int | None = None
     offered_capabilities: tuple[str, ...] = ()
     desired_capabilities: tuple[str, ...] = ()
-    properties: dict[object, object] | None = None
+    properties: dict[Any, Any] | None = None
 
 
 class Flow(msgspec.Struct, frozen=True, gc=False):
@@ -117,7 +117,7 @@ class Flow(msgspec.Struct, frozen=True, gc=False):
     available: int | None = None
     drain: bool = False
     echo: bool = False
-    properties: dict[object, object] | None = None
+    properties: dict[Any, Any] | None = None
 
 
 class Transfer(msgspec.Struct, frozen=True, gc=False):
@@ -130,7 +130,7 @@ class Transfer(msgspec.Struct, frozen=True, gc=False):
     settled: bool | None = None
     more: bool = False
     rcv_settle_mode: int | None = None
-    state: object = None
+    state: Any = None
     resume: bool = False
     aborted: bool = False
     batchable: bool = False
@@ -143,7 +143,7 @@ class Disposition(msgspec.Struct, frozen=True, gc=False):
     first: int
     last: int | None = None
     settled: bool = False
-    state: object = None
+    state: Any = None
     batchable: bool = False
 
 

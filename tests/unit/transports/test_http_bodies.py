@@ -17,7 +17,7 @@ from libvdsm.interfaces.bodies import BodyWriter, Streamed
 from libvdsm.interfaces.caller import Caller
 from libvdsm.transports.config import Limits
 from libvdsm.wire.http.events import Request, Response
-from tests.fakes.recording_bridge import Client, post, serve, until
+from tests.fakes.recording_bridge import Client, Served, post, serve, until
 
 MIB = 1024 * 1024
 BLOCK = bytes(range(256)) * 256  # 64 KiB
@@ -37,6 +37,7 @@ class Store:
     resume: Callable[[], None] | None = None
     refusal: Response | None = None
     later: asyncio.Future[Response] | None = None
+    bound: int = 100 * MIB
     finished: list[int] = field(default_factory=list)
 
     def open(self, caller: Caller) -> StoreSession:
@@ -46,7 +47,7 @@ class Store:
 
     def most(self, request: Request) -> int | None:
         """See ``TakingEndpoint``."""
-        return 100 * MIB if request.method == b"PUT" else None
+        return self.bound if request.method == b"PUT" else None
 
 
 @dataclass
@@ -160,6 +161,21 @@ def get(path: str, *headers: str, method: str = "GET", version: str = "1.1") -> 
 def put(length: int, *headers: str) -> bytes:
     """The head of a request with a body."""
     return get("/store/x", f"Content-Length: {length}", *headers, method="PUT")
+
+
+async def taken(store: Store, octets: int) -> None:
+    """So much was taken."""
+    await until(lambda: store.taken == octets)
+
+
+async def stopped(store: Store) -> None:
+    """Whoever makes or takes the body has heard of its end."""
+    await until(lambda: store.stopped == 1)
+
+
+async def gone(served: Served) -> None:
+    """No connection is left."""
+    await until(lambda: served.tcp.connections == 0)
 
 
 def peak_octets() -> int:
@@ -303,7 +319,7 @@ async def test_a_body_comes_in_chunks_of_any_size() -> None:
         client.send(get("/store/x", "Transfer-Encoding: chunked", method="PUT"))
         for start, end in ((0, 1), (1, 300), (300, 9_000), (9_000, 10_000)):
             client.send(b"%x;ext=1\r\n" % (end - start) + data[start:end] + b"\r\n")
-            await until(lambda end=end: store.taken == end)
+            await taken(store, end)
         client.send(b"0\r\n\r\n" + post(PING))
         assert (await client.response()).body.decode() == hashlib.sha256(data).hexdigest()
         assert (await client.response()).status == 200
@@ -357,9 +373,9 @@ async def test_half_a_body_is_told_to_be_half() -> None:
         async with serve(http={"/store/": store}) as served:
             client = await served.connect()
             client.send(put(1000) + b"x" * 500)
-            await until(lambda store=store: store.taken == 500)
+            await taken(store, 500)
             getattr(client, end)()
-            await until(lambda store=store: store.stopped == 1)
+            await stopped(store)
             assert store.finished == []
             client.close()
 
@@ -407,8 +423,7 @@ async def test_what_is_refused_anyway_is_refused_before_its_body(request_head: b
 
 async def test_a_chunked_body_may_not_outgrow_its_bound() -> None:
     """Also one whose length is not said beforehand."""
-    store = Store()
-    store.most = lambda _request: 1000  # type: ignore[method-assign]
+    store = Store(bound=1000)
     async with serve(http={"/store/": store}) as served:
         client = await served.connect()
         client.send(get("/store/x", "Transfer-Encoding: chunked", method="PUT") + b"3e8\r\n" + b"x" * 1000 + b"\r\n")
@@ -428,7 +443,7 @@ async def test_f22_a_body_that_drips_is_refused() -> None:
         client.send(put(10_000))
         for round_ in range(1, 5):  # fast enough: for two minutes
             client.send(b"x" * 1000)
-            await until(lambda round_=round_: store.taken == 1000 * round_)
+            await taken(store, 1000 * round_)
             served.pass_time(30)
         client.send(b"x" * 999)
         await until(lambda: store.taken == 4999)
@@ -452,8 +467,8 @@ async def test_an_endless_body_ends_with_its_reader() -> None:
             served.pass_time(1)
             assert await anext(chunks) == b"1001"
             getattr(client, end)()
-            await until(lambda store=store: store.stopped == 1)
-            await until(lambda served=served: served.tcp.connections == 0)
+            await stopped(store)
+            await gone(served)
             client.close()
 
 

@@ -7,7 +7,7 @@ import gc
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import thread_time
@@ -186,7 +186,7 @@ def test_the_daemon_s_own_figures() -> None:
 
     calls = JsonRpcCounters(calls=5, errors=2)
     calls.by_error.update(["ObjectNotFound", "ObjectNotFound", "InvalidParams"])
-    conditions = [{"name": "virt", "state": "running", "restarts": 2}, {"name": "host", "state": "held"}]
+    conditions: list[Mapping[str, object]] = [{"name": "virt", "state": "running", "restarts": 2}, {"name": "host", "state": "held"}]
     host = find_groups(msgspec.json.decode(TYPES, type=dict[str, SchemaType]), "HostStats")
     sources = (
         ProcessFigures(version="1", api_version="1.0"),
@@ -205,7 +205,7 @@ def test_the_daemon_s_own_figures() -> None:
     assert told["libvdsm_calls_total"] == [({}, 5)]
     assert told["libvdsm_errors_total"] == [({"error": "InvalidParams"}, 1), ({"error": "ObjectNotFound"}, 2)]
     assert told["libvdsm_connections"] == [({"protocol": "json"}, 2), ({"protocol": "stomp/1.2"}, 1)]
-    assert told["libvdsm_unsent_bytes"][0] == ({"protocol": "json"}, 20)
+    assert told["libvdsm_unsent_bytes"] == [({"protocol": "json"}, 20), ({"protocol": "stomp/1.2"}, 10)]
     assert told["libvdsm_queue_waiting_messages"] == [({"queue": "orders", "project": "web"}, 3)]
     assert told["libvdsm_subsystem_restarts_total"] == [({"subsystem": "virt"}, 2), ({"subsystem": "host"}, 0)]
     assert told["libvdsm_vms"] == [({"state": "running"}, 2), ({"state": "stopped"}, 1)]

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from libvdsm.base.tls import server_context
 from libvdsm.bindings.pieces import Pieces
 from libvdsm.interfaces.bodies import BodyWriter, Streamed
 from libvdsm.interfaces.caller import Caller
 from libvdsm.transports.config import Limits
 from libvdsm.wire.http.events import Request, Response
+from tests.fakes.certificates import Pki
 from tests.fakes.recording_bridge import Client, Served, post, serve, until
 
 MIB = 1024 * 1024
@@ -486,3 +488,29 @@ async def test_an_endless_body_ends_properly_when_the_daemon_does() -> None:
         client.close()
         await stopping
         assert store.stopped >= 1
+
+
+async def test_over_tls_bodies_are_the_same(tmp_path: Path) -> None:
+    """Both ways, at the pace of the slower side; what has no end ends with its reader."""
+    pki = Pki(tmp_path)
+    store = Store()
+    async with serve(tls=server_context(pki.keys), http={"/store/": store}) as served:
+
+        async def connect() -> Client:
+            return Client(*await asyncio.open_connection("127.0.0.1", served.port, ssl=pki.context(), server_hostname="localhost"))
+
+        down, up, endless = await connect(), await connect(), await connect()
+        down.send(get("/store/whole/512"))
+        await until(lambda: any(each._is_full for each in served.tcp._connections))
+        assert store.made * len(BLOCK) < 16 * MIB
+        assert (await down.response()).body == BLOCK * 512
+        body = os.urandom(4 * MIB)
+        up.send(put(len(body)) + body)
+        assert (await up.response()).body.decode() == hashlib.sha256(body).hexdigest()
+        endless.send(get("/store/endless/0"))
+        await endless.head()
+        before = store.stopped
+        endless.close()
+        await until(lambda: store.stopped == before + 1)
+        down.close()
+        up.close()

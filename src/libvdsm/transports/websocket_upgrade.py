@@ -37,8 +37,6 @@ _BINARY: Final = b"binary"
 _STOMP: Final = {b"v12.stomp": "1.2", b"v11.stomp": "1.1", b"v10.stomp": "1.0"}
 _BEARER: Final = b"bearer."
 _TICKET: Final = re.compile(rb"(?:^|&)ticket=([A-Za-z0-9_.~-]+)(?:&|$)")
-#: What only browsers send, and always send beside their own Origin.
-_OF_A_BROWSER: Final = (b"cookie", b"sec-fetch-site", b"sec-fetch-mode")
 
 _SWITCHED_OFF: Final = Response(404, b'{"error":"WebSockets are switched off here"}\n')
 _NO_ORIGIN: Final = Response(403, b'{"error":"a browser must say from which page it calls"}\n')
@@ -102,8 +100,8 @@ class Sockets:
             return refusal
         headers = request.headers
         offered = handshake.tokens(headers.get(b"sec-websocket-protocol"))
-        if b"origin" not in headers and (bearer(request) or any(name in headers for name in _OF_A_BROWSER)):
-            return _NO_ORIGIN
+        if b"origin" not in headers and b"cookie" in headers:
+            return _NO_ORIGIN  # what a browser sends by itself counts only with the page that made it do so
         path, _, query = request.target.partition(b"?")
         if path != PATH:
             return self._open_stream(hub, request, caller, path[len(_STREAM) :], offered)

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -22,6 +22,10 @@ from libvdsm.interfaces.generated.types import EventFilter, EventReadParams, Eve
 from libvdsm.interfaces.journal import Entry, Journal
 
 _encode = msgspec.json.Encoder().encode
+
+
+#: Counts one more subscription of a caller, and answers how its end is told; raises ``LimitExceeded``.
+Quota: TypeAlias = Callable[[Caller], Callable[[], None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ class EventFollower(Follower[Entry]):
 class _Subscription(EventFollower):
     """One ``Event.subscribe``, on a connection that takes encoded deliveries."""
 
-    __slots__ = ("_renew", "head", "id", "sink")
+    __slots__ = ("_renew", "give_back", "head", "id", "sink")
 
     def __init__(
         self, source: Broker, caller: Caller, fits: Callable[[str], bool], cursor: int, gap: Gap | None, *, id: str, sink: Sink
@@ -139,12 +143,16 @@ class _Subscription(EventFollower):
         self.id = id
         self.sink = sink
         self.head = b'{"subscriptionId":' + _encode(id) + b',"resume":"'
+        self.give_back: Callable[[], None] | None = None
         self._renew = self.see_anew
         caller.on_change.append(self._renew)
 
     def end(self) -> None:
         if self._renew in self.caller.on_change:
             self.caller.on_change.remove(self._renew)
+        give_back, self.give_back = self.give_back, None
+        if give_back is not None:
+            give_back()
         super().end()
 
     def is_full(self) -> bool:
@@ -191,9 +199,11 @@ class Broker:
         snapshots: Snapshots,
         schedule: Callable[[Callable[[], None]], object],
         later: Callable[[float, Callable[[], None]], object] | None = None,
+        quota: Quota | None = None,
         most_per_connection: int = 100,
     ) -> None:
-        """``later``: the loop's ``call_later``; without it changes are never merged."""
+        """``later``: the loop's ``call_later``; without it changes are never merged. ``quota`` counts those of ``Event.subscribe``."""
+        self._quota = quota
         self.visibility = visibility
         self._journal = journal
         self._snapshots = snapshots
@@ -211,16 +221,23 @@ class Broker:
         """Begin a subscription on the caller's connection."""
         if caller.sink is None:
             raise NeedsConnection(method="Event.subscribe")
-        return self.subscribe(
-            caller,
-            caller.sink,
-            params.topics,
-            after=params.after,
-            snapshot=params.snapshot,
-            subscription_id=params.subscription_id,
-            filter=params.filter,
-            coalesce_s=params.coalesce,
-        )
+        give_back = None if self._quota is None else self._quota(caller)
+        try:
+            return self.subscribe(
+                caller,
+                caller.sink,
+                params.topics,
+                after=params.after,
+                snapshot=params.snapshot,
+                subscription_id=params.subscription_id,
+                filter=params.filter,
+                coalesce_s=params.coalesce,
+                give_back=give_back,
+            )
+        except BaseException:
+            if give_back is not None:
+                give_back()
+            raise
 
     def subscribe(
         self,
@@ -233,8 +250,9 @@ class Broker:
         subscription_id: str | None,
         filter: EventFilter | None = None,
         coalesce_s: float = 0.0,
+        give_back: Callable[[], None] | None = None,
     ) -> bytes:
-        """See ``Bridge.subscribe``."""
+        """See ``Bridge.subscribe``. ``give_back`` is called when it ends."""
         mine = self._by_sink.get(sink, {})
         if len(mine) >= self._most:
             raise LimitExceeded(limit="subscriptions of a connection", maximum=self._most)
@@ -244,6 +262,7 @@ class Broker:
         fits = matcher(topics)
         cursor, gap = self.begin(after, snapshot=snapshot)
         made = _Subscription(self, caller, fits, cursor, gap, id=id, sink=sink)
+        made.give_back = give_back
         self.follow(made, snapshot=snapshot, filter=filter, coalesce_s=coalesce_s)
         self._by_sink.setdefault(sink, mine)[id] = made
         return b'{"subscriptionId":' + _encode(id) + b',"resume":"' + self.token(0 if snapshot else cursor) + b'"}'

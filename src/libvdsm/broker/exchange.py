@@ -10,7 +10,7 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final
 
 from libvdsm.base.errors import ApiError
-from libvdsm.broker.broker import Broker
+from libvdsm.broker.broker import Broker, Quota
 from libvdsm.broker.destinations import ALL_EVENTS, TEMPORARY, Kind, may_be_free, may_be_owned, parse
 from libvdsm.broker.following import Following
 from libvdsm.broker.listeners import EventMessages, EventPart, FreePart, TopicSubscription
@@ -69,8 +69,10 @@ class MessageExchange:
         schedule: Callable[[Callable[[], None]], object],
         requests: Requests | None = None,
         limits: ExchangeLimits | None = None,
+        quota: Quota | None = None,
     ) -> None:
-        """``requests`` may be set later: a binding of the bridge."""
+        """``requests`` may be set later: a binding of the bridge. ``quota`` counts subscriptions of callers."""
+        self.quota = quota
         self.requests = requests
         self.limits = limits or ExchangeLimits()
         self.counters = ExchangeCounters()

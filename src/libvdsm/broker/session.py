@@ -50,6 +50,7 @@ class BrokerSession:
         "_identity",
         "_is_closed",
         "_puts",
+        "_quotas",
         "_replies",
         "_transactions",
         "by_destination",
@@ -73,6 +74,7 @@ class BrokerSession:
         self._puts: dict[str, Put] = {}  # by destination, for which the rights were looked at
         self._replies: set[str] = set()  # addresses for replies that were looked at
         self._transactions: dict[str, _Transaction] = {}
+        self._quotas: dict[str, Callable[[], None]] = {}  # how the end of a subscription is told, by its name
         self._is_closed = False
         caller.on_change.append(self._rights_changed)
 
@@ -189,10 +191,22 @@ class BrokerSession:
             raise AlreadyExists(type="subscription", id=wish.id)
         if len(self.subscriptions) >= limits.subscriptions:
             raise LimitExceeded(limit="subscriptions of a connection", maximum=limits.subscriptions)
+        if self.exchange.quota is None:
+            return self._subscribe(wish, consumer)
+        give_back = self.exchange.quota(self.caller)
+        try:
+            made = self._subscribe(wish, consumer)
+        except BaseException:
+            give_back()
+            raise
+        self._quotas[wish.id] = give_back
+        return made
+
+    def _subscribe(self, wish: Wish, consumer: Consumer) -> Subscription:
         found = parse(wish.destination)
         if self._is_closed or self.caller.only is not None:
             raise self._denied("queue.receive")
-        credit = wish.credit if wish.credit is not None else (0 if wish.is_exact else limits.window)
+        credit = wish.credit if wish.credit is not None else (0 if wish.is_exact else self.exchange.limits.window)
         if found.kind is Kind.QUEUE or found.kind is Kind.TEMPORARY:
             return self._receive(wish, consumer, found, credit)
         if wish.browse:
@@ -236,6 +250,9 @@ class BrokerSession:
         """A subscription of this session is over; what it has stays until it is settled."""
         if self.subscriptions.get(subscription.id) is subscription:
             del self.subscriptions[subscription.id]
+            give_back = self._quotas.pop(subscription.id, None)
+            if give_back is not None:
+                give_back()
         same = self.by_destination.get(subscription.destination)
         if same is not None:
             same[:] = [each for each in same if each is not subscription]

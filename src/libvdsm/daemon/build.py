@@ -151,6 +151,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
     reached: dict[str, WorkerPort] = {}
     sign = signer(lambda params: reached["host"].call("pki.issue", params, b"{}", _SIGN_S))
     certificates = Certificates(store=store, recorder=recorder, clock=clock, sign=sign, later=loop.call_later)
+    accounts = Accounts(_identity_limits(config.limits), clock.monotonic)
     queues = Queues(store=store, messages=messages, recorder=recorder, clock=clock, schedule=loop.call_soon, later=loop.call_later)
     places = ObjectPlaces(inventory, tasks, certificates, queues)
     broker = Broker(
@@ -159,6 +160,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         snapshots=ObjectSnapshots(inventory=inventory, tasks=tasks, journal=journal, clock=clock, certificates=certificates, queues=queues),
         schedule=loop.call_soon,
         later=loop.call_later,
+        quota=accounts.subscribe,
     )
     access = Access(
         administrators=administrators,
@@ -178,7 +180,6 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
     work = Work(ports=reached, inventory=inventory, documents=documents)
     trail = AuditTrail(store, clock, later=loop.call_later)
     authority = Authority(places)
-    accounts = Accounts(_identity_limits(config.limits), clock.monotonic)
     deeds = Deeds(
         store=store,
         intents=Intents(store),
@@ -238,7 +239,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         trail=trail,
         tickets=tickets,
         accounts=accounts,
-        exchange=MessageExchange(broker=broker, queues=queues, schedule=loop.call_soon),
+        exchange=MessageExchange(broker=broker, queues=queues, schedule=loop.call_soon, quota=accounts.subscribe),
         registry=registry,
         web=Web(
             files=description.web,

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from libvdsm.bridge.limits import Accounts, IdentityLimits
 from libvdsm.broker.exchange import ExchangeLimits
 from libvdsm.broker.session import BrokerSession
 from libvdsm.interfaces.caller import Caller, Rights
@@ -612,3 +613,26 @@ async def test_a_class_is_told_the_same_and_each_at_its_own_pace() -> None:
     await turns()
     assert [each.resume for each in slow.deliveries] == [each.resume for each in quick.deliveries]
     assert quick.deliveries[3].shared is slow.deliveries[3].shared
+
+
+async def test_subscriptions_of_an_identity_are_counted() -> None:
+    """On all its connections together; each end is told once, however it came, and a refused one is not counted."""
+    accounts = Accounts(IdentityLimits(subscriptions=2), lambda: 0.0)
+    world = Messaging()
+    world.exchange.quota = accounts.subscribe
+    one, other, stranger = world.open(), world.open(), world.open(identity="bob")
+    first = subscribe(one, "/topic/a", FakeConsumer())
+    subscribe(other, "/topic/a", FakeConsumer())
+    with pytest.raises(LimitExceeded):
+        subscribe(one, "/topic/b", FakeConsumer())
+    subscribe(stranger, "/topic/a", FakeConsumer())
+    first.end()
+    first.end()
+    for _ in range(3):
+        with pytest.raises(ObjectNotFound):
+            subscribe(one, "/queue/none", FakeConsumer())
+    subscribe(one, "/topic/b", FakeConsumer())
+    other.close()
+    subscribe(one, "/topic/c", FakeConsumer())
+    one.caller.entitle((), Rights())
+    assert accounts.of(one.caller).subscriptions.used == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,7 +65,11 @@ class Daemon:
         self._thread.start()
 
     def _serve(self) -> None:
-        connection, _ = self._listener.accept()
+        with suppress(OSError):
+            while True:
+                self._answer(self._listener.accept()[0])
+
+    def _answer(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as lines:
             for line in lines:
                 request = json.loads(line)
@@ -75,8 +80,9 @@ class Daemon:
 
     def close(self) -> None:
         """End it; whoever was connected has left."""
-        self._listener.close()
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join()
+        self._listener.close()
 
 
 @pytest.fixture

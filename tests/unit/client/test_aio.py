@@ -211,12 +211,17 @@ def looks(*tasks: Mapping[str, Json]) -> Any:
 async def follow_task(connection: Connection, request: Request) -> None:
     """A task that goes on, as its events tell."""
     name = request["params"]["subscriptionId"]
-    assert request["params"] == {"topics": [f"task.{TASK_ID}"], "subscriptionId": name, "snapshot": True}
+    assert request["params"] == {"topics": [f"task.{TASK_ID}"], "subscriptionId": name}
     connection.result(request, {"subscriptionId": name, "resume": "e-0"})
-    added = {**event(1), "topic": f"task.{TASK_ID}", "change": "added", "patch": task()}
-    connection.deliver(name, "e-1", event=added)
-    connection.deliver(name, "e-2", event={**added, "change": "changed", "patch": {"progress": {"value": 40}}})
-    connection.deliver(name, "e-3", event={**added, "change": "changed", "patch": {"state": "done", "progress": {"value": 100}}})
+    changed = {**event(2), "topic": f"task.{TASK_ID}"}
+    connection.deliver(
+        name, "e-1", event={**changed, "object": {"type": "task", "id": TASK_ID, "revision": 1}, "patch": {"state": "unknown"}}
+    )
+    connection.deliver(name, "e-2", event={**changed, "patch": {"progress": {"value": 40}, "revision": 2}})
+    ended = {"type": "task", "id": TASK_ID, "revision": 3}
+    connection.deliver(
+        name, "e-3", event={**changed, "object": ended, "patch": {"state": "done", "progress": {"value": 100}, "revision": 3}}
+    )
 
 
 async def refuse_events(connection: Connection, request: Request) -> None:
@@ -226,7 +231,7 @@ async def refuse_events(connection: Connection, request: Request) -> None:
 async def test_a_task_is_waited_for_with_its_progress(serve: Serve) -> None:
     """By events, and the result is read when it has ended."""
     ended = task("done", 100, result={})
-    server = serve(VM_start=start, Event_subscribe=follow_task, Event_unsubscribe=empty, Task_wait=looks(ended))
+    server = serve(VM_start=start, Event_subscribe=follow_task, Event_unsubscribe=empty, Task_wait=looks(task(), ended))
     seen: list[float] = []
     async with aio.connect(server.url, retry=aio.Retry(keys=False)) as client:
         handle = await client.vm.start(VM_ID, paused=True, wait=0)
@@ -235,7 +240,7 @@ async def test_a_task_is_waited_for_with_its_progress(serve: Serve) -> None:
         assert await handle.wait(progress=lambda progress: seen.append(progress.value)) == types.Nothing()
         assert handle.task.state is types.TaskState.DONE
     assert seen == [0, 40, 100]
-    assert server.methods == ["VM.start", "Event.subscribe", "Event.unsubscribe", "Task.wait"]
+    assert server.methods == ["VM.start", "Event.subscribe", "Task.wait", "Event.unsubscribe", "Task.wait"]
     assert server.requests[0]["params"] == {"vmId": VM_ID, "paused": True}
     assert server.requests[0]["meta"] == {"wait": 0}
 

@@ -108,6 +108,18 @@ def test_refusals_for_now_are_tried_again_if_that_is_wanted() -> None:
         attempts("VM.list", Retry(refusals=2)).after(ApiError(2, "no", {"error": "ObjectNotFound"}), 101.0)
 
 
+def test_a_refused_call_has_a_new_key_and_a_lost_one_the_old() -> None:
+    one = attempts("VM.create", Retry(refusals=1, first_s=0))
+    first = one.options["idempotencyKey"]
+    one.after(LOST, 101.0)
+    assert one.options["idempotencyKey"] == first
+    one.after(ApiError(6, "later", {"error": "Interrupted", "retryable": True}), 102.0)
+    assert one.options["idempotencyKey"] != first
+    own = attempts("VM.create", Retry(refusals=1), idempotencyKey="mine")
+    own.after(ApiError(6, "later", {"error": "Interrupted", "retryable": True}), 102.0)
+    assert own.options == {"idempotencyKey": "mine"}
+
+
 def test_merge_patches() -> None:
     document = {"a": {"b": 1, "c": 2}, "d": [1]}
     assert merged(document, {"a": {"b": None, "e": {"f": None, "g": 3}}, "d": [2]}) == {"a": {"c": 2, "e": {"g": 3}}, "d": [2]}

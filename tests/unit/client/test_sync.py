@@ -108,12 +108,12 @@ def test_nonsense_ends_the_connection_with_a_reason(serve: Serve) -> None:
 def test_a_task_is_waited_for_with_its_progress(serve: Serve) -> None:
     seen: list[float] = []
     ended = task("done", 100, result={})
-    server = serve(VM_start=start, Event_subscribe=follow_task, Event_unsubscribe=empty, Task_wait=looks(ended))
+    server = serve(VM_start=start, Event_subscribe=follow_task, Event_unsubscribe=empty, Task_wait=looks(task(), ended))
     with sync.connect(server.url) as client:
         handle = client.vm.start(VM_ID)
         assert handle.wait(progress=lambda progress: seen.append(progress.value)) == types.Nothing()
     assert seen == [0, 40, 100]
-    assert server.methods == ["VM.start", "Event.subscribe", "Event.unsubscribe", "Task.wait"]
+    assert server.methods == ["VM.start", "Event.subscribe", "Task.wait", "Event.unsubscribe", "Task.wait"]
 
 
 def test_without_events_a_task_is_looked_at_now_and_then(serve: Serve) -> None:

@@ -89,7 +89,8 @@ class Attempts:
     def __init__(
         self, method: str, options: dict[str, Any], retry: Retry, *, now: float, connect_s: float, limit_s: float | None = None
     ) -> None:
-        if retry.keys and "idempotencyKey" not in options and needs_key(method):
+        self._has_own_key = retry.keys and "idempotencyKey" not in options and needs_key(method)
+        if self._has_own_key:
             options["idempotencyKey"] = secrets.token_hex(16)
         self.options = options
         self._retry = retry
@@ -129,6 +130,8 @@ class Attempts:
                     raise failure
             case ApiError(retryable=True) if self._refusals < retry.refusals:
                 self._refusals += 1
+                if self._has_own_key:  # by the old one the same refusal would be answered again
+                    self.options["idempotencyKey"] = secrets.token_hex(16)
             case _:
                 raise failure
         self._pauses += 1
@@ -172,6 +175,8 @@ def merged(document: Json, patch: Json) -> Json:
 def seen(document: Json, delivery: EventDelivery) -> Json:
     """The object's document after a delivery; ``None`` if it must be read anew."""
     event = delivery.event
-    if event is None or event.change == "removed" or (document is None and event.change != "added"):
+    if event is None or event.change == "removed":
         return None
+    if event.object.revision <= document["revision"]:
+        return document  # read later than it happened
     return event.patch if event.change == "added" else merged(document, event.patch)

@@ -89,19 +89,17 @@ class TaskHandle(Generic[T]):
                 raise
 
     async def _watch(self, progress: Callable[[TaskProgress], object]) -> None:
-        document: Json = None
-        async with self._client.events([f"task.{self.id}"], snapshot=True) as stream:
-            async for delivery in stream:
-                seen = policy.seen(document, delivery)
+        """Listen first, then look, so that nothing happens between the two."""
+        async with self._client.events([f"task.{self.id}"]) as stream:
+            await self._look(0)
+            self._tell(progress)
+            while not self.has_ended:
+                seen = policy.seen(self.task.to_wire(), await anext(stream))
                 if seen is None:
                     await self._look(0)
-                    document = self.task.to_wire()
                 else:
-                    document = seen
-                    self._see(document)
+                    self._see(seen)
                 self._tell(progress)
-                if self.has_ended:
-                    break
         await self._look(0)  # the whole result, which events may leave out
 
     def _see(self, document: Json) -> None:

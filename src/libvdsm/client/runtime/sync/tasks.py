@@ -79,7 +79,7 @@ class TaskHandle(Generic[T]):
     def _follow(self, progress: Callable[[TaskProgress], object], deadline: float | None) -> None:
         """Tell of each event until the task ends or the time is up; no events for this caller is no failure."""
         try:
-            with self._client.events([f"task.{self.id}"], snapshot=True) as stream:
+            with self._client.events([f"task.{self.id}"]) as stream:
                 is_over = self._watch(stream, progress, deadline)
         except ApiError as refusal:
             if refusal.error not in policy.WITHOUT_EVENTS:
@@ -89,20 +89,19 @@ class TaskHandle(Generic[T]):
                 self._look(0)  # the whole result, which events may leave out
 
     def _watch(self, stream: EventStream, progress: Callable[[TaskProgress], object], deadline: float | None) -> bool:
-        """Whether the task has ended, and not the time."""
-        document: Json = None
+        """Listen first, then look, so that nothing happens between the two. Whether the task has ended, and not the time."""
+        self._look(0)
+        self._tell(progress)
         while not self.has_ended:
             try:
                 delivery = stream.receive(None if deadline is None else deadline - time.monotonic())
             except TimeoutError:
                 return False
-            seen = policy.seen(document, delivery)
+            seen = policy.seen(self.task.to_wire(), delivery)
             if seen is None:
                 self._look(0)
-                document = self.task.to_wire()
             else:
-                document = seen
-                self._see(document)
+                self._see(seen)
             self._tell(progress)
         return True
 

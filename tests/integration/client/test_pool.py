@@ -1,0 +1,88 @@
+"""Five real daemons in one pool: asked together, followed together; one hangs, one is killed and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+from libvdsm.client import aio
+from tests.daemon_process import VdsmdProcess, start_vdsmd
+
+ROADS = ("unix", "stomp+unix", "ws+unix", "http+unix", "unix")
+QUICK = aio.Retry(first_s=0.02, most_s=0.3)
+
+
+async def wait_for(pool: aio.HostPool, changed: asyncio.Event, name: str, *, is_up: bool) -> None:
+    async with asyncio.timeout(30):
+        while pool.states[name].is_up is not is_up:
+            changed.clear()
+            await changed.wait()
+
+
+async def test_five_daemons(tmp_path: Path) -> None:
+    daemons: list[VdsmdProcess] = []
+    try:
+        for number in range(5):
+            daemons += [start_vdsmd(tmp_path / f"d{number}", hypervisor="simulator:2", listen=None)]
+        await play(tmp_path, daemons)
+    finally:
+        for daemon in daemons:
+            daemon.stop()
+
+
+async def play(folder: Path, daemons: list[VdsmdProcess]) -> None:
+    changed = asyncio.Event()
+    names = [f"host-{number}" for number in range(5)]
+    async with aio.HostPool(timeout=2, heartbeat=0.5, connect_timeout=2, retry=QUICK, on_state=lambda *_state: changed.set()) as pool:
+        for name, road, daemon in zip(names, ROADS, daemons, strict=True):
+            pool.add(name, f"{road}://{daemon.socket}")
+        found = await pool.each(lambda host: host.vm.list())
+        assert sorted(found.results) == names, found.errors
+        machines = {name: listed.items[0].id for name, listed in found.results.items()}
+        async with pool.events(["vm.#"], after={name: (await pool[name].client.event.read()).resume for name in names}) as stream:
+            await rename(pool, machines, "first")
+            assert await names_seen(stream, "first", 5) == set(names)
+
+            os.kill(daemons[4].front, signal.SIGSTOP)
+            try:
+                asked = await pool.call("Host.getInfo")
+                assert (sorted(asked.results), sorted(asked.errors)) == (names[:4], names[4:])
+                await wait_for(pool, changed, names[4], is_up=False)
+                began = asyncio.get_running_loop().time()
+                assert sorted((await pool.call("Host.getInfo")).errors) == names[4:]
+                assert asyncio.get_running_loop().time() - began < 1
+            finally:
+                os.kill(daemons[4].front, signal.SIGCONT)
+            await wait_for(pool, changed, names[4], is_up=True)
+
+            daemons[0].kill()
+            await asyncio.to_thread(daemons[0].stop)
+            await wait_for(pool, changed, names[0], is_up=False)
+            await rename(pool, {name: machines[name] for name in names[1:]}, "second")
+            daemons[0] = await asyncio.to_thread(start_vdsmd, folder / "d0", hypervisor="simulator:2", listen=None)
+            await wait_for(pool, changed, names[0], is_up=True)
+            await rename(pool, {names[0]: machines[names[0]]}, "second")
+            assert await names_seen(stream, "second", 5) == set(names)
+            await pool.remove(names[1])
+            assert sorted((await pool.call("Host.ping")).results) == [names[0], *names[2:]]
+
+
+async def rename(pool: aio.HostPool, machines: dict[str, str], word: str) -> None:
+    for name, vm_id in machines.items():
+        await pool[name].client.vm.update(vm_id, name=word)
+
+
+async def names_seen(stream: aio.PoolEvents, word: str, count: int) -> set[str]:
+    """The hosts of so many events that tell of the new name."""
+    found: list[str] = []
+    async with asyncio.timeout(30):
+        while len(found) < count:
+            told = await anext(stream)
+            assert told.delivery is not None
+            assert told.delivery.gap is None
+            assert told.delivery.event is not None
+            if told.delivery.event.patch.get("name") == word:
+                found.append(told.host_id)
+    return set(found)

@@ -22,13 +22,26 @@ COLUMNS, LINES = 160, 40
 PATIENCE_S = 20.0
 
 
+class _Terminal(pyte.Screen):
+    """A terminal that answers when it is asked for the cursor's place."""
+
+    def __init__(self, child: pexpect.spawn[bytes]) -> None:
+        super().__init__(COLUMNS, LINES)
+        self._child = child
+
+    def write_process_input(self, data: str) -> None:
+        """See pyte."""
+        self._child.send(data)
+
+
 class Screen:
     """A shell at work, and what stands on its terminal."""
 
     def __init__(self, environment: dict[str, str], *arguments: str) -> None:
-        self.child = pexpect.spawn(str(BIN / "vdsmsh"), list(arguments), env=environment, timeout=PATIENCE_S, dimensions=(LINES, COLUMNS))
-        self._screen = pyte.Screen(COLUMNS, LINES)
-        self._screen.write_process_input = self.child.send  # the cursor's place is asked for
+        self.child: pexpect.spawn[bytes] = pexpect.spawn(
+            str(BIN / "vdsmsh"), list(arguments), env=environment, timeout=PATIENCE_S, dimensions=(LINES, COLUMNS)
+        )
+        self._screen = _Terminal(self.child)
         self._stream = pyte.ByteStream(self._screen)
 
     def lines(self) -> list[str]:

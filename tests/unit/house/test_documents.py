@@ -51,7 +51,7 @@ def settings_of(kind: type, prefix: str = "") -> set[str]:
     found = set()
     for field in fields(kind):
         table = getattr(kind(), field.name)
-        if is_dataclass(table) and field.name in {"front", "log", "http", "tls", "state", "limits", "connectors"}:
+        if is_dataclass(table) and field.name in {"front", "log", "http", "tls", "bindings", "state", "limits", "connectors"}:
             found |= settings_of(type(table), f"{field.name}.")
         else:
             found.add(prefix + field.name)

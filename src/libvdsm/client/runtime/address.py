@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -50,6 +49,8 @@ class Address:
         """Whether nobody between here and there can listen: TLS, a unix socket, or this very machine."""
         if self.tls is not None or self.path is not None or self.host == "localhost":
             return True
+        import ipaddress  # seldom needed, and not quickly imported
+
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:

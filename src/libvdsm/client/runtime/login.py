@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 #: A token, or who gives one.
 TokenSource: TypeAlias = str | Callable[[], str]
 
-_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + "-._~+/=")
+_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=")
 
 
 @dataclass(frozen=True, slots=True)

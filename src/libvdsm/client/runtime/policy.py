@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import random
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -91,7 +91,7 @@ class Attempts:
     ) -> None:
         self._has_own_key = retry.keys and "idempotencyKey" not in options and needs_key(method)
         if self._has_own_key:
-            options["idempotencyKey"] = secrets.token_hex(16)
+            options["idempotencyKey"] = os.urandom(16).hex()
         self.options = options
         self._retry = retry
         self._can_repeat = method not in _OF_A_CONNECTION and ("idempotencyKey" in options or is_idempotent(method))
@@ -109,7 +109,6 @@ class Attempts:
 
     def after(self, failure: Exception, now: float) -> float:
         """Seconds until the next attempt; raises why there is none."""
-        retry = self._retry
         match failure:
             case UntrustedError():
                 raise self._lost or failure
@@ -117,25 +116,34 @@ class Attempts:
                 if now >= self._connect_until:
                     raise self._lost or failure
             case ConnectionLostError():
-                self._lost = failure
-                if not self._can_repeat or self._resends >= retry.resends:
-                    raise failure
-                self._resends += 1
-                self._connect_until = now + self._connect_s
+                self._lose(failure, now)
                 return 0.0
-            case ApiError(error="ShuttingDown") if self._can_repeat:  # what became of it, the daemon's next life knows
-                if not self._is_restarting:
-                    self._is_restarting, self._connect_until = True, now + self._connect_s
-                if now >= self._connect_until:
-                    raise failure
-            case ApiError(retryable=True) if self._refusals < retry.refusals:
-                self._refusals += 1
-                if self._has_own_key:  # by the old one the same refusal would be answered again
-                    self.options["idempotencyKey"] = secrets.token_hex(16)
+            case ApiError():
+                self._refuse(failure, now)
             case _:
                 raise failure
         self._pauses += 1
-        return retry.pause(self._pauses)
+        return self._retry.pause(self._pauses)
+
+    def _lose(self, failure: ConnectionLostError, now: float) -> None:
+        self._lost = failure
+        if not self._can_repeat or self._resends >= self._retry.resends:
+            raise failure
+        self._resends += 1
+        self._connect_until = now + self._connect_s
+
+    def _refuse(self, failure: ApiError, now: float) -> None:
+        if failure.error == "ShuttingDown" and self._can_repeat:  # what became of it, the daemon's next life knows
+            if not self._is_restarting:
+                self._is_restarting, self._connect_until = True, now + self._connect_s
+            if now < self._connect_until:
+                return
+        elif failure.retryable and self._refusals < self._retry.refusals:
+            self._refusals += 1
+            if self._has_own_key:  # by the old one the same refusal would be answered again
+                self.options["idempotencyKey"] = os.urandom(16).hex()
+            return
+        raise failure
 
 
 def decoded(method: str, decode: Callable[[Json], _T], result: Json) -> _T:

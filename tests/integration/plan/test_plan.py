@@ -27,7 +27,7 @@ STATES = ("stopped", "running", "paused", "crashed", "absent")
 #: A plan tries no secret, so it cannot tell what becomes of one.
 SECRETS = {name for name, entry in MUTATING.items() if entry.has_secret}
 #: Nobody carries them out yet.
-TO_COME = {name for name in MUTATING if name.startswith(("Queue.", "Connection."))}
+TO_COME = {name for name in MUTATING if name.startswith("Queue.")}
 RANDOM_VARIANTS = 3
 
 
@@ -225,9 +225,22 @@ def test_subscriptions_do_what_their_plans_say(vdsmd: StartVdsmd) -> None:
         agree(caller, "Event.unsubscribe", {})
 
 
+def test_closing_connections_does_what_its_plan_says(vdsmd: StartVdsmd) -> None:
+    """One that is there, the same once more, and what is no connection at all."""
+    daemon = vdsmd(hypervisor="simulator:0", listen=None)
+    with Caller(daemon.socket) as caller, Caller(daemon.socket) as other:
+        caller.call("Host.ping", {})
+        other.call("Host.ping", {})
+        ids = [each["id"] for each in caller.call("Connection.list", {})["items"]]
+        assert len(ids) == 2
+        for id in [ids[1], ids[1], "c99", "no id", ""]:
+            agree(caller, "Connection.close", {"connectionId": id})
+        agree(caller, "Connection.close", {"connectionId": 5})
+
+
 def test_every_changing_verb_is_planned_here() -> None:
     """A verb that is new comes with its cases."""
-    others = {"Access", "Identity", "Task", "Event", "Certificate"}
+    others = {"Access", "Identity", "Task", "Event", "Certificate", "Connection"}
     planned = {name for name in MUTATING if name.partition(".")[0] in others} | set(ABOUT_VMS) | {"VM.create"}
     assert planned - SECRETS == set(MUTATING) - SECRETS - TO_COME
     assert {"Certificate.enrol"} == SECRETS

@@ -19,7 +19,7 @@ export DEBIAN_FRONTEND := noninteractive
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve check unit test test-all canary conformance crash-matrix crash-cycles bench generate generate-check docs dist clean
+.PHONY: help demo serve check unit test test-all canary conformance interop crash-matrix crash-cycles bench generate generate-check docs dist clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,8 +42,11 @@ check: setup ## format, lint, types, floors, schema, its changes since the last 
 unit: setup ## tests that need no root, hypervisor or network; about a minute
 	$(BIN)/pytest tests/unit
 
-test: check ## check, then every test that fits in 20 minutes, with a real guest
+test: check $(STAMPS)/foreign ## check, then every test that fits in 20 minutes, with a real guest
 	$(BIN)/pytest
+
+interop: setup $(STAMPS)/foreign ## foreign clients: stomp.py, stompjs, rhea, qpid-proton, curl, a browser (part of make test)
+	$(BIN)/pytest -v tests/interop tests/browser
 
 conformance: setup ## how many lines of each protocol's checklist have a test (part of make test), and which have none
 	$(BIN)/python tests/conformance/count.py
@@ -115,5 +118,23 @@ $(STAMPS)/venv: pyproject.toml $(CONSTRAINTS) $(STAMPS)/system
 	@[ -x $(BIN)/python ] || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing Python packages"
 	@$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[daemon,shell,dev]'
+	@$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[amqp]' || echo "python-qpid-proton cannot be built here (it needs cmake and a compiler); its test is skipped"
 	@$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[libvirt]' || echo "libvirt-python cannot be built here; the simulator works without it"
+	@touch $@
+
+# What the foreign clients need: programs of Debian only where there are none, packages of Node as their lock says.
+$(STAMPS)/foreign: tests/interop/node/package.json tests/interop/node/package-lock.json $(STAMPS)/system
+	@mkdir -p $(@D)
+	@missing=; \
+	command -v curl >/dev/null || missing="$$missing curl"; \
+	command -v node >/dev/null || missing="$$missing nodejs"; \
+	command -v npm >/dev/null || missing="$$missing npm"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing:$$missing"; \
+	  { apt-get -qq update && apt-get -qq install --yes --no-install-recommends $$missing; } >$(@D)/foreign.log 2>&1 || \
+	  { tail -20 $(@D)/foreign.log; echo "could not install all of:$$missing"; }; \
+	fi
+	@if command -v npm >/dev/null; then cd tests/interop/node && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error; \
+	else echo "there is no Node here; its clients are skipped"; fi
 	@touch $@

@@ -16,6 +16,8 @@ import uvloop
 
 PING = b'{"jsonrpc":"2.0","id":1,"method":"Host.ping"}\n'
 _TRIES = 20
+#: So many at a time in the first round; all at once in every other.
+_CALM = 200
 
 
 class Idle(asyncio.Protocol):
@@ -41,14 +43,15 @@ class Idle(asyncio.Protocol):
             self.answered.set_exception(exc or ConnectionResetError())
 
 
-async def connect(port: int, context: ssl.SSLContext) -> tuple[Idle, int]:
+async def connect(port: int, context: ssl.SSLContext, gate: asyncio.Semaphore) -> tuple[Idle, int]:
     """A client that was answered, and how often it tried; whoever is refused comes back later."""
     for attempt in range(1, _TRIES + 1):
         try:
-            _transport, idle = await asyncio.get_running_loop().create_connection(
-                Idle, "127.0.0.1", port, ssl=context, ssl_handshake_timeout=120
-            )
-            await idle.answered
+            async with gate:
+                _transport, idle = await asyncio.get_running_loop().create_connection(
+                    Idle, "127.0.0.1", port, ssl=context, ssl_handshake_timeout=120
+                )
+                await idle.answered
         except OSError:
             await asyncio.sleep(0.2 * attempt)
         else:
@@ -63,12 +66,14 @@ async def main(port: int, number: int) -> None:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     idle: list[Idle] = []
+    gate = asyncio.Semaphore(_CALM)
     while True:
         begin = time.monotonic()
         for each in idle:
             if each.transport is not None:
                 each.transport.abort()
-        made = await asyncio.gather(*(connect(port, context) for _ in range(number)))
+        made = await asyncio.gather(*(connect(port, context, gate) for _ in range(number)))
+        gate = asyncio.Semaphore(number)
         idle = [each for each, _attempts in made]
         print(time.monotonic() - begin, sum(attempts > 1 for _each, attempts in made), flush=True)  # noqa: T201 - a program
         line = await asyncio.to_thread(sys.stdin.readline)

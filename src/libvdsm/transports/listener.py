@@ -29,7 +29,7 @@ import socket
 import ssl
 import struct
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from email.utils import formatdate
 from functools import partial
@@ -61,6 +61,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 #: The most that is read at once over TLS.
 _READ_OCTETS = 64 * 1024
+#: Handshakes that begin in one turn of the loop; each costs about a millisecond.
+_HANDSHAKES = 4
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -104,6 +106,7 @@ class Listener:
         self._buffer = memoryview(bytearray(_READ_OCTETS))
         self._connections: set[Connection] = set()
         self._strangers: set[Door] = set()
+        self._queue: deque[Door] = deque()  # strangers whose handshake is to begin
         self._per_address: Counter[str] = Counter()
         self._acceptor = Acceptor(sock, self._arrive, name=policy.name, keeps_free=not self.is_unix)
         self._emptied: asyncio.Event | None = None  # once it is stopping
@@ -137,6 +140,11 @@ class Listener:
         """How many connections there are, strangers included."""
         return len(self._connections) + len(self._strangers)
 
+    @property
+    def waiting(self) -> int:
+        """How many strangers wait until their handshake begins."""
+        return len(self._queue)
+
     async def start(self) -> None:
         """Begin to accept."""
         self.loop = asyncio.get_running_loop()
@@ -169,8 +177,9 @@ class Listener:
     def sweep(self, now: float) -> None:
         """Close what has taken too long."""
         self.date = formatdate(usegmt=True).encode()
+        queued = set(self._queue)
         for door in tuple(self._strangers):
-            if now - door.since >= self.limits.detect_s:
+            if now - door.since >= self.limits.detect_s and door not in queued:
                 self.counters.detect_timeouts += 1
                 door.abort()
         wall = self._wall()
@@ -246,9 +255,30 @@ class Listener:
             self._take_in(door, self._tls if first is First.TLS else None)
 
     def _take_in(self, door: Door, context: ssl.SSLContext | None) -> None:
-        if context is not None:
-            door.reader = Reader(door, self._buffer)
-        door.entering = self.loop.create_task(self._enter(door, context))
+        if context is None:
+            door.entering = self.loop.create_task(self._enter(door, None))
+            return
+        door.reader = Reader(door, self._buffer)
+        self._queue.append(door)
+        if len(self._queue) == 1:
+            self.loop.call_soon(self._begin_handshakes)
+
+    def _begin_handshakes(self) -> None:
+        """A few in each turn of the loop, in the order of their coming: thousands at once would let everybody else wait for seconds.
+
+        It is the beginning that is counted out, so nobody who dawdles takes another's place; the time until then is ours, not theirs.
+        """
+        for _ in range(min(_HANDSHAKES, len(self._queue))):
+            door = self._queue.popleft()
+            if door not in self._strangers:
+                continue
+            if self._tls is None:
+                door.abort()
+                continue
+            door.since = self.now()
+            door.entering = self.loop.create_task(self._enter(door, self._tls))
+        if self._queue:
+            self.loop.call_soon(self._begin_handshakes)
 
     async def _enter(self, door: Door, context: ssl.SSLContext | None) -> None:
         """Give the socket to a transport; over TLS that is done when the handshake is."""

@@ -368,3 +368,40 @@ async def test_descriptors_return_after_handshakes_that_fail(pki: Pki) -> None:
             client.vanish()
         await until(lambda: served.tcp.connections == 0)
         await until(lambda: descriptors() <= before)
+
+
+async def test_handshakes_begin_a_few_in_each_turn(pki: Pki) -> None:
+    """Who comes with a hundred others is served after them; what he waits for us is not taken from his time."""
+    async with serve(Limits(detect_s=5), tls=server_context(pki.keys)) as served:
+        context, loop = pki.context(), asyncio.get_running_loop()
+        socks = []
+        for _ in range(100):
+            sock = socket.socket()
+            sock.setblocking(False)
+            await loop.sock_connect(sock, ("127.0.0.1", served.port))
+            socks.append(sock)
+        coming = [asyncio.ensure_future(asyncio.open_connection(sock=sock, ssl=context, server_hostname="localhost")) for sock in socks]
+        most = 0
+        while not all(each.done() for each in coming):
+            most = max(most, served.tcp.waiting)
+            served.pass_time(0.01)
+            await asyncio.sleep(0)
+        clients = [Client(*each.result()) for each in coming]
+        for client in clients:
+            client.send(PING)
+        assert [await client.line() for client in clients] == [PONG] * 100
+        assert (served.tcp.waiting, served.tcp.counters.detect_timeouts) == (0, 0)
+        assert most > 0
+        for client in clients:
+            client.close()
+
+
+async def test_a_stranger_who_goes_while_he_waits_is_forgotten(pki: Pki) -> None:
+    """And when the listener stops, nobody is left waiting."""
+    async with serve(tls=server_context(pki.keys)) as served:
+        with closing(socket.create_connection(("127.0.0.1", served.port))) as sock:
+            sock.sendall(b"\x16")
+            await until(lambda: served.tcp.connections == 1)
+            await served.tcp.stop(grace_s=0)
+            await until(lambda: served.tcp.connections == 0)
+        assert served.tcp.waiting == 0

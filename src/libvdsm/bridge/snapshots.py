@@ -48,7 +48,7 @@ class ObjectSnapshots:
                 document=document,
                 project=project,
             )
-            yield Shown(topic, type, id, project, event)
+            yield Shown(topic, type, id, project, revision, event)
 
     def _objects(self) -> Iterator[tuple[str, str, str, str, int, bytes]]:
         for known in (self._inventory.hosts, self._inventory.vms):

@@ -36,6 +36,7 @@ class Shown:
     type: str
     id: str
     project: str  # empty: it belongs to none
+    revision: int  # of the document that is shown: the number of the last record that it tells
     event: bytes
 
 
@@ -47,10 +48,32 @@ class Snapshots(Protocol):
         ...
 
 
+class Window:
+    """The records that were on their way to the disk when a snapshot was made: what is shown tells of most of them already."""
+
+    __slots__ = ("_revisions", "_until")
+
+    def __init__(self, until: int, revisions: dict[tuple[str, str], int]) -> None:
+        """``until`` is the last of them; ``revisions`` has what was shown, by type and id."""
+        self._until = until
+        self._revisions = revisions
+
+    def is_over(self, sequence: int) -> bool:
+        """Whether none of them follows this one."""
+        return sequence >= self._until
+
+    def is_told(self, record: Entry) -> bool:
+        """Whether the snapshot tells of a record: by a document that is not older, or by none where an object is gone."""
+        if record.sequence > self._until:
+            return False
+        revision = self._revisions.get((record.type, record.id))
+        return revision is None or record.sequence <= revision
+
+
 class EventFollower(Follower[Entry]):
     """One caller who follows events, whatever carries them to him."""
 
-    __slots__ = ("_before", "caller", "filter", "fits", "merger", "pending", "source", "view", "visibility")
+    __slots__ = ("_before", "caller", "filter", "fits", "merger", "pending", "source", "view", "visibility", "window")
 
     def __init__(self, source: Broker, caller: Caller, fits: Callable[[str], bool], cursor: int, gap: Gap | None) -> None:
         super().__init__(cursor, gap)
@@ -63,6 +86,7 @@ class EventFollower(Follower[Entry]):
         self.merger: Merger | None = None
         #: What is due before any record: of a snapshot with the object, merged changes without; each with its token's number.
         self.pending: deque[tuple[Shown | None, bytes, int]] = deque()
+        self.window: Window | None = None  # after a snapshot
         self._before = cursor
 
     @abstractmethod
@@ -75,7 +99,7 @@ class EventFollower(Follower[Entry]):
 
     def rekey(self) -> None:
         """Say which class it is of, after anything about it has changed."""
-        is_plain = self.filter is None and self.merger is None and not self.pending
+        is_plain = self.filter is None and self.merger is None and self.window is None and not self.pending
         self.kind = (type(self), self.view, self.fits) if is_plain else None
 
     def see_anew(self) -> None:
@@ -96,6 +120,8 @@ class EventFollower(Follower[Entry]):
 
     def tell(self, record: Entry) -> bool:
         """See ``Follower``."""
+        if self.window is not None and self._was_shown(self.window, record):
+            return False
         view = self.view
         if not ((record.type in view.whole or view.sees(record)) and self.fits(record.topic)):
             return False
@@ -106,6 +132,12 @@ class EventFollower(Follower[Entry]):
             return False
         self.tell_entry(record)
         return True
+
+    def _was_shown(self, window: Window, record: Entry) -> bool:
+        if window.is_over(record.sequence):
+            self.window = None
+            self.rekey()
+        return window.is_told(record)
 
     def tell_waiting(self) -> bool:
         """See ``Follower``."""
@@ -318,13 +350,10 @@ class Broker:
         return self._journal.last
 
     def begin(self, after: str | None, *, snapshot: bool) -> tuple[int, Gap | None]:
-        """Where a follower begins; raises ``InvalidParams``."""
+        """Where a follower begins, always behind what is committed; raises ``InvalidParams``."""
         if after is not None and snapshot:
             raise InvalidParams(path="$.snapshot", reason="a subscription either resumes after a token or begins with a snapshot")
-        cursor, gap = place(self._journal, after)
-        if snapshot:
-            cursor = self._journal.next_sequence() - 1  # what is shown includes what is not committed yet
-        return cursor, gap
+        return place(self._journal, after)
 
     def follow(
         self, follower: EventFollower, *, snapshot: bool = False, filter: EventFilter | None = None, coalesce_s: float = 0.0
@@ -388,8 +417,9 @@ class Broker:
     def _fill_snapshot(self, made: EventFollower) -> None:
         """All but the last of a snapshot resume from the beginning: half a snapshot is none.
 
-        A token tells only of what is committed, because other numbers may be given out again after a crash: who resumes
-        after the last hears of what was under way a second time.
+        What is shown includes most of what is not committed yet, but not all: the end of a task is not told until it is on disk.
+        So whoever follows begins behind what is committed, and is not told of what he was shown. Who resumes after the last of a
+        snapshot hears of what was under way a second time: after a crash other records may have those numbers.
         """
         sees, wanted = made.view.sees_object, made.filter
         shown = [
@@ -398,8 +428,10 @@ class Broker:
             if sees(s.type, s.id, s.project) and made.fits(s.topic) and (wanted is None or wanted.shows(s.type, s.id, s.project))
         ]
         made.pending.extend((each, each.event, 0) for each in shown[:-1])
-        committed = min(made.cursor, self._journal.last)
-        made.pending.extend((each, each.event, committed) for each in shown[-1:])
+        made.pending.extend((each, each.event, made.cursor) for each in shown[-1:])
+        newest = self._journal.next_sequence() - 1
+        if newest > made.cursor:
+            made.window = Window(newest, {(each.type, each.id): each.revision for each in shown})
 
     def _committed(self) -> None:
         for reader in self._readers:

@@ -52,7 +52,7 @@ class Task:
     error: dict[str, object] | None = None
     cancellable: bool = True
     ended_at: float | None = None
-    revision: int = 0
+    revision: int = 0  # of what is shown
     fragment: bytes = b""
     end_is_told: bool = False  # its end is on disk, and callers see it
     cancel: Callable[[], None] | None = None  # asks the work to stop
@@ -201,7 +201,7 @@ class Tasks:
     def _end(self, task: Task, state: str) -> None:
         if task.has_ended:
             return
-        shown = task.fragment
+        shown = task.fragment, task.revision
         task.state, task.ended_at, task.cancellable, task.cancel = state, self._clock.time(), False, None
         self._ended[task.id] = task
         self._publish(task)
@@ -209,17 +209,18 @@ class Tasks:
             self._tell_end(task)
         else:
             self._keep(task)
-            ended, task.fragment = task.fragment, shown  # until it is on disk
+            ended = task.fragment, task.revision
+            task.fragment, task.revision = shown  # until it is on disk
             self._when_committed(self._store, task, ended)
         self._trim()
 
-    def _when_committed(self, store: Store, task: Task, ended: bytes) -> None:
+    def _when_committed(self, store: Store, task: Task, ended: tuple[bytes, int]) -> None:
         def told(committed: asyncio.Future[None]) -> None:
             self._committing.discard(committed)
             if not committed.cancelled() and committed.exception() is not None:
                 _log.error("the end of task %s could not be recorded: %s", task.id, committed.exception())
                 return  # the store has failed: a later life finds out what became of it
-            task.fragment = ended
+            task.fragment, task.revision = ended
             self._tell_end(task)
 
         committing = asyncio.ensure_future(store.commit())

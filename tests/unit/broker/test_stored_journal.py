@@ -9,12 +9,18 @@ from typing import Any
 import pytest
 
 from libvdsm.base.clock import ManualClock
+from libvdsm.bridge.places import ObjectPlaces
+from libvdsm.bridge.snapshots import ObjectSnapshots
+from libvdsm.broker.broker import Broker
+from libvdsm.broker.visibility import Visibility
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.errors import StateUnavailable
 from libvdsm.journal.memory_store import MemoryStore
+from libvdsm.journal.recorder import Recorder
 from libvdsm.journal.stored import StoredJournal
 from libvdsm.journal.turns import Bounds
-from tests.fakes.front import VM_1, FakeSink, Front
+from libvdsm.tasks.tasks import Tasks
+from tests.fakes.front import RESYNC, VM_1, VM_2, FakeSink, Front
 
 
 class World:
@@ -160,4 +166,50 @@ async def test_a_snapshot_tells_no_token_of_what_is_not_committed() -> None:
     assert shown["resume"] == world.token(2)
     world.happen(1)
     await world.settle(sink, 4)
-    assert sequences(sink) == [3, 4]
+    assert sequences(sink) == [2, 4]
+
+
+async def test_a_snapshot_while_a_task_ends_misses_no_end() -> None:
+    """The task is shown as running, because its end is not on disk; so its end follows, once, and nothing else twice."""
+    world = World()
+    front = world.front
+    tasks = Tasks(recorder=Recorder(world.journal, front.clock), clock=front.clock, store=world.store)
+    broker = Broker(
+        journal=world.journal,
+        visibility=Visibility(ObjectPlaces(front.inventory, tasks)),
+        snapshots=ObjectSnapshots(inventory=front.inventory, tasks=tasks, journal=world.journal, clock=front.clock),
+        schedule=front.scheduled.append,
+    )
+    front.observe(VM_1)
+    task = tasks.create(
+        id="00000001-0000-4000-8000-000000000000",
+        method="VM.start",
+        subject=None,
+        subsystem="virt",
+        identity="unix:0",
+        flow_id=None,
+        unit="percent",
+    )
+    world.commit()
+    front.observe(VM_1, name="not yet")
+    tasks.done(task, b"{}")
+    front.observe(VM_2)
+    front.inventory.removed("vm", VM_2, RESYNC)
+    sink, late = FakeSink(), FakeSink()
+    broker.subscribe(front.admin, sink, ["#"], after=None, snapshot=True, subscription_id=None)
+    front.run_scheduled()
+    shown: Any = [delivery["event"] for delivery in sink.deliveries]
+    assert [(event["object"]["type"], event["patch"].get("state")) for event in shown][-1] == ("task", "running")
+    assert shown[-1]["object"]["revision"] == shown[-1]["patch"]["revision"]
+    world.commit()
+    await asyncio.sleep(0)
+    front.run_scheduled()
+    followed: Any = [delivery["event"] for delivery in sink.deliveries[len(shown) :]]
+    assert [(event["object"]["type"], event["patch"]["state"]) for event in followed] == [("task", "done")]
+    world.happen(1)
+    await world.settle(sink, world.journal.last)
+    assert sequences(sink)[len(shown) :] == [4, 7]
+    broker.subscribe(front.admin, late, ["task.#"], after=None, snapshot=True, subscription_id=None)
+    front.run_scheduled()
+    ended: Any = [delivery["event"]["patch"] for delivery in late.deliveries]
+    assert [(patch["state"], patch["revision"]) for patch in ended] == [("done", 4)]

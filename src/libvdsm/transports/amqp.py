@@ -20,6 +20,13 @@ _MUCH = 64 * 1024
 class AmqpReactor(Connection):
     """A client that speaks AMQP; see ``Line``."""
 
+    __slots__ = (
+        "_is_held_back",
+        "_session",
+        "_waiting_octets",
+        "is_secure",
+    )
+
     def __init__(self, hub: Hub, open_session: Callable[[Line], LineSession], *, is_secure: bool) -> None:
         super().__init__(hub)
         self.protocol = "amqp"

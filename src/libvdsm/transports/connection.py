@@ -44,6 +44,37 @@ CHECK_OCTETS = 64 * 1024
 class Connection(asyncio.Protocol):
     """A connection whose protocol is known; the base of all reactors."""
 
+    __slots__ = (
+        "_account",
+        "_bound",
+        "_close_at",
+        "_full_since",
+        "_half_closes",
+        "_is_corked",
+        "_is_full",
+        "_is_waiting",
+        "_loop",
+        "_out",
+        "_out_octets",
+        "_resumes",
+        "_share",
+        "_transport",
+        "address",
+        "caller",
+        "calls",
+        "connected_at",
+        "expires_at",
+        "heart_beat_s",
+        "hub",
+        "is_closing",
+        "is_lingering",
+        "listener",
+        "number",
+        "protocol",
+        "received_octets",
+        "sent_octets",
+    )
+
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.address = ""

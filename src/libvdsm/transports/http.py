@@ -53,6 +53,25 @@ def _has_hung_up(transport: asyncio.Transport) -> bool:
 class HttpReactor(Connection):
     """A client that speaks HTTP."""
 
+    __slots__ = (
+        "_authorization",
+        "_caller",
+        "_codec",
+        "_held",
+        "_idle_since",
+        "_inflow",
+        "_is_eof",
+        "_is_last",
+        "_outflow",
+        "_own",
+        "_partial_since",
+        "_running",
+        "_sessions",
+        "_site",
+        "_take",
+        "_usual",
+    )
+
     def __init__(self, hub: Hub, site: Site, caller: Caller) -> None:
         super().__init__(hub)
         self.protocol = "http/1.1"

@@ -27,6 +27,21 @@ USUAL_OCTETS = 4_096
 class JsonConnection(Connection):
     """A client that speaks JSON-RPC on a stream. It is the ``Sink`` of its caller's subscriptions."""
 
+    __slots__ = (
+        "_answer",
+        "_counters",
+        "_is_dead",
+        "_is_eof",
+        "_is_fresh",
+        "_is_last",
+        "_partial_since",
+        "_pending",
+        "_release",
+        "_session",
+        "_stream",
+        "_take",
+    )
+
     def __init__(self, hub: Hub, open_session: Callable[[Sink], StreamSession], release: Callable[[Sink], None]) -> None:
         super().__init__(hub)
         self.protocol = "json"

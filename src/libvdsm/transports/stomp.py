@@ -21,6 +21,14 @@ _MUCH = 64 * 1024
 class StompConnection(Connection):
     """A client that speaks STOMP; see ``Line``."""
 
+    __slots__ = (
+        "_is_held_back",
+        "_session",
+        "_take",
+        "_waiting_octets",
+        "is_secure",
+    )
+
     def __init__(self, hub: Hub, open_session: Callable[[Line], CallSession], *, is_secure: bool) -> None:
         super().__init__(hub)
         self.protocol = "stomp"

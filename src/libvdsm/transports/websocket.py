@@ -33,6 +33,18 @@ def is_stranger(caller: Caller | None) -> bool:
 class WebSocketReactor(Connection):
     """A client that speaks a sub-protocol over a WebSocket."""
 
+    __slots__ = (
+        "_codec",
+        "_has_closed",
+        "_heard_at",
+        "_is_eof",
+        "_is_last",
+        "_is_stranger",
+        "_partial_since",
+        "_since",
+        "_was_asked",
+    )
+
     def __init__(self, hub: Hub) -> None:
         super().__init__(hub)
         self.protocol = "websocket"

@@ -89,6 +89,8 @@ class AmqpReactor(Connection):
     def eof_received(self) -> bool:
         """See asyncio. Half-closed: what is due is still sent."""
         self._session.ended()
+        if self.is_lingering:  # both have said their last word
+            self.close()
         return self._half_closes
 
     def gone(self) -> None:

@@ -98,3 +98,15 @@ async def test_when_the_daemon_stops_answers_that_are_due_are_given() -> None:
         assert b"receipt-id:r" in await client.rest()
         await stopping
         client.close()
+
+
+async def test_who_says_goodbye_and_goes_is_gone_at_once() -> None:
+    """Nobody waits for a peer that has ended its half after our last word: neither the book of connections nor a stop."""
+    async with serving(FakeExchange()) as served:
+        client = await greeted(served)
+        (connection,) = served.tcp._connections
+        client.send(encode("DISCONNECT", [("receipt", "bye")]))
+        assert b"receipt-id:bye" in await client.rest()
+        assert connection.is_lingering
+        client.close()
+        await until(lambda: not served.tcp._connections)

@@ -161,7 +161,7 @@ def _read_body(payload: bytes, parts: sections.Parts, members: dict[str, object]
         if len(parts.bodies) == 1:
             start, end = parts.bodies[0]
             return payload[start + (2 if payload[start] == 0xA0 else 5) : end]  # noqa: PLR2004 - vbin8
-        return b"".join(payload[start + (2 if payload[start] == 0xA0 else 5) : end] for start, end in parts.bodies)  # noqa: PLR2004
+        return b"".join(payload[start + (2 if payload[start] == 0xA0 else 5) : end] for start, end in parts.bodies)  # noqa: PLR2004 - vbin8
     found = [values.decode(payload, start)[0] for start, _end in parts.bodies]
     if parts.body == sections.SEQUENCE:
         members.setdefault("content_type", "application/json")

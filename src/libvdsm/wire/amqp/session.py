@@ -400,11 +400,11 @@ def _read_usual(data: bytes, body: int, end: int) -> list[object] | None:
         else:
             return None
         code = data[position]
-        if code == 0x52:  # noqa: PLR2004
+        if code == 0x52:  # noqa: PLR2004 - smalluint
             number, position = data[position + 1], position + 2
         elif code == 0x70:  # noqa: PLR2004 - uint
             number, position = _uint(data, position + 1)[0], position + 5
-        elif code == 0x43:  # noqa: PLR2004
+        elif code == 0x43:  # noqa: PLR2004 - uint0
             number, position = 0, position + 1
         else:
             return None
@@ -413,7 +413,7 @@ def _read_usual(data: bytes, body: int, end: int) -> list[object] | None:
         tag_end = position + 2 + data[position + 1]
         rest = data[tag_end + 1 : stop]
         last = _RESTS.get(rest)
-        if last is None or count != 4 + len(rest) or stop > end or data[tag_end] != 0x43:  # noqa: PLR2004
+        if last is None or count != 4 + len(rest) or stop > end or data[tag_end] != 0x43:  # noqa: PLR2004 - uint0, the format of the message
             return None
         return [handle, number, data[position + 2 : tag_end], 0, *last]
     except FAULTS:

@@ -89,8 +89,7 @@ class TopicSubscription:
 
     def credit(self, count: int) -> None:
         """See ``Subscription``."""
-        if self.credit_left is not None:
-            self.set_credit(self.credit_left + count)
+        self._add_credit(count)
 
     def set_credit(self, count: int) -> None:
         """See ``Subscription``."""
@@ -120,13 +119,17 @@ class TopicSubscription:
         """What waits for it."""
         return self.session.exchange.behind(self)
 
+    def has_no_credit(self) -> bool:
+        """Whether nothing may come; a reply comes all the same, and is made up for before anything else does."""
+        return self.credit_left is not None and self.credit_left <= 0
+
     def is_full(self) -> bool:
         """Whether nothing can be delivered now."""
-        return self.credit_left == 0 or self.consumer.is_full()
+        return self.has_no_credit() or self.consumer.is_full()
 
     def when_drained(self, resume: Callable[[], None]) -> None:
         """Call ``resume`` when there is credit and room."""
-        if self.credit_left == 0:
+        if self.has_no_credit():
             self._resumes.append(resume)
             self.try_end_drain()
         else:
@@ -156,12 +159,12 @@ class TopicSubscription:
     def settled(self, tag: int) -> None:
         """One of its deliveries is."""
         self.open.pop(tag, None)
-        if not self.is_exact and self.credit_left is not None:
-            self.set_credit(self.credit_left + 1)
+        if not self.is_exact:
+            self._add_credit(1)
 
     def try_end_drain(self) -> None:
         """End the drain if there is no credit left, or nothing to deliver for it."""
-        if self.is_draining and not self.is_ended and (self.credit_left == 0 or not self.lag):
+        if self.is_draining and not self.is_ended and (self.has_no_credit() or not self.lag):
             self.is_draining = False
             self._rekey()
             if self.credit_left is not None:
@@ -173,6 +176,12 @@ class TopicSubscription:
         if not self.is_ended:
             self.end()
             self.consumer.ended(reason)
+
+    def _add_credit(self, count: int) -> None:
+        if self.credit_left is not None:
+            self.credit_left += count
+            if self.credit_left > 0:
+                self._go_on()
 
     def _rekey(self) -> None:
         for part in (self.event_part, self.free_part):

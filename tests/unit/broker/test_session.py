@@ -193,6 +193,24 @@ async def test_acknowledged_topics_have_a_window() -> None:
     assert consumer.bodies() == ["a", "b", "c", "d"]
 
 
+async def test_replies_beyond_the_window_are_made_up_for() -> None:
+    """Who asks gets his answers, whatever the window says; what is published waits until as much is settled."""
+    world = Messaging()
+    world.exchange.requests = Answers(Message(body=b"answer"))
+    session, consumer = world.open(), FakeConsumer()
+    subscribe(session, "/topic/mine", consumer, Ack.INDIVIDUAL, credit=1)
+    for _ in range(3):
+        session.send("/exchange/requests", message(reply_to="/topic/mine"))
+    for text in "ab":
+        session.send("/topic/mine", message(text))
+    await turns()
+    assert consumer.bodies() == ["answer"] * 3
+    for delivery, news in zip(tuple(consumer.deliveries), ([], [], ["a"]), strict=True):
+        session.settle(delivery.tag, Verdict.ACCEPTED)
+        await turns()
+        assert consumer.bodies()[3:] == news
+
+
 # --- rights
 
 

@@ -11,6 +11,7 @@ import pytest
 from msgspec import Raw
 
 from libvdsm.base import faultpoints
+from libvdsm.base.clock import timestamp
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.generated.errors import (
     AnswerNotKept,
@@ -26,6 +27,7 @@ from libvdsm.interfaces.generated.errors import (
     StateFull,
     StateUnavailable,
     SubsystemUnavailable,
+    TooLate,
 )
 from libvdsm.interfaces.messages import Cause
 from tests.fakes.front import VM_1, FakePort, Front
@@ -418,3 +420,18 @@ async def test_a_refusal_that_may_pass_is_no_answer_for_ever(store: FakeStore, e
         begin(front, method, idempotencyKey=method)
         await front.turns()
     assert [call.method for call in front.port.calls] == ["VM.pause", "VM.pause", "VM.start", "VM.start"]
+
+
+async def test_what_was_done_is_answered_however_late_it_is_asked_for(store: FakeStore) -> None:
+    """A stored answer is no run; a late call without one is refused."""
+    front = life(store)
+    until = timestamp(front.clock.time() + 5)
+    waiting = begin(front, idempotencyKey="k", notAfter=until)
+    await front.turns()
+    answer(front.port, 0, {})
+    await waiting
+    front.clock.advance(10)
+    assert await begin(front, idempotencyKey="k", notAfter=until) == {}
+    with pytest.raises(TooLate):
+        await begin(front, idempotencyKey="l", notAfter=until)
+    assert len(front.port.calls) == 1

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from libvdsm.cli.failures import ApiFailure, ConnectionFailure, Exit, Failure, Refused
+from libvdsm.client.runtime.address import parse
 from libvdsm.client.runtime.errors import AddressError, ApiError, ClientError, NoAnswerError, NotSentError, ProtocolError, UntrustedError
 from libvdsm.client.runtime.sync.client import BaseClient
 from libvdsm.client.runtime.tls import Tls
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from libvdsm.cli.session import Session, Stream
 
-#: Seconds of one wait for events where nothing can be delivered.
-_POLL_S: Final = 30
 _CHUNK: Final = 65536
 
 
@@ -27,8 +26,7 @@ def connect(
 ) -> Session:
     """Open a session; ``limit_s`` bounds every wait, in seconds; the files are for TLS. Raises ``Failure``."""
     with _failures():
-        is_tls = url.startswith(("tls://", "https://"))
-        tls = Tls(ca=ca, certificate=certificate, key=key) if is_tls else None
+        tls = Tls(ca=ca, certificate=certificate, key=key) if parse(url).tls is not None else None
         client = BaseClient(url, tls=tls) if limit_s is None else BaseClient(url, connect_timeout=limit_s, tls=tls)
         try:
             client.open()
@@ -55,25 +53,12 @@ class ClientSession:
             return self._client.exchange(method, params, given)
 
     def deliveries(self, topics: list[str], *, after: str | None, snapshot: bool) -> Iterator[Mapping[str, Any]]:
-        """See ``Session``. Where the road carries no notifications (HTTP), events are read as they come."""
-        if self._client.address.http:
-            yield from self._read(topics, after, snapshot=snapshot)
-            return
+        """See ``Session``. Where the road carries no notifications (HTTP), the client asks for events as they come."""
+        if snapshot and self._client.address.http:
+            raise Failure("a snapshot needs a connection that stays open", remedy="Use a unix://, tls:// or wss:// URL.", code=Exit.USAGE)
         with _failures(), self._client.events(topics, after=after, snapshot=snapshot) as stream:
             for delivery in stream:
                 yield delivery.to_wire()
-
-    def _read(self, topics: list[str], after: str | None, *, snapshot: bool) -> Iterator[Mapping[str, Any]]:
-        if snapshot:
-            raise Failure("a snapshot needs a connection that stays open", remedy="Use a unix://, tls:// or tcp:// URL.", code=Exit.USAGE)
-        while True:
-            params: dict[str, Any] = {"topics": topics, "timeout": 0 if after is None else _POLL_S}
-            answer = self.call("Event.read", params if after is None else params | {"after": after})
-            after = str(answer["resume"])
-            if "gap" in answer:
-                yield {"resume": after, "gap": answer["gap"]}
-            for event in answer["items"]:
-                yield {"resume": f"{event['epoch']}-{event['sequence']}", "event": event}
 
     def open_stream(self, path: str) -> Stream:
         """See ``Session``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from contextlib import suppress
@@ -117,3 +118,55 @@ def test_a_daemon_that_is_not_there(url: str, code: Exit) -> None:
         connect(url)
     assert caught.value.exit is code
     assert "--url" in caught.value.remedy
+
+
+@pytest.mark.parametrize("scheme", ("tls", "https", "wss", "stomp+tls"))
+def test_every_road_with_tls_takes_the_files(scheme: str) -> None:
+    """What is to be trusted and shown counts on each of them; one in plain takes no notice of it."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listener, pytest.raises(Failure, match=re.escape("the CA /nowhere/ca.pem cannot be used")):
+        connect(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", ca="/nowhere/ca.pem")
+    with pytest.raises(Failure) as plain:
+        connect("unix:///nowhere/s", ca="/nowhere/ca.pem")
+    assert plain.value.exit is Exit.CONNECTION
+
+
+class Web(Daemon):
+    """The same over HTTP."""
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as octets:
+            while octets.readline().startswith(b"POST "):
+                length = 0
+                while (line := octets.readline().strip()) != b"":
+                    name, _, value = line.partition(b":")
+                    length = int(value) if name.lower() == b"content-length" else length
+                request = json.loads(octets.read(length))
+                body = json.dumps({"jsonrpc": "2.0", "id": request["id"], **self.answers[request["method"]]}).encode()
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+
+def test_events_over_http_are_those_of_the_client(tmp_path: Path) -> None:
+    """They are asked for as they come; a snapshot needs another road, and that is a wrong use."""
+    event = {
+        "epoch": "e",
+        "time": "2026-01-01T00:00:00Z",
+        "topic": f"vm.{WEB}",
+        "object": {"type": "vm", "id": WEB, "revision": 1},
+        "change": "removed",
+        "cause": {"kind": "daemon"},
+    }
+    items = [{**event, "sequence": number} for number in (7, 8)]
+    page = {"items": items, "resume": "e-8", "gap": {"reason": "trimmed", "missed": 3}}
+    web = Web(tmp_path / "s", {"Event.read": {"result": page}})
+    try:
+        with connect(f"http+unix://{tmp_path / 's'}") as session:
+            with pytest.raises(Failure, match="snapshot") as refusal:
+                next(session.deliveries(["#"], after=None, snapshot=True))
+            assert refusal.value.exit is Exit.USAGE
+            found = session.deliveries(["#"], after="e-3", snapshot=False)
+            told = [next(found) for _ in range(3)]
+            found.close()  # type: ignore[attr-defined] # a generator, which the promise does not say
+    finally:
+        web.close()
+    assert [(each["resume"], "gap" in each) for each in told] == [("e-6", True), ("e-7", False), ("e-8", False)]

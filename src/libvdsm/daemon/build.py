@@ -82,6 +82,8 @@ _log = logging.getLogger(__name__)
 _SIGN_S: Final = 10.0
 #: What can be called without a certificate where one is required.
 ENROLMENT: Final = frozenset({"Certificate.enrol"})
+#: More are not made, so that the numbers of connections of one life are none of another's.
+_CONNECTIONS_A_SECOND: Final = 10_000
 #: What the wheel carries of the schema; its own reader (``libvdsm.schema.compiled``) is too slow for every start.
 _COMPILED: Final = Path(schema.__file__).parent / "compiled"
 
@@ -193,7 +195,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         accounts=accounts,
         clock=clock,
     )
-    registry = Registry()
+    registry = Registry(int(clock.time()) * _CONNECTIONS_A_SECOND)
     access_service = AccessService(access, store=store, clock=clock, places=places)
     services: tuple[object, ...] = (
         OwnService(description.openrpc),

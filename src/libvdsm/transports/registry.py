@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 class Registry:
     """Connections by their numbers, which are never given twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: int = 0) -> None:
+        """``before``: all numbers are greater; by it those of one life of the daemon are none of another's."""
         self._open: dict[int, Connection] = {}
-        self._last = 0
+        self._last = before
 
     def __len__(self) -> int:
         """How many there are."""

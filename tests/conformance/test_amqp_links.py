@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from libvdsm.broker.listeners import TopicSubscription
 from libvdsm.interfaces.caller import Caller, Rights
 from libvdsm.interfaces.messaging import Delivery
 from libvdsm.wire.amqp import performatives as p
@@ -284,8 +285,26 @@ async def test_am_055_filters_of_events_are_echoed_and_judged() -> None:
     answer = client.receiver(source=p.Source("/topic/vm.#", filter=snapshot))
     assert answer.source is not None
     assert answer.source.filter == snapshot
-    wrong = {Symbol("vdsm:resume"): Described(Symbol("vdsm:resume"), 7)}
-    assert refused(client, in_attach(p.Source("/topic/vm.#", filter=wrong), name="x", handle=3)) == "amqp:invalid-field"
+    for name, value in (("resume", 7), ("filter", 7), ("filter", "{"), ("coalesce", True), ("coalesce", 10**6)):
+        wrong = {Symbol(f"vdsm:{name}"): Described(Symbol(f"vdsm:{name}"), value)}
+        assert refused(client, in_attach(p.Source("/topic/vm.#", filter=wrong), name="x", handle=3)) == "amqp:invalid-field"
+
+
+async def test_am_055_events_are_filtered_and_merged() -> None:
+    messaging, client = await served()
+    wanted = {
+        Symbol("vdsm:filter"): Described(Symbol("vdsm:filter"), '{"types":["task"]}'),
+        Symbol("vdsm:coalesce"): Described(Symbol("vdsm:coalesce"), 2),
+    }
+    answer = client.receiver(source=p.Source("/topic/#", filter=wanted))
+    assert answer.source is not None
+    assert answer.source.filter == wanted
+    (session,) = messaging.exchange._sessions
+    (subscription,) = session.subscriptions.values()
+    assert isinstance(subscription, TopicSubscription)
+    assert subscription.free_part is None
+    assert subscription.event_part is not None
+    assert subscription.event_part.linger_s == 2
 
 
 async def test_am_055_a_bare_name_with_a_capability() -> None:

@@ -19,7 +19,7 @@ from libvdsm.broker.queue import Queue, Rules, not_there
 from libvdsm.broker.session import BrokerSession
 from libvdsm.broker.topics import matcher
 from libvdsm.interfaces.caller import Caller
-from libvdsm.interfaces.generated.errors import LimitExceeded
+from libvdsm.interfaces.generated.errors import InvalidParams, LimitExceeded
 from libvdsm.interfaces.generated.types import QueueOverflow
 from libvdsm.interfaces.messaging import Message, Requests, Verdict, Wish
 
@@ -151,7 +151,10 @@ class MessageExchange:
         """Begin to deliver what fits a pattern: events, what clients publish, or both. Raises ``PermissionDenied``."""
         session = made.session
         events = may_be_owned(pattern) and session.caller.rights.anywhere(_EVENTS)
-        free = may_be_free(pattern) and session.has(_SUBSCRIBE)
+        wants_events = wish.filter is not None or wish.coalesce_s > 0
+        free = may_be_free(pattern) and session.has(_SUBSCRIBE) and not wants_events
+        if wants_events and not may_be_owned(pattern):
+            raise InvalidParams(path="$.filter", reason="only events can be filtered and merged")
         if not events and not free:
             raise session.denied(_EVENTS if may_be_owned(pattern) else _SUBSCRIBE)
         if events:
@@ -159,7 +162,7 @@ class MessageExchange:
                 fits = matcher(["#"])
             cursor, gap = self._broker.begin(wish.after, snapshot=wish.snapshot)
             made.event_part = EventPart(made, self._messages, self._broker, fits, cursor, gap)
-            self._broker.follow(made.event_part, snapshot=wish.snapshot)
+            self._broker.follow(made.event_part, snapshot=wish.snapshot, filter=wish.filter, coalesce_s=wish.coalesce_s)
         if free:
             made.free_part = FreePart(made, fits, self._ring.last)
             self._free_parts += 1

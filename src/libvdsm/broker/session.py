@@ -206,6 +206,8 @@ class BrokerSession:
         found = parse(wish.destination)
         if self._is_closed or self.caller.only is not None:
             raise self._denied("queue.receive")
+        if found.kind is not Kind.TOPIC and (wish.filter is not None or wish.coalesce_s):
+            raise InvalidParams(path="$.filter", reason="only events can be filtered and merged")
         credit = wish.credit if wish.credit is not None else (0 if wish.is_exact else self.exchange.limits.window)
         if found.kind is Kind.QUEUE or found.kind is Kind.TEMPORARY:
             return self._receive(wish, consumer, found, credit)

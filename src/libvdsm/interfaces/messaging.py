@@ -17,7 +17,7 @@ import msgspec
 
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.caller import Caller
-
+from libvdsm.interfaces.generated.types import EventFilter
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -144,6 +144,8 @@ class Wish:
     is_exact: bool = False  # credit is counted by the consumer (AMQP) and is not given back by settling
     after: str | None = None  # of events: resume after this token
     snapshot: bool = False  # of events: begin with what there is
+    filter: EventFilter | None = None  # of events: only those that fit; with this or the next, nothing but events comes
+    coalesce_s: float = 0.0  # of events: changes of one object within this time may come as one
     browse: bool = False  # of queues: look at copies, take nothing
 
 

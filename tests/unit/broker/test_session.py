@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -20,8 +21,9 @@ from libvdsm.interfaces.generated.errors import (
     StateFull,
 )
 from libvdsm.interfaces.generated.permissions import OBJECTS, PERMISSIONS
+from libvdsm.interfaces.generated.types import EventFilter
 from libvdsm.interfaces.journal import Entry
-from libvdsm.interfaces.messaging import Ack, Message, Verdict
+from libvdsm.interfaces.messaging import Ack, Message, Verdict, Wish
 from tests.fakes.messaging import ALL, FakeConsumer, Messaging, message, sent, subscribe, turns
 
 
@@ -29,10 +31,10 @@ def only(*permissions: str) -> Rights:
     return Rights(frozenset(permissions))
 
 
-def event(world: Messaging, topic: str = "vm.1", type: str = "vm") -> None:
+def event(world: Messaging, topic: str = "vm.1", type: str = "vm", patch: str = '{"state":"x"}') -> None:
     sequence = world.journal.next_sequence()
-    body = b'{"epoch":"e","sequence":%d,"topic":"%b","object":{"type":"%b","id":"1","revision":1},"change":"changed","patch":{"state":"x"}}'
-    world.journal.append(Entry(sequence, topic, type, "1", body % (sequence, topic.encode(), type.encode())))
+    body = b'{"epoch":"e","sequence":%d,"topic":"%b","object":{"type":"%b","id":"1","revision":1},"change":"changed","patch":%b}'
+    world.journal.append(Entry(sequence, topic, type, "1", body % (sequence, topic.encode(), type.encode(), patch.encode())))
 
 
 class Answers:
@@ -158,6 +160,33 @@ async def test_the_pattern_for_all_gives_what_may_be_had() -> None:
     await turns()
     assert [[each.destination for each in consumer.deliveries] for consumer in (events, free)] == [["/topic/vm.1"], ["/topic/news"]]
     assert len(both.deliveries) == 2
+
+
+async def test_events_are_filtered_and_merged() -> None:
+    """With a filter nothing but events comes, of those the ones that fit, and changes within the time as one, also within credit."""
+    world = Messaging()
+    session, some, few = world.open(), FakeConsumer(), FakeConsumer()
+    session.subscribe(Wish(destination="/topic/#", id="some", filter=EventFilter(types=["task"])), some)
+    session.subscribe(
+        Wish(destination="/topic/vm.#", id="few", ack=Ack.INDIVIDUAL, credit=2, coalesce_s=1.0, filter=EventFilter(types=["vm"])), few
+    )
+    session.send("/topic/news", message("n"))
+    for _ in range(3):
+        event(world, patch='{"a":1}')
+    event(world, "task.1", "task")
+    await turns()
+    assert [each.destination for each in some.deliveries] == ["/topic/task.1"]
+    assert [json.loads(body)["merged"] for body in few.bodies()] == [3]
+    event(world, patch='{"a":1}')
+    event(world, patch='{"a":2}')
+    await turns()
+    assert len(few.deliveries) == 1  # they gather
+    world.later[-1][1]()
+    await turns()
+    assert [json.loads(body)["merged"] for body in few.bodies()] == [3, 2]
+    for destination in ("/queue/work", "/topic/news", "mine"):
+        with pytest.raises((InvalidParams, ObjectNotFound)):
+            session.subscribe(Wish(destination=destination, id="no", filter=EventFilter()), FakeConsumer())
 
 
 async def test_credit_of_topics() -> None:

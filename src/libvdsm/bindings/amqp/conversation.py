@@ -254,6 +254,8 @@ class Conversation:
             is_exact=True,
             after=origin.after,
             snapshot=origin.snapshot,
+            filter=origin.filter,
+            coalesce_s=origin.coalesce_s,
             browse=origin.browse,
         )
         consumer.subscription = broker.subscribe(wish, consumer)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from libvdsm.bridge.event_wish import read_event_wish
+from libvdsm.interfaces.generated.types import EventFilter
 from libvdsm.wire.amqp.errors import INVALID_FIELD, NOT_IMPLEMENTED, AmqpError, Scope
 from libvdsm.wire.amqp.performatives import Attach, Coordinator, Source, Target
 from libvdsm.wire.amqp.values import Described, Symbol, ULong
@@ -15,6 +17,8 @@ QUEUE: Final = "/queue/"
 TEMPORARY: Final = "/temp-queue/"
 RESUME: Final = "vdsm:resume"
 SNAPSHOT: Final = "vdsm:snapshot"
+FILTER: Final = "vdsm:filter"
+COALESCE: Final = "vdsm:coalesce"
 _KINDS: Final = {"topic": TOPIC, "queue": QUEUE}
 _NEVER: Final = "never"
 _GOES_WITH_THE_LINK: Final = "link-detach"
@@ -31,6 +35,8 @@ class Origin:
     browse: bool = False
     after: str | None = None  # of events
     snapshot: bool = False
+    filter: EventFilter | None = None
+    coalesce_s: float = 0.0
 
     @property
     def is_taken(self) -> bool:
@@ -39,7 +45,7 @@ class Origin:
 
 
 def read_source(attach: Attach, temporary: Callable[[], str]) -> tuple[Origin, Source]:
-    """What a receiver asks for, and the source that is answered. Raises ``AmqpError``."""
+    """What a receiver asks for, and the source that is answered. Raises ``AmqpError``, ``InvalidParams``."""
     source = attach.source
     if source is None:
         raise _refusal(INVALID_FIELD, "a receiving link needs a source")
@@ -49,13 +55,17 @@ def read_source(attach: Attach, temporary: Callable[[], str]) -> tuple[Origin, S
         raise _refusal(INVALID_FIELD, "a source has an address, or is dynamic")
     filters = source.filter or {}
     after, snapshot = _read_filter(filters, RESUME, str), _read_filter(filters, SNAPSHOT, bool)
-    applied = {key: filters[key] for key in (RESUME, SNAPSHOT) if key in filters}
+    wanted, coalesce = _read_filter(filters, FILTER, str), _read_filter(filters, COALESCE, int, float)
+    filter, coalesce_s = read_event_wish(None if wanted is None else str(wanted), None if coalesce is None else str(coalesce))
+    applied = {key: filters[key] for key in (RESUME, SNAPSHOT, FILTER, COALESCE) if key in filters}
     is_copy = source.distribution_mode == "copy"
     origin = Origin(
         destination=address,
         browse=is_copy and address.startswith(QUEUE),
         after=after if isinstance(after, str) else None,
         snapshot=snapshot is True,
+        filter=filter,
+        coalesce_s=coalesce_s,
     )
     answered = Source(
         address,
@@ -112,11 +122,11 @@ def _address(terminus: Source | Target, temporary: Callable[[], str]) -> tuple[s
     return address, tuple(each for each in kinds if address is not None and address.startswith(_KINDS[each]))
 
 
-def _read_filter(filters: dict[object, object], name: str, kind: type) -> object:
+def _read_filter(filters: dict[object, object], name: str, *kinds: type) -> object:
     value = filters.get(name)
     if isinstance(value, Described):
         value = value.value
-    if value is not None and not isinstance(value, kind):
+    if value is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
         raise _refusal(INVALID_FIELD, f"the filter {name} is not what it must be")
     return value
 

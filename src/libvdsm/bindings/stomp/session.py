@@ -22,6 +22,7 @@ from libvdsm.bindings.stomp.messages import read_members
 from libvdsm.bindings.stomp.pace import Pace
 from libvdsm.bindings.stomp.receipts import Receipts
 from libvdsm.bindings.stomp.transactions import Transactions
+from libvdsm.bridge.event_wish import read_event_wish
 from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, ObjectNotFound
 from libvdsm.interfaces.messaging import Ack, Message, Verdict, Wish
 from libvdsm.interfaces.reply import Reply
@@ -648,6 +649,7 @@ class StompSession:
             raise AlreadyExists(type="subscription", id=id)
         if len(self._subscriptions) >= self._limits.subscriptions:
             raise LimitExceeded(limit="subscriptions of a connection", maximum=self._limits.subscriptions)
+        filter, coalesce_s = read_event_wish(headers.get("filter"), headers.get("coalesce"))
         real = destination
         if destination.startswith(names.TEMPORARY):
             real = self._temporary.get(destination) or self._broker.temporary()
@@ -659,6 +661,8 @@ class StompSession:
             credit=self._prefetch(headers),
             after=headers.get("resume"),
             snapshot=headers.get("snapshot") == "true",
+            filter=filter,
+            coalesce_s=coalesce_s,
             browse=headers.get("browser") == "true",
         )
         consumer.subscription = self._broker.subscribe(wish, consumer)

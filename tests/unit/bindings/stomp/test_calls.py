@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from libvdsm.interfaces.generated.errors import PermissionDenied
+from libvdsm.interfaces.generated.types import EventFilter
 from libvdsm.interfaces.messaging import Delivery, Message
 from tests.fakes.stomp_peer import World
 
@@ -151,6 +152,25 @@ def test_events_carry_their_token_and_a_subscription_resumes_there() -> None:
     world.exchange.tell("vm.1", b"{}", "e:8")
     event = peer.frame()
     assert (event.headers["resume"], event.headers["destination"]) == ("e:8", "/topic/vm.1")
+
+
+def test_events_are_filtered_and_merged_as_headers_say() -> None:
+    world = World()
+    peer = world.connected()
+    peer.subscribe("/topic/vm.*", "v", ("filter", '{"types":["vm"],"fields":["state"]}'), ("coalesce", "0.5"))
+    (wish,) = [each.wish for each in world.exchange.subscriptions]
+    assert (wish.filter, wish.coalesce_s) == (EventFilter(types=["vm"], fields=["state"]), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    (("filter", "[1]"), ("filter", "{"), ("filter", '{"x":1}'), ("coalesce", "nan"), ("coalesce", "1e9"), ("coalesce", "x")),
+)
+def test_a_wish_that_cannot_be_read_is_refused(name: str, value: str) -> None:
+    world = World()
+    peer = world.connected()
+    peer.send("SUBSCRIBE", ("destination", "/topic/vm.*"), ("id", "v"), (name, value))
+    assert (peer.frame().command, list(world.exchange.subscriptions)) == ("ERROR", [])
 
 
 def test_what_many_get_is_encoded_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import msgspec
@@ -27,9 +28,17 @@ def read_event_wish(filter: str | None, coalesce: str | None) -> tuple[EventFilt
             raise InvalidParams(path="$.filter", reason=f"is not JSON: {fault}")
         wanted["filter"] = Raw(raw)
     if coalesce is not None:
-        try:
-            wanted["coalesce"] = float(coalesce)
-        except ValueError:
-            raise InvalidParams(path="$.coalesce", reason="is not a number of seconds") from None
+        wanted["coalesce"] = read_seconds("$.coalesce", coalesce)
     read = _decode(msgspec.json.encode(wanted))
     return read.filter, read.coalesce
+
+
+def read_seconds(path: str, text: str) -> float:
+    """A number of seconds in a text, which JSON could say as well; raises ``InvalidParams`` with ``path``."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise InvalidParams(path=path, reason="is not a number of seconds")
+    return found

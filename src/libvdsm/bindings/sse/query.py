@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Raw
 
+from libvdsm.bridge.event_wish import read_seconds
 from libvdsm.bridge.validation import ParamsDecoder
 from libvdsm.interfaces.generated.errors import InvalidParams
 from libvdsm.interfaces.generated.types import EventSubscribeParams
@@ -68,10 +69,7 @@ def _value(name: str, text: str) -> object:
             raise InvalidParams(path="$.snapshot", reason="is true or false")
         return _BOOLEANS[text]
     if name == "coalesce":
-        try:
-            return float(text)
-        except ValueError:
-            raise InvalidParams(path="$.coalesce", reason="is not a number of seconds") from None
+        return read_seconds("$.coalesce", text)
     if name == "filter":
         raw = text.encode()
         fault = strict.find_fault(raw)

@@ -198,6 +198,7 @@ def test_only_what_the_caller_may_see_is_told() -> None:
         ("?coalesce=often", "$.coalesce"),
         ("?coalesce=-1", "$.coalesce"),
         ("?coalesce=61", "$.coalesce"),
+        ("?coalesce=nan", "$.coalesce"),
         ("?filter={", "$.filter"),
         ('?filter={"nothing":1}', "$.filter.nothing"),
         ('?filter={"types":[],"types":[]}', "$.filter"),

@@ -16,12 +16,16 @@ from libvdsm.broker.following import Follower, Following
 from libvdsm.broker.reading import TURN, Gap, Reading, place, token
 from libvdsm.broker.topics import matcher
 from libvdsm.broker.visibility import Visibility
-from libvdsm.interfaces.caller import Caller, Sink
+from libvdsm.interfaces.caller import Caller, PageSink, Sink
 from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, NeedsConnection, ObjectNotFound
 from libvdsm.interfaces.generated.types import EventFilter, EventReadParams, EventSubscribeParams, EventUnsubscribeParams
 from libvdsm.interfaces.journal import Entry, Journal
 
 _encode = msgspec.json.Encoder().encode
+#: A page of so many octets is sent without a look at the bound of each connection before its end.
+_SHORT_OCTETS = 32 * 1024
+#: So many ways of sending a page are kept while it goes round.
+_MOST_MADE = 64
 
 
 #: Counts one more subscription of a caller, and answers how its end is told; raises ``LimitExceeded``.
@@ -163,10 +167,21 @@ class EventFollower(Follower[Entry]):
         self._before = self.cursor
 
 
+class _Page(list[tuple[int, bytes]]):
+    """What a class is told: each record's number and what its deliveries have in common; and what sinks send for all of it."""
+
+    __slots__ = ("is_short", "made")
+
+    def __init__(self, records: Iterable[tuple[int, bytes]]) -> None:
+        super().__init__(records)
+        self.is_short = sum(len(rest) for _, rest in self) <= _SHORT_OCTETS
+        self.made: dict[tuple[type[Sink], bytes], bytes] = {}  # by the kind of sink, and how its deliveries begin
+
+
 class _Subscription(EventFollower):
     """One ``Event.subscribe``, on a connection that takes encoded deliveries."""
 
-    __slots__ = ("_renew", "give_back", "head", "id", "sink")
+    __slots__ = ("_key", "_pages", "_renew", "give_back", "head", "id", "sink")
 
     def __init__(
         self, source: Broker, caller: Caller, fits: Callable[[str], bool], cursor: int, gap: Gap | None, *, id: str, sink: Sink
@@ -175,6 +190,8 @@ class _Subscription(EventFollower):
         self.id = id
         self.sink = sink
         self.head = b'{"subscriptionId":' + _encode(id) + b',"resume":"'
+        self._pages = sink if isinstance(sink, PageSink) else None
+        self._key = (type(sink), self.head)
         self.give_back: Callable[[], None] | None = None
         self._renew = self.see_anew
         caller.on_change.append(self._renew)
@@ -196,10 +213,12 @@ class _Subscription(EventFollower):
     def tell_entry(self, entry: Entry) -> None:
         self.sink.deliver(self.head + self.source.rest(entry))
 
-    def prepare(self, records: Sequence[Entry]) -> list[tuple[int, bytes]]:
-        return [(record.sequence, self.source.rest(record)) for record in records if self.wants(record)]
+    def prepare(self, records: Sequence[Entry]) -> _Page:
+        return _Page((record.sequence, self.source.rest(record)) for record in records if self.wants(record))
 
-    def tell_prepared(self, prepared: Sequence[tuple[int, bytes]]) -> bool:
+    def tell_prepared(self, prepared: _Page) -> bool:  # type: ignore[override]  # its class is told what it has prepared
+        if self._pages is not None and prepared.is_short:
+            return self._tell_page(self._pages, prepared)
         head, sink = self.head, self.sink
         deliver, is_full = sink.deliver, sink.is_full
         for sequence, rest in prepared:
@@ -207,6 +226,19 @@ class _Subscription(EventFollower):
             if is_full():
                 self.cursor = sequence
                 return False
+        return True
+
+    def _tell_page(self, sink: PageSink, prepared: _Page) -> bool:
+        page = prepared.made.get(self._key)
+        if page is None:
+            head = self.head
+            page = sink.page(head + rest for _, rest in prepared)
+            if len(prepared.made) < _MOST_MADE:  # else most have a name of their own, and there is nothing to share
+                prepared.made[self._key] = page
+        sink.deliver_page(page, len(prepared))
+        if sink.is_full():
+            self.cursor = prepared[-1][0]
+            return False
         return True
 
     def tell_event(self, event: bytes, sequence: int) -> None:

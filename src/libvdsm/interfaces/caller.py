@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -23,6 +23,19 @@ class Sink(Protocol):
 
     def when_drained(self, resume: Callable[[], None]) -> None:
         """Call ``resume`` once when there is room again."""
+        ...
+
+
+@runtime_checkable
+class PageSink(Sink, Protocol):
+    """A sink that takes several deliveries at once; what all of one type send for the same deliveries is made once."""
+
+    def page(self, deliveries: Iterable[bytes]) -> bytes:
+        """What any sink of this type sends for these."""
+        ...
+
+    def deliver_page(self, page: bytes, count: int) -> None:
+        """Send a page of so many deliveries; never blocks, never fails."""
         ...
 
 

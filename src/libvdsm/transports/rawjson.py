@@ -12,7 +12,7 @@ from libvdsm.transports.turns import LATER_UNITS, UNIT_BITS
 from libvdsm.wire.jsonstream import Broken, JsonStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from libvdsm.base.errors import ApiError
     from libvdsm.interfaces.caller import Sink
@@ -223,6 +223,22 @@ class JsonConnection(Connection):
         if not self.is_closing:
             self.hub.counters.events += 1
             self.put(self._session.event(delivery))
+
+    def page(self, deliveries: Iterable[bytes]) -> bytes:
+        """See ``PageSink``."""
+        return b"".join(map(self._session.event, deliveries))
+
+    def deliver_page(self, page: bytes, count: int) -> None:
+        """See ``PageSink``: written at once if nothing is to go before it, since nothing would be written with it."""
+        if self.is_closing:
+            return
+        self.hub.counters.events += count
+        transport = self._transport
+        if self._out or self.is_lingering or transport is None or transport.is_closing():
+            self.put(page)
+        else:
+            self.sent_octets += len(page)
+            transport.write(page)
 
     def shut_down(self) -> None:
         """The daemon is going down: finish what is running, begin nothing new."""

@@ -16,7 +16,7 @@ from libvdsm.wire.websocket.events import Code
 from libvdsm.wire.websocket.frames import encode_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from libvdsm.base.errors import ApiError
     from libvdsm.interfaces.caller import Sink
@@ -124,6 +124,17 @@ class JsonWebSocket(WebSocketReactor):
         if not self.is_closing:
             self.hub.counters.events += 1
             self.put_frame(encode_text(self._session.event(delivery)))
+
+    def page(self, deliveries: Iterable[bytes]) -> bytes:
+        """See ``PageSink``."""
+        event = self._session.event
+        return b"".join(encode_text(event(each)) for each in deliveries)
+
+    def deliver_page(self, page: bytes, count: int) -> None:
+        """See ``PageSink``."""
+        if not self.is_closing:
+            self.hub.counters.events += count
+            self.put_frame(page)
 
     def gone(self) -> None:
         """Let go of calls and subscriptions."""

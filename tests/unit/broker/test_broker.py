@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -146,6 +147,63 @@ def test_slow_reader_is_waited_for_and_misses_nothing(front: Front) -> None:
     slow.drain()
     front.run_scheduled()
     assert sequences(slow) == [1, 2, 3, 4, 5]
+
+
+class PagingSink(FakeSink):
+    """Takes pages, and counts how many of them were made for all sinks of its kind."""
+
+    made = 0
+
+    __hash__ = object.__hash__
+
+    def page(self, deliveries: Iterable[bytes]) -> bytes:
+        PagingSink.made += 1
+        return b"\n".join(deliveries)
+
+    def deliver_page(self, page: bytes, count: int) -> None:
+        deliveries = page.split(b"\n")
+        assert len(deliveries) == count
+        for delivery in deliveries:
+            self.deliver(delivery)
+
+
+def test_a_page_is_made_once_for_all_who_are_sent_the_same(front: Front) -> None:
+    """Whoever has another name for his subscription, or comes first, is told with it; whoever is full is waited for."""
+    PagingSink.made = 0
+    first, full, *others = sinks = [PagingSink() for _ in range(6)]
+    named = PagingSink()
+    full.room = 1
+    for sink in sinks:
+        front.now("Event.subscribe", {}, connected(front, sink))
+    front.now("Event.subscribe", {"subscriptionId": "mine"}, connected(front, named))
+    for number in range(3):
+        front.observe(name=f"n{number}")
+    front.run_scheduled()
+    assert [sequences(each) for each in (first, *others, named)] == [[1, 2, 3]] * 6
+    assert [each.deliveries for each in others] == [first.deliveries] * 4
+    assert {str(each["subscriptionId"]) for each in named.deliveries} == {"mine"}
+    assert PagingSink.made == 2
+    told = len(sequences(full))
+    front.observe(name="more")
+    front.run_scheduled()
+    assert len(sequences(full)) == told
+    full.drain()
+    front.run_scheduled()
+    assert sequences(full) == sequences(first) == [1, 2, 3, 4]
+
+
+def test_a_large_page_stops_where_a_sink_is_full(front: Front) -> None:
+    """What is long is told one by one, so that the bound of each connection holds."""
+    first, slow = PagingSink(), PagingSink(room=2)
+    for sink in (first, slow):
+        front.now("Event.subscribe", {}, connected(front, sink))
+    for number in range(4):
+        front.observe(name=f"{number}" * 10_000)
+    front.run_scheduled()
+    assert (sequences(first), sequences(slow)) == ([1, 2, 3, 4], [1, 2])
+    slow.drain()
+    front.run_scheduled()
+    assert sequences(slow) == [1, 2, 3, 4]
 
 
 def test_snapshot_then_follow_is_one_act(front: Front) -> None:

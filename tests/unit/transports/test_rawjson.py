@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcLimits
 from libvdsm.transports.config import Limits
+from libvdsm.transports.rawjson import JsonConnection
 from tests.fakes.recording_bridge import Client, Served, serve, until
 
 if TYPE_CHECKING:
@@ -180,6 +181,26 @@ async def test_events_are_notifications_and_are_written_together() -> None:
             assert await client.line() == b'{"jsonrpc":"2.0","method":"Event.deliver","params":{"n":%d}}\n' % index
         assert not sink.is_full()
         client.close()
+
+
+async def test_a_page_goes_out_behind_what_was_put_before_it() -> None:
+    """It is what its deliveries would be one by one, is counted as so many, and goes nowhere once the connection is gone."""
+    async with serve() as served:
+        client = await served.connect()
+        sink = await sink_of(served, client)
+        assert isinstance(sink, JsonConnection)
+        before = sink.hub.counters.events
+        sink.deliver_page(sink.page([b'{"n":0}', b'{"n":1}']), 2)
+        sink.deliver(b'{"n":2}')
+        sink.deliver_page(sink.page([b'{"n":3}']), 1)
+        sink.deliver(b'{"n":4}')
+        for index in range(5):
+            assert await client.line() == b'{"jsonrpc":"2.0","method":"Event.deliver","params":{"n":%d}}\n' % index
+        assert sink.hub.counters.events == before + 5
+        client.vanish()
+        await until(lambda: served.bridge.released[-1:] == [sink])
+        sink.deliver_page(sink.page([b"{}"]), 1)
+        assert sink.hub.counters.events == before + 5
 
 
 async def test_a_full_sink_says_so_and_says_when_it_is_not() -> None:

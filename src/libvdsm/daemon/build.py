@@ -22,10 +22,12 @@ from libvdsm.audit.service import AuditService
 from libvdsm.audit.trail import AuditTrail
 from libvdsm.base.clock import Clock, SystemClock, timestamp
 from libvdsm.base.tls import TlsError, TlsKeys, server_context
+from libvdsm.bindings.amqp.config import ConversationLimits
 from libvdsm.bindings.amqp.endpoint import AmqpEndpoint
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint
 from libvdsm.bindings.jsonrpc.http import JsonRpcHttpEndpoint
 from libvdsm.bindings.jsonrpc.messaging import JsonRpcRequests
+from libvdsm.bindings.stomp.config import SessionLimits
 from libvdsm.bindings.stomp.endpoint import StompEndpoint
 from libvdsm.bridge.authority import Authority
 from libvdsm.bridge.bridge import FrontBridge
@@ -45,13 +47,13 @@ from libvdsm.bridge.snapshots import ObjectSnapshots
 from libvdsm.bridge.tickets import Tickets
 from libvdsm.bridge.work import Work
 from libvdsm.broker.broker import Broker
-from libvdsm.broker.exchange import MessageExchange
+from libvdsm.broker.exchange import ExchangeLimits, MessageExchange
 from libvdsm.broker.queues import Queues
 from libvdsm.broker.service import QueueService
 from libvdsm.broker.visibility import Visibility
 from libvdsm.daemon.addresses import Listen, UnixAddress
 from libvdsm.daemon.condition import looks
-from libvdsm.daemon.config import Config, LimitsConfig
+from libvdsm.daemon.config import Config, LimitsConfig, MessagesConfig
 from libvdsm.daemon.ports import IpcPort, LocalPort
 from libvdsm.daemon.subsystems import SUBSYSTEMS, build_subsystem
 from libvdsm.daemon.version import VERSION
@@ -74,7 +76,9 @@ from libvdsm.transports.config import Limits, ListenerPolicy
 from libvdsm.transports.listener import Listener
 from libvdsm.transports.registry import Registry
 from libvdsm.transports.turns import Turns
+from libvdsm.wire.amqp.limits import AmqpLimits
 from libvdsm.wire.http.connection import HttpLimits
+from libvdsm.wire.stomp.events import StompLimits
 
 _log = logging.getLogger(__name__)
 
@@ -154,7 +158,16 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
     sign = signer(lambda params: reached["host"].call("pki.issue", params, b"{}", _SIGN_S))
     certificates = Certificates(store=store, recorder=recorder, clock=clock, sign=sign, later=loop.call_later)
     accounts = Accounts(_identity_limits(config.limits), clock.monotonic)
-    queues = Queues(store=store, messages=messages, recorder=recorder, clock=clock, schedule=loop.call_soon, later=loop.call_later)
+    queues = Queues(
+        store=store,
+        messages=messages,
+        recorder=recorder,
+        clock=clock,
+        schedule=loop.call_soon,
+        later=loop.call_later,
+        most_queues=config.messages.queues,
+        most_octets=config.messages.octets,
+    )
     places = ObjectPlaces(inventory, tasks, certificates, queues)
     broker = Broker(
         journal=journal,
@@ -241,7 +254,13 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         trail=trail,
         tickets=tickets,
         accounts=accounts,
-        exchange=MessageExchange(broker=broker, queues=queues, schedule=loop.call_soon, quota=accounts.subscribe),
+        exchange=MessageExchange(
+            broker=broker,
+            queues=queues,
+            schedule=loop.call_soon,
+            limits=_exchange_limits(config.messages),
+            quota=accounts.subscribe,
+        ),
         registry=registry,
         web=Web(
             files=description.web,
@@ -268,8 +287,8 @@ def build_listeners(core: FrontCore, config: Config, sockets: Sequence[socket.so
     endpoints = Endpoints(
         stream=stream,
         http={"/rpc": JsonRpcHttpEndpoint(stream), **core.web.endpoints(stream, listeners)},
-        stomp=StompEndpoint(exchange=core.exchange, rpc=stream, login=core.access.login),
-        amqp=AmqpEndpoint(exchange=core.exchange, login=core.access.login, version=VERSION),
+        stomp=StompEndpoint(exchange=core.exchange, rpc=stream, login=core.access.login, limits=_stomp_limits(config)),
+        amqp=AmqpEndpoint(exchange=core.exchange, login=core.access.login, limits=_amqp_limits(config), version=VERSION),
     )
     turns = Turns()
     places = (Listen(address=UnixAddress(config.socket), name="local"), *config.listen)
@@ -326,6 +345,38 @@ def _identity_limits(limits: LimitsConfig) -> IdentityLimits:
 
 def _queue_limits(limits: LimitsConfig) -> QueueLimits:
     return QueueLimits(in_flight=limits.writes_in_flight, in_flight_per_identity=limits.writes_per_identity, waiting=limits.writes_waiting)
+
+
+def _exchange_limits(messages: MessagesConfig) -> ExchangeLimits:
+    return ExchangeLimits(
+        subscriptions=messages.subscriptions_per_connection,
+        window=messages.window,
+        transactions=messages.transactions,
+        transaction_steps=messages.transaction_steps,
+        transaction_octets=messages.transaction_octets,
+        temporary_queues=messages.temporary_queues,
+        temporary_messages=messages.temporary_messages,
+        temporary_octets=messages.temporary_octets,
+    )
+
+
+def _stomp_limits(config: Config) -> SessionLimits:
+    """The broker's own bounds are told by STOMP as well: nothing is read that it would refuse."""
+    messages = config.messages
+    return SessionLimits(
+        frame=StompLimits(body_octets=config.stomp.body_octets),
+        subscriptions=messages.subscriptions_per_connection,
+        transactions=messages.transactions,
+        transaction_frames=messages.transaction_steps,
+        transaction_octets=messages.transaction_octets,
+        prefetch=config.stomp.prefetch,
+    )
+
+
+def _amqp_limits(config: Config) -> ConversationLimits:
+    octets = config.amqp.transfer_octets
+    wire = AmqpLimits(message_octets=octets, partial_octets=2 * octets, sessions=config.amqp.sessions, links=config.amqp.links)
+    return ConversationLimits(wire=wire)
 
 
 def _listener_limits(limits: LimitsConfig, place: Listen) -> Limits:

@@ -126,6 +126,39 @@ class LimitsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class MessagesConfig:
+    """Table ``[messages]``: what queues, and each connection that speaks STOMP or AMQP, may use (docs/guide/messages.md)."""
+
+    octets: int = 256 * 1024 * 1024  # in all queues together
+    queues: int = 10_000
+    window: int = 256  # unsettled deliveries of a subscription that says nothing else
+    subscriptions_per_connection: int = 1_000
+    transactions: int = 64  # open ones, of one connection
+    transaction_steps: int = 10_000
+    transaction_octets: int = 16 * 1024 * 1024
+    temporary_queues: int = 100  # of one connection
+    temporary_messages: int = 10_000  # in each
+    temporary_octets: int = 16 * 1024 * 1024  # in each
+
+
+@dataclass(frozen=True, slots=True)
+class StompConfig:
+    """Table ``[stomp]``: what one frame, and one subscription, may be."""
+
+    body_octets: int = 1024 * 1024
+    prefetch: int = 1_000  # the largest prefetch-count
+
+
+@dataclass(frozen=True, slots=True)
+class AmqpConfig:
+    """Table ``[amqp]``: what one connection may be."""
+
+    transfer_octets: int = 16 * 1024 * 1024  # of one message
+    sessions: int = 64
+    links: int = 256  # of one session
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectorsConfig:
     """Table ``[connectors]``: programs of others that use the bridge; each may have a table ``[connectors.NAME]``."""
 
@@ -154,6 +187,9 @@ class Config:
     tls: TlsConfig = TlsConfig()
     bindings: BindingsConfig = BindingsConfig()
     limits: LimitsConfig = LimitsConfig()
+    messages: MessagesConfig = MessagesConfig()
+    stomp: StompConfig = StompConfig()
+    amqp: AmqpConfig = AmqpConfig()
     connectors: ConnectorsConfig = ConnectorsConfig()
 
     @property
@@ -417,6 +453,15 @@ class _Reader:
     def limits(self, where: str, value: object) -> LimitsConfig:
         return self._table(LimitsConfig, where, value)
 
+    def messages(self, where: str, value: object) -> MessagesConfig:
+        return self._table(MessagesConfig, where, value)
+
+    def stomp(self, where: str, value: object) -> StompConfig:
+        return self._table(StompConfig, where, value)
+
+    def amqp(self, where: str, value: object) -> AmqpConfig:
+        return self._table(AmqpConfig, where, value)
+
     def count(self, where: str, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**53:
             self._refuse(where, "a number above 0", value)
@@ -485,7 +530,10 @@ _KINDS: Mapping[str, _Kind] = {
     "uid": _Reader.uid,
     "level": _Reader.level,
     "limits": _Reader.limits,
-    **dict.fromkeys((each.name for each in fields(LimitsConfig)), _Reader.count),
+    "messages": _Reader.messages,
+    "stomp": _Reader.stomp,
+    "amqp": _Reader.amqp,
+    **{each.name: _Reader.count for kind in (LimitsConfig, MessagesConfig, StompConfig, AmqpConfig) for each in fields(kind)},
     "requests_per_second": _Reader.rate,
     "hosts": _Reader.strings,
     "origins": _Reader.strings,

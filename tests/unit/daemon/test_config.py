@@ -70,6 +70,14 @@ def test_all_tables_are_read(tmp_path: Path) -> None:
     assert found.connectors.settings == {"line": {"socket": "/run/line.sock"}}
 
 
+def test_the_tables_of_messages_are_read(tmp_path: Path) -> None:
+    found = from_file(tmp_path, "[messages]\noctets = 7\nwindow = 3\n[stomp]\nprefetch = 9\n[amqp]\nlinks = 2")
+    assert found.messages == config.MessagesConfig(octets=7, window=3)
+    assert (found.stomp, found.amqp) == (config.StompConfig(prefetch=9), config.AmqpConfig(links=2))
+    with pytest.raises(ConfigError, match=r"messages\.window: must be a number above 0"):
+        from_file(tmp_path, "[messages]\nwindow = 0")
+
+
 def test_the_table_limits_is_read(tmp_path: Path) -> None:
     found = from_file(tmp_path, "[limits]\nrequests_per_second = 0\nwrites_in_flight = 3\nwrites_per_identity = 2")
     assert found.limits == config.LimitsConfig(requests_per_second=0, writes_in_flight=3, writes_per_identity=2)
@@ -80,7 +88,7 @@ def test_the_table_limits_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     (
-        ("sokcet = '/x'", "sokcet: is not known; here may stand bindings, check_state, "),
+        ("sokcet = '/x'", "sokcet: is not known; here may stand amqp, bindings, check_state, "),
         ("[front]\nname = 'x'", "front.name: is not known; here may stand uid, user"),
         ("insecure = 'yes'", "insecure: must be true or false, not 'yes'"),
         ("socket = 5", "socket: must be a string with something in it, not 5"),

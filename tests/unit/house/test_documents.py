@@ -51,7 +51,19 @@ def settings_of(kind: type, prefix: str = "") -> set[str]:
     found = set()
     for field in fields(kind):
         table = getattr(kind(), field.name)
-        if is_dataclass(table) and field.name in {"front", "log", "http", "tls", "bindings", "state", "limits", "connectors"}:
+        if is_dataclass(table) and field.name in {
+            "front",
+            "log",
+            "http",
+            "tls",
+            "bindings",
+            "state",
+            "limits",
+            "messages",
+            "stomp",
+            "amqp",
+            "connectors",
+        }:
             found |= settings_of(type(table), f"{field.name}.")
         else:
             found.add(prefix + field.name)

@@ -61,11 +61,11 @@ class Client:
         return p.decode(stream.data, stream.body, stream.end)[0]
 
 
-def measure(pid: int, port: int, octets: int) -> float:
+def measure(pid: int, port: int, octets: int, queue: str = "/queue/bench") -> float:
     """Microseconds of the server's CPU for one message in and out."""
     body = b"\x00\x53\x73" + values.encode(["id"]) + b"\x00\x53\x75" + values.encode(b"x" * octets)
-    sender = Client(port, p.Attach("out", 0, role=False, source=p.Source(), target=p.Target("/queue/bench"), initial_delivery_count=0))
-    receiver = Client(port, p.Attach("in", 0, role=True, source=p.Source("/queue/bench"), target=p.Target()))
+    sender = Client(port, p.Attach("out", 0, role=False, source=p.Source(), target=p.Target(queue), initial_delivery_count=0))
+    receiver = Client(port, p.Attach("in", 0, role=True, source=p.Source(queue), target=p.Target()))
     batches = [
         b"".join(encode_frame(0, p.Transfer(0, n, n.to_bytes(4, "big"), 0), body) for n in range(first, first + IN_FLIGHT))
         for first in range(0, BATCHES * IN_FLIGHT, IN_FLIGHT)

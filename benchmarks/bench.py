@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import signal
 import socket
@@ -25,6 +26,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import crowd  # noqa: E402 - beside this file
 import fanout  # noqa: E402 - likewise
+import messaging  # noqa: E402 - likewise
 import secure  # noqa: E402 - likewise
 import writes  # noqa: E402 - likewise
 from tests.daemon_process import VdsmdProcess, start_vdsmd  # noqa: E402 - found by the line above
@@ -32,6 +34,8 @@ from tests.daemon_process import VdsmdProcess, start_vdsmd  # noqa: E402 - found
 CONNECTIONS = 16
 PIPELINE = 16
 VMS = 100
+IDLE = 1000
+MAX_IDLE_RATIO = 1.2
 
 
 @dataclass(slots=True)
@@ -46,7 +50,10 @@ class Row:
     floor: Row | None = None
     max_us: float | None = None  # the budgets of DESIGN 11
     max_ratio: float | None = None
-    lines: int = 1
+    login: bytes = b""  # what a connection says before
+    mark: bytes = b"\n"  # an answer holds it so often:
+    marks: int = 1
+    login_marks: int = 0
     samples_us: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
 
@@ -80,6 +87,16 @@ def http(method: str) -> bytes:
     return head.encode() + body
 
 
+PING = raw("Host.ping").rstrip()
+WEBSOCKET_LOGIN = (
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: jsonrpc\r\n\r\n"
+)
+WEBSOCKET_PING = bytes((0x81, 0x80 | len(PING))) + bytes(4) + PING  # masked, by zeros
+STOMP_LOGIN = b"CONNECT\naccept-version:1.2\nhost:bench\n\n\0" + messaging.subscribe("/temp-queue/answers")
+STOMP_PING = messaging.send("/exchange/requests", PING, "reply-to:/temp-queue/answers", "correlation-id:1", f"content-length:{len(PING)}")
+
+
 def cpu_s(pids: Sequence[int]) -> float:
     """User and system time of processes, by their CPU clocks (clock_getcpuclockid(3))."""
     return sum(time.clock_gettime((~pid << 3) | 2) for pid in pids)
@@ -94,11 +111,13 @@ def build_load(folder: Path) -> Path:
 
 def measure(load: Path, row: Row, milliseconds: int) -> None:
     """Add one sample to a row."""
-    arguments = [str(load), str(row.port), str(CONNECTIONS), str(row.depth), str(milliseconds), str(row.lines)]
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    arguments = [str(load), str(row.port), str(CONNECTIONS), str(row.depth), str(milliseconds), str(row.marks)]
+    arguments += [str(ord(row.mark)), str(len(row.login)), str(row.login_marks)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process, contextlib.ExitStack() as stack:
+        stack.callback(process.kill)
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(row.request)
+        process.stdin.write(row.login + row.request)
         process.stdin.close()
         if process.stdout.readline() != b"ready\n":
             raise SystemExit(f"{row.name}: the server does not answer")
@@ -115,8 +134,12 @@ def measure(load: Path, row: Row, milliseconds: int) -> None:
 
 
 def probe(row: Row) -> bytes:
-    """One answer, to see that it is a success and how many lines it has."""
+    """One answer, to see that it is a success and how many marks it has; those of the answer to the login are noted."""
     with socket.create_connection(("127.0.0.1", row.port), timeout=10) as connection:
+        if row.login:
+            connection.sendall(row.login)
+            time.sleep(0.3)
+            row.login_marks = connection.recv(1 << 16).count(row.mark)
         connection.sendall(row.request)
         answer = connection.recv(1 << 16)
         with contextlib.suppress(TimeoutError):
@@ -146,14 +169,19 @@ def build_rows(echo: tuple[int, int, int], daemon: VdsmdProcess) -> tuple[list[R
     port, front, both = daemon.port, [daemon.front], [daemon.front, daemon.worker("virt")]
     raw_floor = Row("raw floor", raw("Host.ping"), echo[1], [echo[0]])
     http_floor = Row("http floor", http("Host.ping"), echo[1], [echo[0]])
+    websocket_floor = Row("websocket floor", WEBSOCKET_PING + b"\n", echo[1], [echo[0]])
+    stomp_floor = Row("stomp floor", STOMP_PING, echo[1], [echo[0]], mark=b"\0")
     rows = [
         Row("raw ping", raw("Host.ping"), port, front, floor=raw_floor, max_ratio=1.6),
         Row("http ping", http("Host.ping"), port, front, floor=http_floor, max_ratio=1.8),
         Row("raw pipelined ping", raw("Host.ping"), port, front, depth=PIPELINE, floor=raw_floor, max_us=5),
         Row("raw stats 100", raw("VM.getStats"), port, front, floor=raw_floor, max_us=100),
         Row("raw worker query", raw("Host.getCapabilities"), port, both, floor=raw_floor, max_ratio=2.2),
+        Row("websocket ping", WEBSOCKET_PING, port, front, floor=websocket_floor, max_ratio=2.6, login=WEBSOCKET_LOGIN),
+        Row("stomp ping", STOMP_PING, port, front, floor=stomp_floor, max_ratio=2.2, login=STOMP_LOGIN, mark=b"\0"),
+        Row("stomp pipelined ping", STOMP_PING, port, front, depth=PIPELINE, floor=stomp_floor, max_us=5, login=STOMP_LOGIN, mark=b"\0"),
     ]
-    return [raw_floor, http_floor], rows
+    return [raw_floor, http_floor, websocket_floor, stomp_floor], rows
 
 
 def startup(folder: Path, vms: int) -> dict[str, float]:
@@ -195,6 +223,27 @@ def measure_fanout(echo: tuple[int, int, int], daemon: VdsmdProcess) -> dict[str
     }
 
 
+def measure_idle(load: Path, row: Row, rounds: int, milliseconds: int) -> dict[str, float]:
+    """A ping beside many idle connections, and without; in turns."""
+    alone, beside = dataclasses.replace(row, samples_us=[], rates=[]), dataclasses.replace(row, samples_us=[], rates=[])
+    for _ in range(rounds):
+        measure(load, alone, milliseconds)
+        with fanout.connections(row.port, IDLE) as idle:
+            for connection in idle:
+                connection.sendall(row.request)
+                connection.recv(4096)
+            measure(load, beside, milliseconds)
+    ratio = statistics.median(one / other for one, other in zip(beside.samples_us, alone.samples_us, strict=True))
+    return {"connections": IDLE, "cpu_us": round(beside.cpu_us, 3), "alone_us": round(alone.cpu_us, 3), "ratio": round(ratio, 3)}
+
+
+def report_idle(figures: dict[str, float]) -> list[str]:
+    """Its row of the table."""
+    name, ratio = f"ping beside {figures['connections']:.0f} idle", figures["ratio"]
+    verdict = "" if ratio <= MAX_IDLE_RATIO else "  exceeded"
+    return [f"{name:24}{figures['cpu_us']:9.2f}{ratio:9.2f}{'':12}  ≤ {MAX_IDLE_RATIO} × ping with none{verdict}"]
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """All that was measured."""
@@ -204,6 +253,8 @@ class Figures:
     fanout: dict[str, float]
     tls: dict[str, float]
     starts: Sequence[dict[str, float]]
+    messages: tuple[Sequence[messaging.Load], float]
+    idle: dict[str, float]
     writes: dict[str, float] = field(default_factory=dict)
     flood: dict[str, float] = field(default_factory=dict)
 
@@ -218,6 +269,8 @@ def report(figures: Figures) -> str:
     spread = figures.fanout
     name = f"event to {spread['subscribers']:.0f}, each"
     lines.append(f"{name:24}{spread['cpu_us']:9.2f}{spread['ratio']:9.2f}{'':12}  of {spread['octets']:.0f} octets, its cause included")
+    lines += report_idle(figures.idle)
+    lines += messaging.report(*figures.messages)
     lines += writes.report(figures.writes) if figures.writes else []
     lines += secure.report(figures.tls)
     lines += crowd.report(figures.flood) if figures.flood else []
@@ -233,7 +286,7 @@ def document(figures: Figures) -> dict[str, object]:
     results = [
         {"name": row.name, "cpu_us": round(row.cpu_us, 3), "ratio": round(row.ratio, 3), "within": row.is_within} for row in figures.rows
     ]
-    floor, http_floor = (round(row.cpu_us, 3) for row in figures.floors)
+    floor, http_floor, *_ = (round(row.cpu_us, 3) for row in figures.floors)
     return {
         "floor_us": floor,
         "http_floor_us": http_floor,
@@ -243,6 +296,8 @@ def document(figures: Figures) -> dict[str, object]:
         "mutation": figures.writes,
         "flood": figures.flood,
         "starts": figures.starts,
+        "messages": messaging.document(*figures.messages),
+        "idle": figures.idle,
     }
 
 
@@ -259,13 +314,13 @@ def main() -> None:
         starts = [startup(folder / f"start-{vms}", vms) for vms in (0, 1000)]
         echo = stack.enter_context(floor_server())
         unbounded = folder / "vdsmd.toml"
-        unbounded.write_text("[limits]\nrequests_per_second = 0\n", "utf-8")
+        unbounded.write_text("[limits]\nrequests_per_second = 0\nconnections_per_identity = 10000\n", "utf-8")
         daemon = start_vdsmd(folder / "vdsmd", "--config", str(unbounded), hypervisor=f"simulator:{VMS}", verify=False)
         stack.callback(daemon.stop)
         floors, rows = build_rows(echo, daemon)
         settle(rows)
         for row in [*floors, *rows]:
-            row.lines = probe(row).count(b"\n")
+            row.marks = probe(row).count(row.mark)
             measure(load, row, 200)  # to warm up
             row.samples_us.clear()
             row.rates.clear()
@@ -275,7 +330,11 @@ def main() -> None:
         spread = measure_fanout(echo, daemon)
         tls = secure.measure(folder / "tls", cpu_s, rss_mib, arguments.rounds, arguments.milliseconds)
         changes = writes.measure(rows[0].port, lambda: cpu_s([daemon.front, daemon.worker("virt")]))
-        figures = Figures(floors, rows, spread, tls, starts, changes, crowd.measure(daemon))
+        idle = measure_idle(load, rows[0], arguments.rounds, arguments.milliseconds)
+        database = folder / "vdsmd" / "state" / "front" / "queues.db"
+        place = messaging.Place(rows[0].port, daemon.front, database, echo[2], echo[0])
+        messages = messaging.measure(messaging.build(folder), place, cpu_s, min(arguments.rounds, 4), arguments.milliseconds)
+        figures = Figures(floors, rows, spread, tls, starts, messages, idle, changes, crowd.measure(daemon))
     print(report(figures))
     arguments.output.write_text(json.dumps(document(figures), indent=2) + "\n", "utf-8")
 

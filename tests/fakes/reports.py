@@ -21,6 +21,7 @@ class RecordingReporter:
         self.conditions: list[tuple[str, str | None]] = []
         self.figures: dict[str, dict[str, Any]] = {}
         self.offers: dict[str, socket.socket] = {}
+        self.offered_to: dict[str, tuple[str, str]] = {}  # identity and address
         self.tls_told: list[ReportTls] = []
         self._news = asyncio.Event()
 
@@ -47,7 +48,8 @@ class RecordingReporter:
         self.conditions.append((state, reason))
         self._tell("condition", state, None)
 
-    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float) -> None:
+    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float, *, address: str = "") -> None:
+        self.offered_to[ticket] = (identity, address)
         self.offers[ticket] = stream
         self._tell("offer", ticket, None)
 

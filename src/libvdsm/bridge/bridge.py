@@ -142,7 +142,7 @@ class FrontBridge:
 
     def redeem(self, caller: Caller, ticket: str) -> socket.socket:
         """See ``Bridge``."""
-        return self._tickets.redeem(caller.identity, ticket)
+        return self._tickets.redeem(caller.identity, ticket, address=caller.address)
 
     def describe(self) -> Mapping[str, MethodEntry]:
         """See ``Bridge``."""

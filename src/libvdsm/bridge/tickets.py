@@ -1,4 +1,4 @@
-"""Byte streams that wait for the holder of their ticket: one use, one identity, a short time."""
+"""Byte streams that wait for the holder of their ticket: one use, one identity at one address, a short time."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from libvdsm.interfaces.generated.errors import ObjectNotFound
 @dataclass(frozen=True, slots=True)
 class _Offer:
     identity: str
+    address: str
     stream: socket.socket
     until: float
 
@@ -27,18 +28,18 @@ class Tickets:
         self._offers: dict[str, _Offer] = {}
         self._most = most
 
-    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float) -> None:
-        """Keep a stream; it is closed when its time is up, or at once when there are too many."""
+    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float, *, address: str = "") -> None:
+        """Keep a stream for whoever asked for it, from where he asked (``Caller.address``: all unix sockets are one place); it is closed when its time is up, or at once when there are too many."""
         if len(self._offers) >= self._most:
             stream.close()
             return
-        self._offers[ticket] = _Offer(identity, stream, self._clock.monotonic() + expires_s)
+        self._offers[ticket] = _Offer(identity, address, stream, self._clock.monotonic() + expires_s)
         self._later(expires_s + 0.1, self._sweep)
 
-    def redeem(self, identity: str, ticket: str) -> socket.socket:
-        """The stream, once; a wrong identity learns nothing and spoils nothing."""
+    def redeem(self, identity: str, ticket: str, *, address: str = "") -> socket.socket:
+        """The stream, once; a wrong identity, or the right one elsewhere, learns nothing and spoils nothing."""
         offer = self._offers.get(ticket)
-        if offer is None or offer.identity != identity or offer.until < self._clock.monotonic():
+        if offer is None or (offer.identity, offer.address) != (identity, address) or offer.until < self._clock.monotonic():
             raise ObjectNotFound(type="ticket", id="that was given")
         del self._offers[ticket]
         return offer.stream

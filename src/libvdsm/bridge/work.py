@@ -102,6 +102,7 @@ class Work:
         meta = WorkMeta(
             operationId=intent.id,
             identity=intent.actor.identity,
+            address=intent.actor.address,
             timeout=timeout,
             flowId=intent.flow_id,
             generation=intent.generation,
@@ -124,7 +125,14 @@ class Work:
             return port.call(entry.name, params, self._plain_meta(caller, entry), entry.timeout_s)
         timeout = entry.timeout_s if options.timeout is None else options.timeout
         generation = self.generation(entry, object_id)
-        meta = WorkMeta(operationId=new_uuid(), identity=caller.identity, timeout=timeout, flowId=options.flow_id, generation=generation)
+        meta = WorkMeta(
+            operationId=new_uuid(),
+            identity=caller.identity,
+            address=caller.address,
+            timeout=timeout,
+            flowId=options.flow_id,
+            generation=generation,
+        )
         return port.call(entry.name, params, _encode(meta), timeout)
 
     def _plain_meta(self, caller: Caller, entry: MethodEntry) -> bytes:

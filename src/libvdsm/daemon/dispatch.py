@@ -208,6 +208,7 @@ class Dispatcher:
             method=verb.name,
             operation_id=told.operationId,
             identity=told.identity,
+            address=told.address,
             deadline=self._loop.time() + told.timeout,
             flow_id=told.flowId,
             generation=told.generation,

@@ -57,10 +57,11 @@ class EncodingReporter:
         """See ``Reporter``."""
         self._tell("report.condition", _encode(ReportCondition(state=state, reason=reason)))
 
-    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float) -> None:
+    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float, *, address: str = "") -> None:
         """See ``Reporter``."""
         token = self._send_stream(stream)
-        self._tell("report.offer", _encode(ReportOffer(token=token, ticket=ticket, identity=identity, expires=expires_s)))
+        offer = ReportOffer(token=token, ticket=ticket, identity=identity, expires=expires_s, address=address)
+        self._tell("report.offer", _encode(offer))
 
     def tls(self, told: ReportTls) -> None:
         """See ``Reporter``."""

@@ -35,6 +35,7 @@ class WorkMeta(Struct, omit_defaults=True, frozen=True):
     operationId: str  # noqa: N815 - the wire's name
     identity: str
     timeout: float  # seconds that are left
+    address: str = ""  # from where he called
     flowId: str | None = None  # noqa: N815 - the wire's name
     generation: int = 0
     expectedGeneration: int | None = None  # noqa: N815 - the wire's name
@@ -141,6 +142,7 @@ class ReportOffer(Struct, frozen=True):
     ticket: str
     identity: str
     expires: float  # seconds from now
+    address: str = ""  # from where the holder called, as ``Caller.address``
 
 
 class SeenCertificate(Struct, frozen=True):

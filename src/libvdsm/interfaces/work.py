@@ -22,6 +22,7 @@ class WorkContext(Struct, kw_only=True):
     operation_id: str  # the task's id, or the call's own; goes into the hypervisor's metadata
     identity: str
     deadline: float  # loop.time() in the subsystem's process; no outward call may outlive it
+    address: str = ""  # from where he called: an IP address, or "unix"
     flow_id: str | None = None
     generation: int = 0  # the object's present generation (0: none yet)
     expected_generation: int | None = None
@@ -61,8 +62,8 @@ class Reporter(Protocol):
         """The subsystem's own condition (``SubsystemState``)."""
         ...
 
-    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float) -> None:
-        """Hand over a byte stream (one end of a socket pair) for the holder of ``ticket``."""
+    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float, *, address: str = "") -> None:
+        """Hand over a byte stream (one end of a socket pair) for the holder of ``ticket``, who comes from ``address``."""
         ...
 
     def tls(self, told: ReportTls) -> None:

@@ -191,8 +191,8 @@ async def test_results_are_verified_when_asked() -> None:
     assert caught.value.name == "InternalError"
 
 
-def test_a_ticket_is_for_one_use_and_one_identity(front: Front) -> None:
-    """A stream is given once, to the identity that it was made for, before its time is up."""
+def test_a_ticket_is_for_one_use_one_identity_and_one_place(front: Front) -> None:
+    """A stream is given once, to the identity that it was made for, from where that called, before its time is up."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         front.tickets.offer("t", "unix:0", ours, 30)
@@ -202,6 +202,13 @@ def test_a_ticket_is_for_one_use_and_one_identity(front: Front) -> None:
         assert front.bridge.redeem(front.admin, "t") is ours
         with pytest.raises(ObjectNotFound):
             front.bridge.redeem(front.admin, "t")
+        front.tickets.offer("far", "user:web", theirs, 30, address="192.0.2.1")
+        here, there = (front.access.anonymous("192.0.2.1"), front.access.anonymous("192.0.2.2"))
+        here.identity = there.identity = "user:web"
+        for caller in (there, front.access.unix(12345, 0, 1, "unix")):
+            with pytest.raises(ObjectNotFound):
+                front.bridge.redeem(caller, "far")
+        assert front.bridge.redeem(here, "far") is theirs
         front.tickets.offer("late", "unix:0", ours, 30)
         front.clock.advance(31)
         with pytest.raises(ObjectNotFound):

@@ -89,3 +89,18 @@ def test_a_process_can_be_stopped_right_after_the_deed(verb: str, reached: list[
 
 def told(bench: Bench) -> int:
     return len([kind for kind in bench.reporter.kinds() if kind != "offer"])
+
+
+def test_a_console_is_for_who_asked_from_where_he_asked() -> None:
+    stream, other = socket.socketpair()
+
+    async def scenario(bench: Bench) -> None:
+        bench.driver.streams = [stream]
+        await bench.create(graphics=[{}])
+        await bench.start()
+        context = bench.context("Console.open", address="192.0.2.1")
+        ticket = await bench.virt.console_open(context, types.ConsoleOpenParams(vm_id=VM, kind=types.ConsoleKind.GRAPHICS))
+        assert bench.reporter.offered_to == {ticket.ticket: ("me", "192.0.2.1")}
+
+    with stream, other:
+        run(scenario)

@@ -1,9 +1,15 @@
-"""Answers by idempotency key: a repeated call is answered as the first was, also after a restart (DESIGN 2)."""
+"""Answers by idempotency key: a repeated call is answered as the first was, also after a restart (DESIGN 2).
+
+What stands for a call is a digest of its parameters by a random key of this store, so that a digest, wherever it may get to, tells
+nothing of a short secret among them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import hmac
+import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,10 +20,14 @@ from msgspec import Raw, Struct, UnsetType
 from libvdsm.base.clock import Clock
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.generated.errors import ERRORS, AnswerNotKept, IdempotencyConflict, InternalError, restore
-from libvdsm.interfaces.store import Store
+from libvdsm.interfaces.store import Refused, Store
 
 #: Its kind in the store.
 KIND = "answer"
+#: The kind of the key, which is shown to nobody, and its name there.
+DIGEST_KEYS = "secret-key"
+_KEY_NAME = "idempotency"
+_SECRET_OCTETS = 32
 _encode = msgspec.json.Encoder().encode
 _Key = tuple[str, str]  # identity and idempotency key
 
@@ -70,6 +80,10 @@ class Answers:
         self._answers: OrderedDict[_Key, _Answer] = OrderedDict()
         self._most = most
         self._keep_s = keep_s
+        kept = store.load(DIGEST_KEYS).get(_KEY_NAME)
+        self._secret = kept or secrets.token_bytes(_SECRET_OCTETS)
+        self._is_secret_kept = kept is not None
+        store.on_refusal(self._refused)
         self._load()
 
     async def once(self, identity: str, key: str, method: str, params: bytes, run: Callable[[str], Awaitable[bytes]]) -> bytes:
@@ -80,7 +94,7 @@ class Answers:
         kept. A caller that goes away does not stop the work.
         """
         self._trim()
-        digest = digest_of(method, params)
+        digest = self._digest_of(method, params)
         known = self._answers.get((identity, key))
         if known is not None and known.digest != digest:
             raise IdempotencyConflict(key=key)
@@ -114,6 +128,18 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self._answers)
+
+    def _digest_of(self, method: str, params: bytes) -> str:
+        """What stands for a call: its verb and its parameters in canonical form. The key is kept no later than the first digest."""
+        if not self._is_secret_kept:
+            self._is_secret_kept = True
+            self._store.put(DIGEST_KEYS, _KEY_NAME, self._secret)
+        canonical = msgspec.json.encode(msgspec.json.decode(params), order="sorted")
+        return hmac.new(self._secret, method.encode() + b"\0" + canonical, hashlib.sha256).hexdigest()
+
+    def _refused(self, _refused: Refused) -> None:
+        """The key may have been among what could not be recorded."""
+        self._is_secret_kept = False
 
     def _expect(self, identity: str, key: str, digest: str) -> _Answer:
         known = self._answers[identity, key] = _Answer(digest, self._clock.monotonic())
@@ -159,12 +185,6 @@ class Answers:
             identity, _, key = name.partition("\n")
             age = min(max(0.0, wall - kept.at), self._keep_s)
             self._answers[identity, key] = _Answer(kept.digest, now - age, kept=data)
-
-
-def digest_of(method: str, params: bytes) -> str:
-    """What stands for a call: its verb and its parameters in canonical form."""
-    canonical = msgspec.json.encode(msgspec.json.decode(params), order="sorted")
-    return hashlib.sha256(method.encode() + b"\0" + canonical).hexdigest()
 
 
 def _name(identity: str, key: str) -> str:

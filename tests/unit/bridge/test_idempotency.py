@@ -1,0 +1,77 @@
+"""What is kept of a call by its key tells nothing of its parameters."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable
+
+import pytest
+
+from libvdsm.base.clock import ManualClock
+from libvdsm.bridge.idempotency import DIGEST_KEYS, KIND, Answers
+from libvdsm.interfaces.generated.errors import IdempotencyConflict
+from libvdsm.interfaces.store import Store
+from libvdsm.journal.memory_store import MemoryStore
+from tests.fakes.store import FakeStore
+
+METHOD = "VM.update"
+PARAMS = b'{"graphics":{"password":"1234"}}'
+PLAIN = hashlib.sha256(METHOD.encode() + b"\0" + PARAMS).hexdigest()
+
+
+def answers(store: Store) -> Answers:
+    return Answers(ManualClock(), store, lambda _id: None)
+
+
+async def call(life: Answers, params: bytes = PARAMS, answer: bytes = b"1") -> bytes:
+    async def run(digest: str) -> bytes:
+        life.keep("me", "k", digest, METHOD, answer)
+        return answer
+
+    return await life.once("me", "k", METHOD, params, run)
+
+
+async def test_the_digest_of_a_short_secret_cannot_be_guessed_without_the_key() -> None:
+    """The same call has another digest in every store, and not the plain one; the key is kept with the first, and is long."""
+    digests = set()
+    for _ in range(2):
+        store = FakeStore()
+        life = answers(store)
+        assert store.records == {}
+        await call(life)
+        (kept,) = store.records[KIND].values()
+        (secret,) = store.records[DIGEST_KEYS].values()
+        assert len(secret) == 32
+        digests.add(json.loads(kept)["digest"])
+    assert len(digests) == 2
+    assert PLAIN not in digests
+
+
+async def test_a_later_life_knows_the_call() -> None:
+    store = FakeStore()
+    await call(answers(store))
+    later = answers(store)
+    assert await call(later, b' {"graphics": {"password": "1234"}}', b"2") == b"1"
+    with pytest.raises(IdempotencyConflict):
+        await call(later, b'{"graphics":{"password":"1235"}}')
+
+
+async def test_a_key_that_could_not_be_recorded_is_recorded_with_the_next() -> None:
+    ends: list[Callable[[], None]] = []
+    store = MemoryStore(schedule=ends.append)
+    life = answers(store)
+    store.become("failed")
+    await call(life)
+    ends.pop()()
+    await asyncio.sleep(0)
+    assert store.load(DIGEST_KEYS) == {}
+    store.become("ok")
+    await life.once("me", "other", METHOD, PARAMS, lambda _digest: _done())
+    ends.pop()()
+    assert len(store.load(DIGEST_KEYS)) == 1
+
+
+async def _done() -> bytes:
+    return b"3"

@@ -365,6 +365,7 @@ def _stomp_limits(config: Config) -> SessionLimits:
     messages = config.messages
     return SessionLimits(
         frame=StompLimits(body_octets=config.stomp.body_octets),
+        login_s=config.limits.stranger_seconds,
         subscriptions=messages.subscriptions_per_connection,
         transactions=messages.transactions,
         transaction_frames=messages.transaction_steps,
@@ -376,7 +377,7 @@ def _stomp_limits(config: Config) -> SessionLimits:
 def _amqp_limits(config: Config) -> ConversationLimits:
     octets = config.amqp.transfer_octets
     wire = AmqpLimits(message_octets=octets, partial_octets=2 * octets, sessions=config.amqp.sessions, links=config.amqp.links)
-    return ConversationLimits(wire=wire)
+    return ConversationLimits(wire=wire, login_s=config.limits.stranger_seconds)
 
 
 def _listener_limits(limits: LimitsConfig, place: Listen) -> Limits:
@@ -387,6 +388,7 @@ def _listener_limits(limits: LimitsConfig, place: Listen) -> Limits:
         connections=limits.connections,
         strangers_per_address=limits.strangers_per_address,
         detect_s=limits.stranger_seconds,
+        login_s=limits.stranger_seconds,
         message_octets=limits.message_octets,
         http=HttpLimits(body_octets=limits.message_octets),
     )

@@ -41,6 +41,11 @@ class Hub(Protocol):
 CHECK_OCTETS = 64 * 1024
 
 
+def is_stranger(caller: Caller | None) -> bool:
+    """Whether somebody proved nothing, and may do nothing before he does."""
+    return caller is None or (caller.source == "anonymous" and not caller.permissions)
+
+
 class Connection(asyncio.Protocol):
     """A connection whose protocol is known; the base of all reactors."""
 

@@ -6,8 +6,9 @@ import asyncio
 from time import perf_counter as clock
 from typing import TYPE_CHECKING
 
+from libvdsm.interfaces.generated.errors import NotAuthenticated
 from libvdsm.interfaces.reply import Reply
-from libvdsm.transports.connection import CHECK_OCTETS, Connection
+from libvdsm.transports.connection import CHECK_OCTETS, Connection, is_stranger
 from libvdsm.transports.turns import LATER_UNITS, UNIT_BITS
 from libvdsm.wire.jsonstream import Broken, JsonStream
 
@@ -38,6 +39,7 @@ class JsonConnection(Connection):
         "_pending",
         "_release",
         "_session",
+        "_stranger_since",
         "_stream",
         "_take",
     )
@@ -56,6 +58,7 @@ class JsonConnection(Connection):
         self._is_eof = False
         self._is_last = False  # nothing more is begun
         self._is_dead = False  # the framing is lost: nothing more is read
+        self._stranger_since: float | None = hub.now()  # until it is known who it is
         self._partial_since = 0.0
 
     def data_received(self, data: bytes) -> None:
@@ -253,8 +256,17 @@ class JsonConnection(Connection):
         self._release(self)
 
     def check_time(self, now: float) -> None:
-        """A message that was begun must be finished."""
+        """A message that was begun must be finished, and a stranger must say who he is, whatever else he says."""
         if self._partial_since and now - self._partial_since >= self.hub.limits.message_s:
             self._counters.slow_senders += 1
             self._is_dead = True
             self._finish()
+        elif self._stranger_since is not None and not self._is_dead:
+            self._look_who(now - self._stranger_since)
+
+    def _look_who(self, waited_s: float) -> None:
+        if not is_stranger(self.caller):
+            self._stranger_since = None
+        elif waited_s >= self.hub.limits.login_s and not self._pending:
+            self._counters.detect_timeouts += 1
+            self.turn_away(NotAuthenticated(reason="nobody logged in"))

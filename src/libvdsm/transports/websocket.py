@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import perf_counter as clock
 from typing import TYPE_CHECKING
 
-from libvdsm.transports.connection import CHECK_OCTETS, Connection
+from libvdsm.transports.connection import CHECK_OCTETS, Connection, is_stranger
 from libvdsm.transports.turns import UNIT_BITS
 from libvdsm.wire.websocket.connection import WebSocketConnection
 from libvdsm.wire.websocket.events import Broken, Close, Code, Message, Ping, Pong
@@ -17,17 +17,11 @@ from libvdsm.wire.websocket.frames import encode
 
 if TYPE_CHECKING:
     from libvdsm.base.errors import ApiError
-    from libvdsm.interfaces.caller import Caller
     from libvdsm.transports.connection import Hub
     from libvdsm.wire.websocket.events import Event
 
 #: Asked by the sweep; no answer is kept, only that something came.
 _PING = encode(Ping(b""))
-
-
-def is_stranger(caller: Caller | None) -> bool:
-    """Whether somebody proved nothing, and may do nothing before he does."""
-    return caller is None or (caller.source == "anonymous" and not caller.permissions)
 
 
 class WebSocketReactor(Connection):

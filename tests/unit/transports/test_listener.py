@@ -76,7 +76,7 @@ async def test_a_policy_may_switch_a_protocol_off() -> None:
 
 async def test_strangers_have_ten_seconds() -> None:
     """Whoever says nothing, or not enough, is closed; a detected connection stays."""
-    async with serve() as served:
+    async with serve(Limits(login_s=1_000)) as served:
         silent, slow, known = [await served.connect() for _ in range(3)]
         slow.send(b"GE")
         known.send(PING)

@@ -102,9 +102,31 @@ async def test_too_long_a_message_ends_the_connection() -> None:
         client.close()
 
 
+async def test_a_stranger_must_log_in_in_time() -> None:
+    """Also if he calls all the while what everybody may; who is known may take his time."""
+    async with serve() as served:
+        stranger, known, local = await served.connect(), await served.connect(), await served.connect("unix")
+        for client in (stranger, local, known):
+            client.send(PING)
+            await client.line()
+        caller = served.bridge.calls[-1].caller
+        caller.become("user:known", "token", (), caller.rights)
+        served.pass_time(served.tcp.limits.login_s - 0.1)
+        stranger.send(PING)
+        assert await stranger.line() == PONG
+        served.pass_time(0.2)
+        assert json.loads(await stranger.rest())["error"]["data"]["error"] == "NotAuthenticated"
+        assert served.tcp.counters.detect_timeouts == 1
+        for client in (known, local):
+            client.send(PING)
+            assert await client.line() == PONG
+        for client in (stranger, known, local):
+            client.close()
+
+
 async def test_slow_senders_are_closed() -> None:
     """A message must be finished in 30 s, however its octets trickle; idling between messages is free."""
-    async with serve() as served:
+    async with serve(Limits(login_s=1e9)) as served:
         idle, slow_loris = await served.connect(), await served.connect()
         for client in (idle, slow_loris):
             client.send(PING)

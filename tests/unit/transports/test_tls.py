@@ -193,7 +193,7 @@ async def test_garbage_after_the_first_octet_is_refused_with_a_reason(pki: Pki, 
 
 async def test_four_octets_and_silence_cost_nothing_and_end_after_ten_seconds(pki: Pki) -> None:
     """As do one octet, and none; meanwhile others are served."""
-    async with serve(tls=server_context(pki.keys)) as served:
+    async with serve(Limits(login_s=1_000), tls=server_context(pki.keys)) as served:
         silent = [await served.connect() for _ in range(60)]
         for client, said in zip(silent, (b"\x16\x03\x01\x02", b"\x16", b"") * 20, strict=True):
             if said:

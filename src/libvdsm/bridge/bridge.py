@@ -93,12 +93,15 @@ class FrontBridge:
             self._require(caller, route.entry, params)
         self.calls += 1
         try:
-            if options is None and route.handler is not None and not self._verify and not route.is_deed:
+            if options is None and not route.is_deed and not self._verify:
                 try:
                     decoded = route.quick(params)
                 except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                     decoded = route.decode(params)
-                return route.handler(caller, decoded)
+                if route.handler is not None:
+                    return route.handler(caller, decoded)
+                object_id = None if route.attribute is None else getattr(decoded, route.attribute)
+                return self._work.query(caller, route.entry, route.decode.named(params), object_id, NO_OPTIONS)
             return self._call_with_options(caller, route, params, NO_OPTIONS if options is None else decode_options(options))
         except ApiError:
             raise

@@ -16,7 +16,7 @@ from libvdsm.daemon.reporting import EncodingReporter
 from libvdsm.interfaces.generated.errors import DeadlineExceeded, SubsystemUnavailable
 from libvdsm.interfaces.messages import ReportOffer
 from libvdsm.interfaces.method import MethodEntry
-from libvdsm.interfaces.reply import Reply
+from libvdsm.interfaces.reply import Reply, promise
 from libvdsm.interfaces.work import Reporter, Service
 from libvdsm.interfaces.worker_port import WorkerReports
 from libvdsm.ipc import failures
@@ -46,7 +46,7 @@ class IpcPort:
         """See ``WorkerPort``."""
         if self._channel is not None:
             return self._channel.call(method, params, meta, timeout_s)
-        future = Reply(asyncio.get_running_loop())
+        future = promise(asyncio.get_running_loop())
         future.fail(SubsystemUnavailable(subsystem=self._name, reason=self._reason))
         return future
 
@@ -119,7 +119,7 @@ class LocalPort:
 
     def call(self, method: str, params: bytes, meta: bytes, timeout_s: float) -> Reply:
         """See ``WorkerPort``."""
-        future = Reply(self._loop)
+        future = promise(self._loop)
         if not self._is_up:
             future.fail(SubsystemUnavailable(subsystem=self._name, reason=self.reason()))
             return future

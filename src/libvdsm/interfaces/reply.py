@@ -7,43 +7,82 @@ from collections.abc import Callable
 
 
 class Reply(asyncio.Future[bytes]):
-    """A future of raw JSON. Whoever makes it ends it by ``settle`` or ``fail``; whoever is given it may set ``follow``.
+    """A future of raw JSON, made by ``promise``. Whoever makes it ends it by ``settle`` or ``fail``.
 
-    ``follow`` is called with the reply itself, within ``settle``, ``fail`` or a ``cancel`` by the follower's own side
-    through ``give_up``. All that futures can do, it can do as well.
+    Whoever is given it first may set ``shape``: what is to become of the result, or of the failure. It is called once, when
+    the reply ends, with one of them, or with neither when it was cancelled. Whoever is given it last may set ``follow``: it is
+    called with the reply itself, within ``settle``, ``fail`` or ``give_up``. All that futures can do, it can do as well.
     """
 
-    __slots__ = ("follow",)
+    __slots__ = ("follow", "shape")
 
     follow: Callable[[asyncio.Future[bytes]], None] | None
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop=loop)
-        self.follow = None
+    shape: Callable[[bytes | None, BaseException | None], bytes] | None
 
     def settle(self, result: bytes) -> None:
         """It is ``result``."""
-        if not self.done():
+        if self.done():
+            return
+        if self.shape is None:
             self.set_result(result)
-            if self.follow is not None:
-                self._tell(self.follow)
+        else:
+            self._end(result, None)
+        if self.follow is not None:
+            self._tell(self.follow)
 
     def fail(self, failure: BaseException) -> None:
         """It is an error."""
-        if not self.done():
+        if self.done():
+            return
+        if self.shape is None:
             self.set_exception(failure)
-            if self.follow is not None:
-                self._tell(self.follow)
+        else:
+            self._end(None, failure)
+        if self.follow is not None:
+            self._tell(self.follow)
+
+    def cancel(self, msg: str | None = None) -> bool:
+        """See asyncio: nobody wants it any more; its follower is not told."""
+        if not super().cancel(msg):
+            return False
+        if self.shape is not None:
+            self._try_shape(None, None)
+        return True
 
     def give_up(self) -> None:
-        """Nobody wants it any more."""
+        """Nobody wants it any more, and its follower is told."""
         if self.cancel() and self.follow is not None:
             self._tell(self.follow)
+
+    def _end(self, result: bytes | None, failure: BaseException | None) -> None:
+        shaped = self._try_shape(result, failure)
+        if isinstance(shaped, bytes):
+            self.set_result(shaped)
+        else:
+            self.set_exception(shaped)
+
+    def _try_shape(self, result: bytes | None, failure: BaseException | None) -> bytes | Exception:
+        shape, self.shape = self.shape, None
+        try:
+            return b"" if shape is None else shape(result, failure)
+        except Exception as defect:  # noqa: BLE001 - as below; whoever waits is not left waiting
+            self._complain(defect)
+            return defect
 
     def _tell(self, follow: Callable[[asyncio.Future[bytes]], None]) -> None:
         """A follower's defect is its own: whoever brings the answer has more to bring."""
         try:
             follow(self)
-        except Exception as failure:  # noqa: BLE001 - as the loop does with what it calls
-            context = {"message": "the follower of a reply failed", "exception": failure, "future": self}
-            self.get_loop().call_exception_handler(context)
+        except Exception as defect:  # noqa: BLE001 - as the loop does with what it calls
+            self._complain(defect)
+
+    def _complain(self, defect: Exception) -> None:
+        context = {"message": "the follower of a reply failed", "exception": defect, "future": self}
+        self.get_loop().call_exception_handler(context)
+
+
+def promise(loop: asyncio.AbstractEventLoop) -> Reply:
+    """A reply to come. Its members are set here, because a constructor of our own would cost as much as all the rest."""
+    reply = Reply(loop=loop)
+    reply.follow = reply.shape = None
+    return reply

@@ -18,7 +18,7 @@ import msgspec
 
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.generated.errors import DeadlineExceeded, MethodNotFound, SubsystemUnavailable
-from libvdsm.interfaces.reply import Reply
+from libvdsm.interfaces.reply import Reply, promise
 from libvdsm.ipc import failures
 from libvdsm.ipc.frames import LIMIT, FrameError, FrameReader, header
 
@@ -114,7 +114,7 @@ class Channel(asyncio.Protocol):
         and with ``DeadlineExceeded`` after ``timeout_s`` (at most ``SWEEP_S`` later). Cancelling it forgets the answer.
         """
         loop = self._loop
-        reply = Reply(loop)
+        reply = promise(loop)
         if self._why_closed:
             reply.fail(SubsystemUnavailable(subsystem=self._peer, reason=self._why_closed))
             return reply

@@ -48,10 +48,12 @@ class FrameReader:
             gathered.clear()
         start = 0
         last = len(data) - HEADER
+        size_at = _head.unpack_from
         while start <= last:
             body = start + HEADER
-            end = body + _size(data, start)
+            end = body + size_at(data, start)[0]
             if end - HEADER > last:
+                _size(data, start)  # which may be more than we wait for
                 break
             start = end
             yield data[body:end]

@@ -227,34 +227,27 @@ class JsonRpcSession:
         number = next(self._endpoint.numbers)
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-        if is_query and isinstance(result, Reply):
-            return self._follow(call, result, number)
+        if is_query and isinstance(result, Reply) and not result.done():
+            return self._follow(call, result, number, account)
         tasks = self._queries if is_query else self._endpoint.work
         task = tasks[number] = self._loop.create_task(self._finish(call, result, tasks, number, account))
         return task
 
-    def _follow(self, call: values.Call, result: Reply, number: int) -> Reply:
-        """A query that replies by itself needs no task and no turn of the loop."""
-        answer = Reply(result.get_loop())
-        account = self._account
+    def _follow(self, call: values.Call, result: Reply, number: int, account: Account) -> Reply:
+        """A query that replies by itself needs no task and no turn of the loop: its reply becomes the answer."""
+        id = call.id
 
-        def settle(done: asyncio.Future[bytes]) -> None:
+        def shape(told: bytes | None, failure: BaseException | None) -> bytes:
             self._running -= 1
             account.room += 1
             self._queries.pop(number, None)
-            if done.cancelled():
-                answer.give_up()
-            elif (failure := done.exception()) is not None:
-                answer.settle(self._write_failure(call.id, call.method, failure))
-            else:
-                answer.settle(b"" if call.id is None else values.write_result(call.id, done.result()))
+            if told is not None:
+                return b"" if id is None else values.write_result(id, told)
+            return b"" if failure is None else self._write_failure(id, call.method, failure)
 
-        if result.done():
-            result.add_done_callback(settle)
-        else:
-            result.follow = settle
+        result.shape = shape
         self._queries[number] = result
-        return answer
+        return result
 
     async def _finish(self, call: values.Call, result: Awaitable[bytes], tasks: Tasks, number: int, account: Account) -> bytes:
         try:

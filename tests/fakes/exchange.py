@@ -193,6 +193,7 @@ class FakeSession:
         self.calls: list[tuple[Any, ...]] = []
         self.is_closed = False
         self.most_transactions = 10_000
+        self.lag = 0
 
     def send(self, destination: str, message: Message, *, transaction: str | None = None) -> Awaitable[None] | None:
         if destination in self.exchange.refusals:

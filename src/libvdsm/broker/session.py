@@ -78,6 +78,11 @@ class BrokerSession:
         self._is_closed = False
         caller.on_change.append(self._rights_changed)
 
+    @property
+    def lag(self) -> int:
+        """See ``Session``."""
+        return max((each.lag for each in self.subscriptions.values() if isinstance(each, TopicSubscription)), default=0)
+
     # --- sending ---
 
     def send(self, destination: str, message: Message, *, transaction: str | None = None) -> Awaitable[None] | None:

@@ -184,6 +184,11 @@ class LineSession(Protocol):
         """How many it has."""
         ...
 
+    @property
+    def lag(self) -> int:
+        """By how many messages the slowest of them is behind."""
+        ...
+
     def receive(self, data: bytes) -> None:
         """Keep what the peer sent."""
         ...

@@ -189,6 +189,11 @@ class Session(Protocol):
         """A new private destination ``/temp-queue/<unguessable>`` for replies: only this session receives from it."""
         ...
 
+    @property
+    def lag(self) -> int:
+        """By how many messages its slowest subscription to a topic is behind."""
+        ...
+
     def close(self) -> None:
         """The connection is gone: transactions are aborted, what was not settled is offered again, temporary queues end."""
         ...

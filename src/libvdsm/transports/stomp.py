@@ -138,7 +138,7 @@ class StompConnection(Connection):
 
     def behind(self) -> tuple[int, int]:
         """See ``Connection``."""
-        return self._session.subscriptions, 0
+        return self._session.subscriptions, self._session.lag
 
     def put_now(self, data: bytes) -> None:
         """Send one whole frame at once, apart from all others."""

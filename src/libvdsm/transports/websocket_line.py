@@ -88,7 +88,7 @@ class LineWebSocket(WebSocketReactor):
 
     def behind(self) -> tuple[int, int]:
         """See ``Connection``."""
-        return self._session.subscriptions, 0
+        return self._session.subscriptions, self._session.lag
 
     # The session sends; ``is_full``, ``when_drained`` and ``abort`` are those of every connection.
 

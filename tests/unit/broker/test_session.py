@@ -189,6 +189,25 @@ async def test_events_are_filtered_and_merged() -> None:
             session.subscribe(Wish(destination=destination, id="no", filter=EventFilter()), FakeConsumer())
 
 
+async def test_the_slowest_subscription_is_told() -> None:
+    """How much waits for the one who has seen least, of events and of what is published; a queue's messages wait for nobody in person."""
+    world = Messaging()
+    await world.queue()
+    session, slow = world.open(), FakeConsumer(room=1)
+    subscribe(session, "/queue/work", FakeConsumer(room=0), id="q")
+    subscribe(session, "/topic/#", FakeConsumer(), id="quick")
+    subscribe(session, "/topic/vm.#", slow, id="slow")
+    session.send("/queue/work", message("x"))
+    assert session.lag == 0
+    for _ in range(3):
+        event(world)
+    await turns()
+    assert session.lag == 2
+    slow.read()
+    await turns()
+    assert session.lag == 0
+
+
 async def test_credit_of_topics() -> None:
     """What there is no credit for waits; draining takes away what is left."""
     world = Messaging()

@@ -110,3 +110,15 @@ async def test_who_says_goodbye_and_goes_is_gone_at_once() -> None:
         assert connection.is_lingering
         client.close()
         await until(lambda: not served.tcp._connections)
+
+
+async def test_how_far_it_is_behind_is_told() -> None:
+    exchange = FakeExchange()
+    async with serving(exchange) as served:
+        client = await greeted(served)
+        client.send(encode("SUBSCRIBE", [("destination", "/topic/vm.#"), ("id", "v"), ("receipt", "r")]))
+        await client.reader.readuntil(b"\0")
+        (connection,) = served.tcp._connections
+        exchange.sessions[-1].lag = 5
+        assert connection.behind() == (1, 5)
+        client.close()

@@ -101,6 +101,11 @@ class Conversation:
         """See ``LineSession``."""
         return len(self._consumers)
 
+    @property
+    def lag(self) -> int:
+        """See ``LineSession``."""
+        return 0 if self._broker is None else self._broker.lag
+
     def receive(self, data: bytes) -> None:
         """See ``LineSession``."""
         self._has_heard = True

@@ -179,6 +179,11 @@ class StompSession:
         return len(self._subscriptions)
 
     @property
+    def lag(self) -> int:
+        """See ``LineSession``."""
+        return self._broker.lag
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing is written any more."""
         return self._state is _State.OVER

@@ -111,6 +111,38 @@ async def test_am_072_rejected_goes_to_the_dead_letters() -> None:
     settle(client, number, None, outcome(0x25, Described(ULong(0x1D), [Symbol("test:bad"), "too bad"])))
     await turns()
     assert messaging.queues.get("dead")[1].waiting == 1
+    client.receiver(handle=9, name="dead", credit=1, source=p.Source("/queue/dead"))
+    await turns()
+    ((_transfer, payload),) = client.transfers()
+    parts = sections.split(payload)
+    assert parts.annotations is not None
+    found, _end = values.decode(payload, parts.annotations[0] + 3)
+    assert isinstance(found, dict)
+    assert {name: value for name, value in found.items() if "dead" in name} == {
+        "x-opt-vdsm-dead-letter-reason": "rejected",
+        "x-opt-vdsm-dead-letter-queue": "work",
+    }
+
+
+async def test_nobody_but_the_broker_says_that_it_is_a_dead_letter() -> None:
+    """Neither to AMQP nor to others; a letter of another protocol has the annotation as well."""
+    messaging, client = await served(dead_letter="dead")
+    await messaging.queue("dead")
+    forged = {"dead-letter-reason": "failed", "dead-letter-queue": "x", "mine": "1"}
+    session = messaging.open()
+    session.send("/queue/work", Message(body=b"x", headers=dict(forged)))
+    client.receiver(credit=1)
+    await turns()
+    ((transfer, payload),) = client.transfers()
+    assert sections.split(payload).annotations is None
+    assert b"mine" in payload
+    assert b"dead-letter" not in payload
+    assert transfer.delivery_id is not None
+    settle(client, transfer.delivery_id, None, outcome(0x25))
+    client.receiver(handle=9, name="dead", credit=1, source=p.Source("/queue/dead"))
+    await turns()
+    ((_transfer, payload),) = client.transfers()
+    assert payload.count(b"x-opt-vdsm-dead-letter-reason") == 1
 
 
 async def test_am_072_released_comes_again_and_is_not_counted() -> None:

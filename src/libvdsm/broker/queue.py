@@ -16,7 +16,7 @@ import msgspec
 from libvdsm.broker.items import GONE, PENDING, USUAL, WAITING, Item, Line
 from libvdsm.interfaces.generated.errors import LimitExceeded, ObjectNotFound
 from libvdsm.interfaces.generated.types import QueueOverflow
-from libvdsm.interfaces.messaging import Message
+from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Message
 
 if TYPE_CHECKING:
     from libvdsm.base.clock import Clock
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 #: Deliveries of one queue before others have their turn.
 TURN: Final = 256
 #: Headers of a message among the dead letters.
-REASON: Final = "dead-letter-reason"
-ORIGIN: Final = "dead-letter-queue"
 #: Messages that are gone and yet in a line, before it is made anew.
 _GHOSTS: Final = 1000
 _MOST_PRIORITY: Final = 9
@@ -435,7 +433,7 @@ class Queue:
 
     def receive_dead(self, message: Message, origin: str, reason: str, count: int) -> Recorded | None:
         """Take in a dead letter, if there is room; nobody can be refused any more."""
-        headers = {**message.headers, REASON: reason, ORIGIN: message.headers.get(ORIGIN, origin)}
+        headers = {**message.headers, DEAD_REASON: reason, DEAD_ORIGIN: message.headers.get(DEAD_ORIGIN, origin)}
         dead = msgspec.structs.replace(message, headers=headers, expires_at=None)
         octets = dead.octets
         self.counters.received += 1
@@ -450,7 +448,7 @@ class Queue:
     def _letters(self, message: Message) -> Queue | None:
         """Where its dead letters go; not round in a circle."""
         name = self.rules.dead_letter
-        if name is None or name == self.name or message.headers.get(ORIGIN) == name:
+        if name is None or name == self.name or message.headers.get(DEAD_ORIGIN) == name:
             return None
         return self._around.queue(name)
 

@@ -13,7 +13,7 @@ from libvdsm.base.clock import timestamp
 from libvdsm.base.errors import ApiError
 from libvdsm.broker.items import Item
 from libvdsm.broker.keeper import Recorded
-from libvdsm.broker.queue import REASON, Queue
+from libvdsm.broker.queue import Queue
 from libvdsm.broker.queues import Queues
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.errors import InUse, InvalidParams, ObjectNotFound, PermissionDenied
@@ -33,6 +33,7 @@ from libvdsm.interfaces.generated.types import (
     QueueStats,
 )
 from libvdsm.interfaces.messages import Cause
+from libvdsm.interfaces.messaging import DEAD_REASON
 from libvdsm.interfaces.place import Place, may, may_see
 
 _encode = msgspec.json.Encoder().encode
@@ -212,7 +213,7 @@ def _message(item: Item) -> QueueMessage:
         headers=dict(message.headers),
         octets=len(message.body),
         body=b64encode(message.body[:_SHOWN_OCTETS]).decode(),
-        reason=message.headers.get(REASON),
+        reason=message.headers.get(DEAD_REASON),
     )
 
 

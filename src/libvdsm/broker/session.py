@@ -16,7 +16,7 @@ from libvdsm.broker.queue import not_there
 from libvdsm.broker.receivers import Browser, Receiver
 from libvdsm.broker.topics import matcher
 from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied
-from libvdsm.interfaces.messaging import Ack, Consumer, Message, Subscription, Verdict, Wish
+from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Ack, Consumer, Message, Subscription, Verdict, Wish
 
 if TYPE_CHECKING:
     from libvdsm.base.errors import ApiError
@@ -32,6 +32,9 @@ _FAILED = Verdict.FAILED
 
 #: Where clients' own topics are, as far as rights are concerned: with the queues of which nobody said another project.
 PROJECT: Final = "default"
+
+#: Headers that no sender sets.
+_BROKERS_OWN: Final = frozenset({DEAD_REASON, DEAD_ORIGIN})
 
 Put: TypeAlias = "Callable[[Message], Awaitable[None] | None]"
 
@@ -92,6 +95,8 @@ class BrokerSession:
             put = self._resolve(destination)
         if message.user != self._identity:
             force_setattr(message, "user", self._identity)
+        if message.headers and (DEAD_REASON in message.headers or DEAD_ORIGIN in message.headers):
+            force_setattr(message, "headers", {name: value for name, value in message.headers.items() if name not in _BROKERS_OWN})
         if message.reply_to is not None and message.reply_to not in self._replies:
             self._check_reply(message.reply_to)
         if transaction is not None:

@@ -20,6 +20,9 @@ from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.types import EventFilter
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
+#: Headers of a dead letter, which only the broker sets: why it is one, and the queue from which it came.
+DEAD_REASON: Final = "dead-letter-reason"
+DEAD_ORIGIN: Final = "dead-letter-queue"
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from libvdsm.broker.queue import ORIGIN, REASON
 from libvdsm.interfaces.generated.errors import LimitExceeded, ObjectNotFound, StateFull
 from libvdsm.interfaces.generated.types import QueueOverflow
-from libvdsm.interfaces.messaging import Ack, Verdict
+from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Ack, Verdict
 from tests.fakes.messaging import TEST, FakeConsumer, Messaging, message, sent, subscribe, turns
 
 
@@ -166,7 +165,7 @@ async def test_what_fails_too_often_is_a_dead_letter() -> None:
         session.settle(consumer.deliveries[-1].tag, Verdict.FAILED)
     await turns()
     assert letters.bodies() == ["a"]
-    assert letters.deliveries[0].message.headers == {"mine": "kept", REASON: "failed", ORIGIN: "work"}
+    assert letters.deliveries[0].message.headers == {"mine": "kept", DEAD_REASON: "failed", DEAD_ORIGIN: "work"}
     assert (queue.messages, queue.counters.dead_lettered) == (0, 1)
 
 
@@ -230,7 +229,7 @@ async def test_time_to_live() -> None:
     subscribe(session, "/queue/work", consumer)
     await turns()
     assert consumer.bodies() == ["new"]
-    assert [item.message.headers[REASON] for item in world.queues.get("letters")[1].items()] == ["expired", "expired"]
+    assert [item.message.headers[DEAD_REASON] for item in world.queues.get("letters")[1].items()] == ["expired", "expired"]
 
 
 async def test_ends_of_what_went_out_in_time_do_not_gather() -> None:

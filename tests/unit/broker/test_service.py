@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from libvdsm.base.errors import ApiError
-from libvdsm.broker.queue import REASON, Queue
+from libvdsm.broker.queue import Queue
 from libvdsm.broker.service import QueueService
 from libvdsm.interfaces.caller import Caller, Rights
 from libvdsm.interfaces.generated.errors import (
@@ -25,7 +25,7 @@ from libvdsm.interfaces.generated.errors import (
 )
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.generated.permissions import PERMISSIONS
-from libvdsm.interfaces.messaging import Ack, Verdict
+from libvdsm.interfaces.messaging import DEAD_REASON, Ack, Verdict
 from tests.fakes.front import FakeSink, Front
 from tests.fakes.messaging import FakeConsumer, message, subscribe
 
@@ -176,7 +176,7 @@ async def test_moving_dead_letters_back(front: Front) -> None:
         session.settle(each.tag, Verdict.REJECTED)
     subscription.end()
     items = (await ask(front, "Queue.peek", queueId="letters"))["items"]
-    assert [(each["reason"], each["headers"][REASON]) for each in items] == [("rejected", "rejected")] * 3
+    assert [(each["reason"], each["headers"][DEAD_REASON]) for each in items] == [("rejected", "rejected")] * 3
     wanted = [items[2]["id"], items[0]["id"]]
     assert await ask(front, "Queue.move", queueId="letters", target="work", messageIds=wanted) == {"messages": 2}
     assert [(i.message.body, dict(i.message.headers)) for i in queue(front, "work").items()] == [

@@ -211,5 +211,5 @@ async def test_a_snapshot_while_a_task_ends_misses_no_end() -> None:
     assert sequences(sink)[len(shown) :] == [4, 7]
     broker.subscribe(front.admin, late, ["task.#"], after=None, snapshot=True, subscription_id=None)
     front.run_scheduled()
-    ended: Any = [delivery["event"]["patch"] for delivery in late.deliveries]
-    assert [(patch["state"], patch["revision"]) for patch in ended] == [("done", 4)]
+    ended: Any = [delivery["event"] for delivery in late.deliveries]
+    assert [(event["patch"]["state"], event["patch"]["revision"]) for event in ended] == [("done", 4)]

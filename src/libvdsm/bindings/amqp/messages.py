@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from libvdsm.interfaces.messaging import Delivery, Message
+from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Delivery, Message
 from libvdsm.wire.amqp import sections, values
 from libvdsm.wire.amqp.errors import DecodeError, Scope
 from libvdsm.wire.amqp.values import Array, Decimal, Described, Symbol, Timestamp, UByte, UInt, ULong
@@ -203,6 +203,7 @@ def plain(value: object) -> object:
 
 _ANNOTATIONS: Final = b"\x00\x53\x72"
 _USER: Final = Symbol(f"{OWN}user")
+_DEAD: Final = ((DEAD_REASON, Symbol(f"{OWN}{DEAD_REASON}")), (DEAD_ORIGIN, Symbol(f"{OWN}{DEAD_ORIGIN}")))
 _HEADERS: Final[dict[tuple[bool, int, int], bytes]] = {}
 
 
@@ -230,20 +231,33 @@ def resume_annotation(token: str) -> bytes:
 
 def tail(message: Message, destination: str, *, is_first: bool = True) -> bytes:
     """What all deliveries of a message have in common. ``is_first``: no annotations stand before it."""
-    if message.amqp is not None:
-        return _with_user(message.amqp, message.user) if is_first else message.amqp
-    return write(message, destination)
+    if not is_first:
+        return write(message, destination) if message.amqp is None else message.amqp
+    is_dead = bool(message.headers) and DEAD_REASON in message.headers
+    if message.amqp is None:
+        octets = write(message, destination)
+        return _ANNOTATIONS + values.encode(_dead_annotations(message)) + octets if is_dead else octets
+    return _annotated(message.amqp, message.user, _dead_annotations(message) if is_dead else None)
 
 
-def _with_user(amqp: bytes, user: str | None) -> bytes:
-    """An AMQP message, and who sent it, among the annotations that it came with."""
-    if user is None:
+def _dead_annotations(message: Message) -> dict[Symbol, str]:
+    """Why a dead letter is one: the bare message stays as its sender wrote it, so its properties cannot say so."""
+    return {symbol: message.headers[name] for name, symbol in _DEAD if name in message.headers}
+
+
+def _annotated(amqp: bytes, user: str | None, more: dict[Symbol, str] | None) -> bytes:
+    """An AMQP message, and what we say of it, among the annotations that it came with."""
+    is_bare = not amqp.startswith(_ANNOTATIONS)
+    if more is None and is_bare:
+        return amqp if user is None else _user_annotation(user) + amqp
+    ours = (more or {}) if user is None else {_USER: user} | (more or {})
+    if not ours:
         return amqp
-    if not amqp.startswith(_ANNOTATIONS):
-        return _user_annotation(user) + amqp
+    if is_bare:
+        return _ANNOTATIONS + values.encode(ours) + amqp
     found, end = values.decode(amqp, len(_ANNOTATIONS))
     annotations = found if isinstance(found, dict) else {}
-    return _ANNOTATIONS + values.encode(annotations | {_USER: user}) + amqp[end:]
+    return _ANNOTATIONS + values.encode(annotations | ours) + amqp[end:]
 
 
 @lru_cache(maxsize=1_024)

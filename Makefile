@@ -19,7 +19,7 @@ export DEBIAN_FRONTEND := noninteractive
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve check unit test test-all canary conformance interop crash-matrix crash-cycles bench generate generate-check docs dist clean
+.PHONY: help demo serve check unit test test-all canary conformance interop fuzz crash-matrix crash-cycles bench bench-peers generate generate-check docs dist clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,14 @@ crash-matrix: setup ## every mutating verb × fault point × victim of kill -9, 
 
 crash-cycles: setup ## kill -9 at random instants under traffic, CRASH_CYCLES times (50)
 	CRASH_CYCLES=$(or $(CRASH_CYCLES),50) $(BIN)/pytest -q tests/crash/test_cycles.py
+
+fuzz: setup ## search for octets that the codecs do not bear, FUZZ_SECONDS (60) for each; what is found is in tests/fuzz/corpus
+	@$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[fuzz]' || echo "atheris is not to be had for this Python: octets by chance"
+	@failed=; for target in $(or $(FUZZ_TARGETS),$(notdir $(wildcard tests/fuzz/corpus/*))); do \
+	  echo "fuzzing $$target"; \
+	  timeout $$(( $(or $(FUZZ_SECONDS),60) + 120 )) $(BIN)/python -m tests.fuzz.fuzz $$target $(or $(FUZZ_SECONDS),60) >$(STAMPS)/fuzz.log 2>&1 || \
+	  { failed="$$failed $$target"; cat $(STAMPS)/fuzz.log; }; grep -h -e 'number_of_executed' -e 'by chance' $(STAMPS)/fuzz.log; \
+	done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 bench: setup ## server CPU per request beside the echo floor: a table, and bench.json
 	$(BIN)/python benchmarks/bench.py

@@ -11,7 +11,7 @@ import math
 import uuid
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -29,6 +29,15 @@ _USUAL_PRIORITY: Final = 4
 _HIGHEST_PRIORITY: Final = 9
 _SAFE: Final = 2**53
 _MOST_MS: Final = 0xFFFFFFFF
+#: Constructors of what is short: no section with one of these has more than 257 octets.
+_NULL: Final = 0x40
+_STR8: Final = 0xA1
+_LIST8: Final = 0xC0
+_MAP8: Final = 0xC1
+#: So many short sections of each kind are known again.
+_KEPT: Final = 1_024
+#: Members of a message, its ``to``, the user it claims, and its end in seconds since 1970.
+_Properties: TypeAlias = tuple[dict[str, object], str | None, bytes | None, float | None]
 #: Names of annotations that only we say.
 OWN: Final = "x-opt-vdsm-"
 _OWN: Final = OWN.encode()
@@ -45,7 +54,7 @@ def read(payload: bytes, now: float) -> tuple[Message, str | None, bytes | None]
     members: dict[str, object] = {}
     to = user = None
     if parts.properties >= 0:
-        to, user, ends = _read_properties(payload, parts.properties, members)
+        members, to, user, ends = _read_properties(payload, parts.properties)
         if ends is not None:
             expires_at = ends if expires_at is None else min(ends, expires_at)
     if parts.application_properties >= 0:
@@ -70,20 +79,60 @@ def read(payload: bytes, now: float) -> tuple[Message, str | None, bytes | None]
 def _read_header(payload: bytes, position: int, now: float) -> tuple[bool, int, float | None]:
     if position < 0 or payload[position] == 0x45:  # noqa: PLR2004 - an empty list
         return False, _USUAL_PRIORITY, None
+    if payload[position] == _LIST8:
+        durable, priority, ttl = _known_header(payload[position : position + 2 + payload[position + 1]])
+    else:
+        durable, priority, ttl = _decode_header(payload, position)
+    return durable, priority, None if ttl is None else now + ttl / _MS
+
+
+@lru_cache(maxsize=_KEPT)
+def _known_header(octets: bytes) -> tuple[bool, int, int | None]:
+    return _decode_header(octets, 0)
+
+
+def _decode_header(payload: bytes, position: int) -> tuple[bool, int, int | None]:
     fields, _end = values.decode_list(payload, position, len(payload))
     durable, priority, ttl = [*fields, None, None, None][:3]
     if not isinstance(durable, bool | None) or not isinstance(priority, int | None) or not isinstance(ttl, int | None):
         raise DecodeError("a field of the header is not what it must be", Scope.LINK)
     at = _USUAL_PRIORITY if priority is None else min(int(priority), _HIGHEST_PRIORITY)
-    return durable is True, at, None if ttl is None else now + ttl / _MS
+    return durable is True, at, ttl
 
 
-def _read_properties(payload: bytes, position: int, members: dict[str, object]) -> tuple[str | None, bytes | None, float | None]:
+def _read_properties(payload: bytes, position: int) -> _Properties:
+    """What senders repeat is known again: all that stands behind the id of a message, which is another one each time."""
+    if payload[position] == _LIST8 and payload[position + 1] > 1 and payload[position + 2]:
+        end = position + 2 + payload[position + 1]
+        if payload[position + 3] == _NULL:
+            members, to, user, ends = _known_properties(payload[position + 2], payload[position + 4 : end])
+            return dict(members), to, user, ends
+        if payload[position + 3] == _STR8 and position + 4 < end:
+            begin = position + 5
+            rest = begin + payload[position + 4]
+            try:
+                id = payload[begin:rest].decode()
+            except UnicodeDecodeError:
+                return _decode_properties(payload, position)
+            if rest <= end:
+                members, to, user, ends = _known_properties(payload[position + 2], payload[rest:end])
+                return {"message_id": id} | members, to, user, ends
+    return _decode_properties(payload, position)
+
+
+@lru_cache(maxsize=_KEPT)
+def _known_properties(count: int, rest: bytes) -> _Properties:
+    """Of so many fields the ``rest`` behind the first, as if that were null."""
+    return _decode_properties(bytes((_LIST8, len(rest) + 2, count, _NULL)) + rest, 0)
+
+
+def _decode_properties(payload: bytes, position: int) -> _Properties:
+    members: dict[str, object] = {}
     fields, _end = values.decode(payload, position)
     if not isinstance(fields, list) or len(fields) > _PROPERTIES:
         raise DecodeError("the properties are too many", Scope.LINK)
     if not fields:
-        return None, None, None
+        return members, None, None, None
     message_id, user, to, subject, reply_to, correlation, kind, encoding, expiry = (fields + _NO_PROPERTIES)[:9]
     if message_id is not None:
         members["message_id"] = message_id if type(message_id) is str else _id_text(message_id)
@@ -97,7 +146,7 @@ def _read_properties(payload: bytes, position: int, members: dict[str, object]) 
                 members[name] = str(value)
     if not isinstance(to, str | None) or not isinstance(user, bytes | None) or not isinstance(expiry, int | None):
         raise DecodeError("a property is not what it must be", Scope.LINK)
-    return to, user, None if expiry is None else expiry / _MS
+    return members, to, user, None if expiry is None else expiry / _MS
 
 
 def _id_text(value: object) -> str:
@@ -128,6 +177,17 @@ def _id_value(text: str) -> object:
 
 
 def _read_headers(payload: bytes, position: int) -> Mapping[str, str]:
+    if payload[position] == _MAP8:
+        return dict(_known_headers(payload[position : position + 2 + payload[position + 1]]))
+    return _decode_headers(payload, position)
+
+
+@lru_cache(maxsize=_KEPT)
+def _known_headers(octets: bytes) -> Mapping[str, str]:
+    return _decode_headers(octets, 0)
+
+
+def _decode_headers(payload: bytes, position: int) -> Mapping[str, str]:
     found, _end = values.decode(payload, position)
     headers: dict[str, str] = {}
     if not isinstance(found, dict):

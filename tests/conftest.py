@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import seeds
 from tests.canary import watch
 from tests.canary.plugin import pytest_configure, pytest_sessionfinish, pytest_terminal_summary, pytest_unconfigure
 from tests.daemon_process import WATCHERS, VdsmdProcess, start_vdsmd
@@ -21,10 +22,16 @@ if TYPE_CHECKING:
 __all__ = ["pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary", "pytest_unconfigure"]
 
 WATCHERS.append(watch.look)
+seeds.make()  # before any other process of the run
 
 # The machine may be busy: time is no property that is looked for here.
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("here")
+
+
+def pytest_report_header() -> str:
+    """What a run that failed is had again with."""
+    return f"seeds: {seeds.told()}"
 
 
 @pytest.hookimpl(tryfirst=True)

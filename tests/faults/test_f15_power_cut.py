@@ -21,7 +21,7 @@ from tests.faults.state_child import Child, look
 
 CUTS = int(os.environ.get("LIBVDSM_POWER_CUTS", "20"))
 KILLS = int(os.environ.get("LIBVDSM_KILLS", "50"))
-SEED = int(os.environ.get("LIBVDSM_SEED", "0")) or random.randrange(1, 2**32)
+SEED = int(os.environ["LIBVDSM_SEED"])
 IMAGE_OCTETS = 24 * 1024 * 1024
 
 

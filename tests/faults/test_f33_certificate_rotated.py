@@ -75,7 +75,7 @@ class Swapper(threading.Thread):
 
 def test_f33_no_handshake_fails_while_certificates_are_swapped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Clients connect all the while; one that was connected before the first swap still is after the last."""
-    seed = int(os.environ.get("LIBVDSM_SEED", str(random.randrange(2**32))))
+    seed = int(os.environ["LIBVDSM_SEED"])
     sys.stdout.write(f"LIBVDSM_SEED={seed} LIBVDSM_SWAPS={SWAPS}\n")
     pkis = [Pki(tmp_path / "one"), Pki(tmp_path / "two")]
     trusted = ssl.create_default_context(cadata="".join(pki.authority.certificate.decode() for pki in pkis))

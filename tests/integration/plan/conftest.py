@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-import secrets
 from typing import Final
 
 import pytest
 
-SEED: Final = int(os.environ.get("LIBVDSM_PLAN_SEED") or secrets.randbits(32))
+SEED: Final = int(os.environ["LIBVDSM_PLAN_SEED"])
 
 
 @pytest.fixture

@@ -184,6 +184,7 @@ async def test_events_are_filtered_and_merged() -> None:
     world.later[-1][1]()
     await turns()
     assert [json.loads(body)["merged"] for body in few.bodies()] == [3, 2]
+    assert world.exchange.counters.events == 3  # what was published is none
     for destination in ("/queue/work", "/topic/news", "mine"):
         with pytest.raises((InvalidParams, ObjectNotFound)):
             session.subscribe(Wish(destination=destination, id="no", filter=EventFilter()), FakeConsumer())
@@ -206,6 +207,7 @@ async def test_the_slowest_subscription_is_told() -> None:
     slow.read()
     await turns()
     assert session.lag == 0
+    assert world.exchange.counters.events == 6  # to two, whether a page was cut short or not
 
 
 async def test_credit_of_topics() -> None:

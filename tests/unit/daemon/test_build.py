@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from libvdsm.bindings.amqp.config import ConversationLimits
+from libvdsm.bindings.static.endpoint import StaticEndpoint
 from libvdsm.bindings.stomp.config import SessionLimits
 from libvdsm.broker.exchange import ExchangeLimits
 from libvdsm.daemon import build
+from libvdsm.daemon.addresses import PROTOCOLS
 from libvdsm.daemon.config import AmqpConfig, Config, MessagesConfig, StompConfig
+from libvdsm.interfaces.endpoint import Endpoints, HttpEndpoint
 
 
 def test_without_a_word_the_bounds_are_those_of_the_rooms() -> None:
@@ -16,6 +19,14 @@ def test_without_a_word_the_bounds_are_those_of_the_rooms() -> None:
     assert build._exchange_limits(config.messages) == replace(ExchangeLimits(), transactions=config.messages.transactions)
     assert build._stomp_limits(config) == SessionLimits()
     assert build._amqp_limits(config) == ConversationLimits()
+
+
+def test_events_and_figures_over_http_can_be_switched_off() -> None:
+    """Each by its name, all else stays; without a word all are there."""
+    paths: dict[str, HttpEndpoint] = dict.fromkeys(("/rpc", "/events", "/metrics", "/docs/"), StaticEndpoint("/docs/", {}))
+    for off, gone in ((set(), set()), ({"sse"}, {"/events"}), ({"sse", "metrics"}, {"/events", "/metrics"})):
+        spoken = build._spoken(Endpoints(http=paths), frozenset(PROTOCOLS) - off)
+        assert set(paths) - set(spoken.http) == gone
 
 
 def test_bounds_of_messages_reach_the_rooms() -> None:

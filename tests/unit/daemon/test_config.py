@@ -287,6 +287,7 @@ def test_addresses_may_be_listed_and_repeated(tmp_path: Path) -> None:
         ("[bindings]\nenabled = []", "bindings.enabled: one protocol at least must be spoken"),
         ("[bindings]\nenabled = ['soap']", "bindings.enabled: 'soap' is no protocol of ours"),
         ("[bindings]\nenabled = ['websocket']", "websocket is a road over http, which is not enabled"),
+        ("[bindings]\nenabled = ['json', 'metrics']", "metrics is a road over http, which is not enabled"),
         ("[[listen]]\naddress = 'unix:/x'\nprotocols = ['websocket']", "which is not among its protocols"),
         (
             "[bindings]\nenabled = ['json']\n[[listen]]\naddress = 'unix:/x'\nprotocols = ['json', 'stomp']",

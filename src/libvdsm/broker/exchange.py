@@ -55,6 +55,7 @@ class ExchangeCounters:
     """What happened, since the start."""
 
     published: int = 0
+    events: int = 0  # that were delivered
     dropped_answers: int = 0
 
 

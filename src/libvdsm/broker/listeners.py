@@ -222,6 +222,7 @@ class EventPart(EventFollower):
 
     def tell_entry(self, entry: Entry) -> None:
         """See ``EventFollower``."""
+        self._count(1)
         message, destination, resume, shared = self.messages.of(entry)
         self.subscription.give(message, destination, shared, resume)
 
@@ -241,10 +242,15 @@ class EventPart(EventFollower):
         last = self.subscription.give_all(prepared)
         if last is not None:
             self.cursor = last
+        self._count(len(prepared) if last is None else sum(each[0] <= last for each in prepared))
         return last is None
+
+    def _count(self, told: int) -> None:
+        self.subscription.session.exchange.counters.events += told
 
     def tell_event(self, event: bytes, sequence: int) -> None:
         """See ``EventFollower``."""
+        self._count(1)
         resume = self.source.token(sequence).decode()
         topic = _topic_of(event)
         self.subscription.give(event_message(event, resume, topic), TOPIC + topic, None, resume)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-#: What a connection may speak; each can be switched off. ``websocket`` is a road over ``http``.
-PROTOCOLS: Final = ("json", "http", "websocket", "stomp", "amqp")
+#: Roads over ``http``: WebSockets, Server-Sent Events at ``/events``, figures at ``/metrics``.
+OVER_HTTP: Final = ("websocket", "sse", "metrics")
+#: What a connection may speak; each can be switched off.
+PROTOCOLS: Final = ("json", "http", *OVER_HTTP, "stomp", "amqp")
 SOCKET_PATH_LIMIT: Final = 107  # octets: sun_path of Linux, less its end
 _UNIX: Final = "unix:"
 _SYSTEMD: Final = "systemd:"

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Self
@@ -88,6 +88,8 @@ _SIGN_S: Final = 10.0
 ENROLMENT: Final = frozenset({"Certificate.enrol"})
 #: More are not made, so that the numbers of connections of one life are none of another's.
 _CONNECTIONS_A_SECOND: Final = 10_000
+#: Where the roads over HTTP are that can be switched off; that of WebSockets is known to whoever upgrades them.
+_PATHS: Final = {"sse": "/events", "metrics": "/metrics"}
 #: What the wheel carries of the schema; its own reader (``libvdsm.schema.compiled``) is too slow for every start.
 _COMPILED: Final = Path(schema.__file__).parent / "compiled"
 
@@ -246,6 +248,13 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         clock=clock,
         verify_results=config.verify_results,
     )
+    exchange = MessageExchange(
+        broker=broker,
+        queues=queues,
+        schedule=loop.call_soon,
+        limits=_exchange_limits(config.messages),
+        quota=accounts.subscribe,
+    )
     return FrontCore(
         bridge=bridge,
         access=access,
@@ -254,13 +263,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         trail=trail,
         tickets=tickets,
         accounts=accounts,
-        exchange=MessageExchange(
-            broker=broker,
-            queues=queues,
-            schedule=loop.call_soon,
-            limits=_exchange_limits(config.messages),
-            quota=accounts.subscribe,
-        ),
+        exchange=exchange,
         registry=registry,
         web=Web(
             files=description.web,
@@ -268,6 +271,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
             broker=broker,
             journal=journal,
             queues=queues,
+            exchange=exchange,
             registry=registry,
             trail=trail,
         ),
@@ -297,7 +301,7 @@ def build_listeners(core: FrontCore, config: Config, sockets: Sequence[socket.so
             sock,
             bridge=core.bridge,
             authenticator=_Authenticator(core.access, needs_certificate=_needs_certificate(config, place)),
-            endpoints=endpoints,
+            endpoints=_spoken(endpoints, config.protocols(place)),
             policy=_policy(config, place, has_keys=keys is not None),
             limits=_listener_limits(config.limits, place),
             tls=server_context(keys, config.tls.minimum, config.protocols(place))
@@ -312,6 +316,12 @@ def build_listeners(core: FrontCore, config: Config, sockets: Sequence[socket.so
     speaking = [listener for listener, place in zip(listeners, places, strict=True) if place.tls is not False]
     core.reports.on_tls.append(partial(_renew, speaking, config.tls.minimum))
     return listeners
+
+
+def _spoken(endpoints: Endpoints, protocols: frozenset[str]) -> Endpoints:
+    """What is served at a place, less the paths of roads over HTTP that are switched off there."""
+    off = {path for road, path in _PATHS.items() if road not in protocols}
+    return replace(endpoints, http={path: endpoint for path, endpoint in endpoints.http.items() if path not in off})
 
 
 def _policy(config: Config, place: Listen, *, has_keys: bool) -> ListenerPolicy:

@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from libvdsm.daemon.addresses import PROTOCOLS, SOCKET_PATH_LIMIT, Address, Listen, Place, UnixAddress, parse_place
+from libvdsm.daemon.addresses import OVER_HTTP, PROTOCOLS, SOCKET_PATH_LIMIT, Address, Listen, Place, UnixAddress, parse_place
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -306,8 +306,9 @@ def _checked(config: Config) -> Config:
 
 
 def _check_listening(config: Config) -> None:
-    if "websocket" in config.bindings.enabled and "http" not in config.bindings.enabled:
-        raise ConfigError("bindings.enabled: websocket is a road over http, which is not enabled")
+    lost = _lost_roads(config.bindings.enabled)
+    if lost:
+        raise ConfigError(f"bindings.enabled: {lost[0]} is a road over http, which is not enabled")
     seen: set[str] = set()
     for each in config.listen:
         if each.called in seen and not (isinstance(each.address, Address) and each.address.port == 0):
@@ -322,8 +323,13 @@ def _check_listening(config: Config) -> None:
         missing = sorted(set(each.protocols) - set(config.bindings.enabled))
         if missing:
             raise ConfigError(f"listen {each.called}: {', '.join(missing)} is not among bindings.enabled")
-        if "websocket" in each.protocols and "http" not in each.protocols:
-            raise ConfigError(f"listen {each.called}: websocket is a road over http, which is not among its protocols")
+        lost = _lost_roads(each.protocols)
+        if lost:
+            raise ConfigError(f"listen {each.called}: {lost[0]} is a road over http, which is not among its protocols")
+
+
+def _lost_roads(protocols: Sequence[str]) -> list[str]:
+    return [] if "http" in protocols else [name for name in protocols if name in OVER_HTTP]
 
 
 _T = TypeVar("_T", bound="DataclassInstance")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from libvdsm.base.errors import ApiError
     from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint
     from libvdsm.broker.broker import Broker
+    from libvdsm.broker.exchange import MessageExchange
     from libvdsm.broker.queues import Queues
     from libvdsm.interfaces.audit import Trail
     from libvdsm.interfaces.caller import Caller
@@ -75,6 +76,7 @@ class Web:
     broker: Broker
     journal: Journal
     queues: Queues
+    exchange: MessageExchange
     registry: Registry
     trail: Trail
 
@@ -91,6 +93,7 @@ class Web:
         delivered: dict[str, Callable[[], int]] = {
             "stream": lambda: sum(each.counters.events for each in listeners),
             "sse": lambda: events.delivered,
+            "messages": lambda: self.exchange.counters.events,
         }
         sources = (
             ProcessFigures(version=VERSION, api_version=self.files.version),

@@ -112,4 +112,5 @@ def test_the_plain_install_needs_nothing() -> None:
     """The client and the schema are for everybody."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert project["dependencies"] == []
-    assert {"daemon", "libvirt", "amqp", "shell", "dev"} <= set(project["optional-dependencies"])
+    assert {"daemon", "libvirt", "shell", "dev"} <= set(project["optional-dependencies"])
+    assert "amqp" not in project["optional-dependencies"], "the codec is our own (docs/adr/0031)"

@@ -83,6 +83,20 @@ fuzz: setup ## search for octets that the codecs do not bear, FUZZ_SECONDS (60) 
 bench: setup ## server CPU per request beside the echo floor: a table, and bench.json
 	$(BIN)/python benchmarks/bench.py
 
+# Installed only here, and only as root; none of them is started as a service of the machine.
+bench-peers: setup ## the same work by RabbitMQ (STOMP), mosquitto and nats-server, those that are or can be installed
+	@missing=; for package in rabbitmq-server mosquitto nats-server; do \
+	  [ "$$(dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null)" = installed ] || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing:$$missing"; made=; \
+	  [ -e /usr/sbin/policy-rc.d ] || { printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; made=1; }; \
+	  { apt-get -qq update && apt-get -qq install --yes --no-install-recommends $$missing; } >$(STAMPS)/peers.log 2>&1 || \
+	  { tail -20 $(STAMPS)/peers.log; echo "could not install all of:$$missing"; }; \
+	  [ -z "$$made" ] || rm /usr/sbin/policy-rc.d; \
+	fi
+	$(BIN)/python benchmarks/peers.py
+
 generate: setup ## write all that is generated from the schema
 	$(BIN)/vdsm-schema generate
 

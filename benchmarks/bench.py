@@ -332,7 +332,7 @@ def main() -> None:
         changes = writes.measure(rows[0].port, lambda: cpu_s([daemon.front, daemon.worker("virt")]))
         idle = measure_idle(load, rows[0], arguments.rounds, arguments.milliseconds)
         database = folder / "vdsmd" / "state" / "front" / "queues.db"
-        place = messaging.Place(rows[0].port, daemon.front, database, echo[2], echo[0])
+        place = messaging.Place(rows[0].port, [daemon.front], database, echo[2], [echo[0]])
         messages = messaging.measure(messaging.build(folder), place, cpu_s, min(arguments.rounds, 4), arguments.milliseconds)
         figures = Figures(floors, rows, spread, tls, starts, messages, idle, changes, crowd.measure(daemon))
     print(report(figures))

@@ -1,14 +1,13 @@
 /* Load of messages over STOMP, for benchmarks: what a topic, a queue and a reply cost the server.
  *
- * usage: messages KIND PORT CONNECTIONS DEPTH MILLISECONDS LOGIN OTHER < login, other's login, message
+ * usage: messages KIND PORT CONNECTIONS DEPTH MILLISECONDS LOGIN ANSWERS OTHER ANSWERS < login, other's login, message
  *
  * KIND is
  *   fan    one publisher, CONNECTIONS subscribers: DEPTH messages at once, the next when all have come to all;
  *   queue  every connection sends to a queue and receives from it, DEPTH outstanding on each; what says "ack" is acknowledged;
  *   reply  CONNECTIONS ask through a queue, DEPTH outstanding on each, and one more connection answers to their reply-to.
  *
- * LOGIN and OTHER are octets of what the many and the one say first. Each frame of it, as many as it has NULs, must be
- * answered by one. Prints "ready", waits for SIGUSR1, works, prints "MESSAGES NANOSECONDS", and keeps the connections until SIGTERM. */
+ * LOGIN and OTHER are octets of what the many and the one say first, ANSWERS the NULs that come back for it. Prints "ready", waits for SIGUSR1, works, prints "MESSAGES NANOSECONDS", and keeps the connections until SIGTERM. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -140,19 +139,16 @@ static long hear(struct connection *from, void (*see)(const char *))
     return frames;
 }
 
-static void open_connection(struct connection *made, int port, const char *login, size_t length)
+static void open_connection(struct connection *made, int port, const char *login, size_t length, long wanted)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int on = 1;
-    long wanted = 0;
     made->fd = socket(AF_INET, SOCK_STREAM, 0);
     if (made->fd < 0 || connect(made->fd, (struct sockaddr *)&address, sizeof address) < 0)
         fail("connect");
     setsockopt(made->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct timeval patience = {.tv_sec = 10};
     setsockopt(made->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    for (size_t i = 0; i < length; i++)
-        wanted += !login[i];
     put(login, length);
     flush(made->fd);
     for (long long end = now() + 10000000000LL; wanted > 0;) {
@@ -174,12 +170,12 @@ static void ask(int fd, long count)
 
 int main(int argc, char **argv)
 {
-    if (argc != 8)
-        return fprintf(stderr, "usage: messages KIND PORT CONNECTIONS DEPTH MILLISECONDS LOGIN OTHER < all of it\n"), 2;
+    if (argc != 10)
+        return fprintf(stderr, "usage: messages KIND PORT CONNECTIONS DEPTH MILLISECONDS LOGIN ANSWERS OTHER ANSWERS < all of it\n"), 2;
     int is_fan = !strcmp(argv[1], "fan"), is_reply = !strcmp(argv[1], "reply"), port = atoi(argv[2]), signal;
     long count = atol(argv[3]), depth = atol(argv[4]);
     long long span = atoll(argv[5]) * 1000000LL;
-    size_t login = atol(argv[6]), other = atol(argv[7]), length = fread(text, 1, sizeof text, stdin);
+    size_t login = atol(argv[6]), other = atol(argv[8]), length = fread(text, 1, sizeof text, stdin);
     if (count < 1 || count >= MOST || depth < 1 || login + other >= length)
         return fprintf(stderr, "impossible arguments\n"), 2;
     message = text + login + other;
@@ -193,7 +189,7 @@ int main(int argc, char **argv)
 
     int poll = epoll_create1(0), has_other = is_fan || is_reply; /* the other one is the last */
     for (long i = 0; i < count + has_other; i++) {
-        open_connection(&connections[i], port, i < count ? text : text + login, i < count ? login : other);
+        open_connection(&connections[i], port, i < count ? text : text + login, i < count ? login : other, atol(argv[i < count ? 7 : 9]));
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
         epoll_ctl(poll, EPOLL_CTL_ADD, connections[i].fd, &event);
     }

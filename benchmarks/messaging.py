@@ -52,7 +52,7 @@ class Load:
     login: bytes
     message: bytes
     other: bytes = b""
-    per: int = 1  # what comes in for each that is counted: a request goes through a queue, and its reply comes back
+    answers: tuple[int, int] | None = None  # NULs that answer the logins; None: as many as these have
     max_us: float | None = None
     floor: Load | None = None
     is_to_floor: bool = False
@@ -118,10 +118,10 @@ class Place:
     """What is measured, and beside what."""
 
     port: int
-    pid: int
+    pids: Sequence[int]
     database: Path | None
     floor_port: int
-    floor_pid: int
+    floor_pids: Sequence[int]
 
 
 def measure(program: Path, place: Place, cpu_s: CpuS, rounds: int, milliseconds: int) -> tuple[list[Load], float]:
@@ -132,12 +132,12 @@ def measure(program: Path, place: Place, cpu_s: CpuS, rounds: int, milliseconds:
     amqp = []
     for number in range(rounds + 1):
         for load in found:
-            _sample(program, place, load, cpu_s, milliseconds if number else 100)
+            sample(program, place, load, cpu_s, milliseconds if number else 100)
             if not number:  # to warm up
                 load.samples_us.clear()
                 load.rates.clear()
                 load.per_commit.clear()
-        amqp.append(amqp_engines.measure(place.pid, place.port, len(SMALL), "/queue/bench-amqp"))
+        amqp.append(amqp_engines.measure(place.pids[0], place.port, len(SMALL), "/queue/bench-amqp"))
     return found, statistics.median(amqp[1:])
 
 
@@ -158,9 +158,12 @@ def create_queue(port: int, name: str, *, durable: bool) -> None:
             raise SystemExit(f"Queue.create: {answer!r}")
 
 
-def _sample(program: Path, place: Place, load: Load, cpu_s: CpuS, milliseconds: int) -> None:
-    port, pid = (place.floor_port, place.floor_pid) if load.is_to_floor else (place.port, place.pid)
-    arguments = [str(program), load.kind, *map(str, (port, load.connections, load.depth, milliseconds, len(load.login), len(load.other)))]
+def sample(program: Path, place: Place, load: Load, cpu_s: CpuS, milliseconds: int) -> None:
+    """Add one sample to a load."""
+    port, pids = (place.floor_port, place.floor_pids) if load.is_to_floor else (place.port, place.pids)
+    answers = load.answers or (load.login.count(b"\0"), load.other.count(b"\0"))
+    logins = (len(load.login), answers[0], len(load.other), answers[1])
+    arguments = [str(program), load.kind, *map(str, (port, load.connections, load.depth, milliseconds, *logins))]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process, contextlib.ExitStack() as stack:
         stack.callback(process.kill)
         assert process.stdin is not None
@@ -169,10 +172,10 @@ def _sample(program: Path, place: Place, load: Load, cpu_s: CpuS, milliseconds: 
         process.stdin.close()
         if process.stdout.readline() != b"ready\n":
             raise SystemExit(f"{load.name}: the server does not answer")
-        before, commits = cpu_s([pid]), _commits(place) if load.is_durable else 0
+        before, commits = cpu_s(pids), _commits(place) if load.is_durable else 0
         process.send_signal(signal.SIGUSR1)
         words = process.stdout.readline().split()
-        used = cpu_s([pid]) - before
+        used = cpu_s(pids) - before
         done = _commits(place) - commits if load.is_durable else 0
         process.send_signal(signal.SIGTERM)
     if len(words) != 2:  # noqa: PLR2004 - messages and nanoseconds

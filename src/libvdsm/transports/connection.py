@@ -28,6 +28,10 @@ class Hub(Protocol):
     turns: Turns
     accounts: Accounts
 
+    def flush_soon(self, connection: Connection) -> None:
+        """Call its ``flush`` at the end of this turn of the loop."""
+        ...
+
     def add(self, connection: Connection) -> None:
         """The connection exists."""
         ...
@@ -232,7 +236,7 @@ class Connection(asyncio.Protocol):
         self._out_octets += len(data)
         if not self._is_corked:
             self._is_corked = True
-            self._loop.call_soon(self.flush)
+            self.hub.flush_soon(self)
 
     def flush(self) -> None:
         """Write what was gathered, at once."""

@@ -105,6 +105,7 @@ class Listener:
         self._tls_site = self._make_site(checks_host=False, is_secure=True)
         self._buffer = memoryview(bytearray(_READ_OCTETS))
         self._connections: set[Connection] = set()
+        self._unflushed: list[Connection] = []
         self._strangers: set[Door] = set()
         self._queue: deque[Door] = deque()  # strangers whose handshake is to begin
         self._per_address: Counter[str] = Counter()
@@ -204,6 +205,20 @@ class Listener:
             connection.abort()
 
     # What connections call.
+
+    def flush_soon(self, connection: Connection) -> None:
+        """See ``Hub``: one call of the loop for all that have something to write, since each costs as much as the writing does."""
+        self._unflushed.append(connection)
+        if len(self._unflushed) == 1:
+            self.loop.call_soon(self._flush_all)
+
+    def _flush_all(self) -> None:
+        unflushed, self._unflushed = self._unflushed, []
+        for connection in unflushed:
+            try:
+                connection.flush()
+            except Exception as failure:  # noqa: BLE001 - as the loop does with what it calls: the others are written all the same
+                self.loop.call_exception_handler({"message": "a connection cannot be written", "exception": failure})
 
     def add(self, connection: Connection) -> None:
         """The connection exists."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -203,6 +204,31 @@ async def test_events_are_notifications_and_are_written_together() -> None:
             assert await client.line() == b'{"jsonrpc":"2.0","method":"Event.deliver","params":{"n":%d}}\n' % index
         assert not sink.is_full()
         client.close()
+
+
+async def test_who_cannot_be_written_hinders_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that have something to write are written in one call; what goes wrong with one is complained of, and the others go on."""
+    async with serve() as served:
+        clients = [await served.connect() for _ in range(3)]
+        sinks = [await sink_of(served, client) for client in clients]
+        complaints = list[object]()
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context["exception"]))
+        defect, flush = RuntimeError("defect"), JsonConnection.flush
+
+        def fail(connection: JsonConnection) -> None:
+            if connection is sinks[0]:
+                raise defect
+            flush(connection)
+
+        monkeypatch.setattr(JsonConnection, "flush", fail)
+        for sink in sinks:
+            sink.deliver(b"{}")
+        for client in clients[1:]:
+            assert (await client.line()).endswith(b'"params":{}}\n')
+        assert complaints == [defect]
+        monkeypatch.undo()
+        for client in clients:
+            client.close()
 
 
 async def test_a_page_goes_out_behind_what_was_put_before_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from libvdsm.interfaces.generated.errors import InvalidParams
@@ -18,6 +19,11 @@ MEMBERS: Final = {
     "subject": "subject",
     "amqp-message-id": "message_id",
 }
+_KIND: Final = ("content-type", "content-encoding")
+#: Of a message that has nothing but what many have.
+_NONE_OF_ITS_OWN: Final = (None,) * 5
+#: So many heads of messages that are alike are kept.
+_KEPT: Final = 256
 #: Headers with a meaning of their own; a sender's are read or dropped, and never passed on as its own.
 RESERVED: Final = frozenset(
     {
@@ -77,17 +83,33 @@ def _number(headers: Mapping[str, str], name: str, most: int) -> int:
 
 def write_shared(message: Message, destination: str, version: str) -> bytes:
     """Of a MESSAGE frame what all its deliveries have in common: headers behind those of the delivery, and the body with its NUL."""
+    body = message.body
+    own = message.correlation_id, message.message_id, message.reply_to, message.subject, message.expires_at
+    if own == _NONE_OF_ITS_OWN and not message.headers:
+        kind = message.content_type, message.content_encoding
+        return b"%bcontent-length:%d\n\n%b\0" % (_usual_lines(destination, kind, message.user, message.priority, version), len(body), body)
     headers = [("destination", destination)]
     for name, member in MEMBERS.items():
         value = getattr(message, member)
         if value is not None:
             headers.append((name, value))
-    if message.user is not None:
-        headers.append(("user-id", message.user))
-    if message.priority != _USUAL_PRIORITY:
-        headers.append(("priority", str(message.priority)))
+    headers += _of_sender(message.user, message.priority)
     if message.expires_at is not None:
         headers.append(("expires", str(round(message.expires_at * _MS_PER_S))))
     headers += [(name, value) for name, value in message.headers.items() if name and name not in RESERVED]
-    body = message.body
     return b"%bcontent-length:%d\n\n%b\0" % (encode_lines(headers, version), len(body), body)
+
+
+@lru_cache(maxsize=_KEPT)
+def _usual_lines(destination: str, kind: tuple[str | None, str | None], user: str | None, priority: int, version: str) -> bytes:
+    """The headers of a message without any that is but its own; ``kind``: content type and encoding."""
+    headers = [("destination", destination)]
+    headers += [(name, value) for name, value in zip(_KIND, kind, strict=True) if value is not None]
+    return encode_lines([*headers, *_of_sender(user, priority)], version)
+
+
+def _of_sender(user: str | None, priority: int) -> list[tuple[str, str]]:
+    found = [] if user is None else [("user-id", user)]
+    if priority != _USUAL_PRIORITY:
+        found.append(("priority", str(priority)))
+    return found

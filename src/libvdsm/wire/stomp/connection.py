@@ -22,6 +22,8 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 _LINE_ENDS = re.compile(rb"(?:\r?\n)*")
 #: Digits of a length that may be a length at all.
 _LENGTH_DIGITS = 19
+#: Commands whose heads name one delivery: none comes twice, and what comes between them is known again.
+_NEVER_ALIKE = frozenset({"ACK", "NACK"})
 #: So many pieces of a body are joined to one.
 _MOST_PIECES = 1_024
 
@@ -85,7 +87,7 @@ class StompStream:
 
     @property
     def last_head(self) -> tuple[bytes, int | None]:
-        """The head of the frame that came last, and its content-length: one that begins alike is alike."""
+        """The head of the SEND or other frame that came last, and its content-length: one that begins alike is alike."""
         return self._last_head, self._last_length
 
     def receive_data(self, data: bytes) -> None:
@@ -245,7 +247,8 @@ class StompStream:
         if command not in self._commands:
             raise StompError("the command is not one of a client's", headers.get("receipt"))
         length = self._read_length(command, headers)
-        self._last_head, self._last_parsed, self._last_length = head, (command, headers), length
+        if command not in _NEVER_ALIKE:
+            self._last_head, self._last_parsed, self._last_length = head, (command, headers), length
         return command, headers, length
 
     def _read_length(self, command: str, headers: dict[str, str]) -> int | None:

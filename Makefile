@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .make
+# Tests wait more than they work: files that run beside each other.
+JOBS ?= 3
 CONSTRAINTS := requirements/constraints.txt
 TREES := src tests benchmarks packaging examples
 
@@ -43,7 +45,7 @@ unit: setup ## tests that need no root, hypervisor or network; about a minute
 	$(BIN)/pytest tests/unit
 
 test: check $(STAMPS)/foreign ## check, then every test that fits in 20 minutes, with a real guest
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 interop: setup $(STAMPS)/foreign ## foreign clients: stomp.py, stompjs, rhea, qpid-proton, curl, a browser (part of make test)
 	$(BIN)/pytest -v tests/interop tests/browser
@@ -110,7 +112,7 @@ dist: setup ## build the wheel and the source archive into dist/
 	$(BIN)/python -m build --no-isolation --outdir dist .
 
 clean: ## remove what was built, and the virtual environment
-	rm -rf build dist bench.json .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache $(STAMPS) $(VENV)
+	rm -rf build dist bench.json tests/interop/node/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache $(STAMPS) $(VENV)
 
 # ------------------------------------------------------------------------------------------------------------- set-up
 

@@ -23,7 +23,7 @@ from libvdsm.transports.turns import LATER_UNITS, UNIT_BITS
 from libvdsm.transports.websocket_upgrade import bearer, is_meant
 from libvdsm.wire.http.connection import HttpConnection
 from libvdsm.wire.http.events import Begun, Continue, Finished, Part, Refused, Request, Response, Upgraded
-from libvdsm.wire.http.frames import CONTINUE, encode_connected, encode_head, encode_upgrade, encode_usual
+from libvdsm.wire.http.frames import CONTINUE, encode_connected, encode_head, encode_upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +128,7 @@ class HttpReactor(Connection):
             self._held.extend(data[start : start + PIECE_OCTETS] for start in range(0, len(data), PIECE_OCTETS))
 
     def _answer_usual(self, body: bytes) -> None:
-        data = encode_usual(body, self.hub.date)
+        data = self._site.encode_usual(body, self.hub.date)
         if len(data) < CHECK_OCTETS and not self._out and self._transport is not None:
             self.sent_octets += len(data)
             self._transport.write(data)

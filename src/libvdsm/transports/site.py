@@ -13,6 +13,7 @@ from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.bodies import TakingEndpoint
 from libvdsm.transports.config import LOCAL_HOSTS
 from libvdsm.wire.http.events import Response
+from libvdsm.wire.http.frames import UsualAnswers
 
 if TYPE_CHECKING:
     import socket
@@ -60,6 +61,7 @@ class Site:
         self.takes_bodies = bool(self._taking)
         self.redeem = redeem
         self.not_found = refusal(404, "there is nothing at this path", paths=sorted([*endpoints, "/stream/<ticket>", "/ws"]))
+        self.encode_usual = UsualAnswers().encode
         self._checks_host = checks_host
         self._hosts = frozenset(host.lower().encode() for host in (*LOCAL_HOSTS, *policy.hosts))
         self._origins = frozenset(origin.lower().encode() for origin in policy.origins)

@@ -18,6 +18,7 @@ _OK = 200
 _JSON = b"application/json"
 _OK_JSON = _STATUS_LINES[200] + _FIXED + b"Content-Type: application/json\r\nContent-Length: %d\r\n"
 _USUAL = _OK_JSON + b"Date: %b\r\n\r\n%b"
+_MOST_HEADS = 256
 # RFC 9110, 8.6: no Content-Length in 1xx and 204; in 304 it would have to be that of the whole.
 _WITHOUT_BODY = (101, 204, 304)
 #: RFC 9112, 7.1: the last chunk, and no trailers.
@@ -25,9 +26,27 @@ LAST_CHUNK = b"0\r\n\r\n"
 _CONNECTED = b"HTTP/1.1 200 Connected\r\n\r\n"
 
 
-def encode_usual(body: bytes, date: bytes) -> bytes:
-    """``200 OK`` with JSON, to a client of HTTP/1.1 that goes on; ``date`` is an IMF-fixdate."""
-    return _USUAL % (len(body), date, body)
+class UsualAnswers:
+    """``200 OK`` with JSON, to clients of HTTP/1.1 that go on: within a second all of one length have one head."""
+
+    __slots__ = ("_date", "_heads")
+
+    def __init__(self) -> None:
+        self._date = b""
+        self._heads: dict[int, bytes] = {}
+
+    def encode(self, body: bytes, date: bytes) -> bytes:
+        """The answer; ``date`` is an IMF-fixdate."""
+        if date is not self._date:
+            self._date = date
+            self._heads.clear()
+        size = len(body)
+        head = self._heads.get(size)
+        if head is None:
+            if len(self._heads) >= _MOST_HEADS:
+                self._heads.clear()
+            head = self._heads[size] = _USUAL % (size, date, b"")
+        return head + body
 
 
 def encode_response(response: Response, date: bytes, *, is_persistent: bool = True, is_head: bool = False, version: str = "1.1") -> bytes:

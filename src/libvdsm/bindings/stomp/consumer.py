@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from libvdsm.bindings.stomp.session import StompSession
     from libvdsm.interfaces.messaging import Subscription
 
+_AUTO = Ack.AUTO
 #: What a reply has in common with all others to one place, but for its correlation.
 _JSON = "content-type:application/json\n"
 
@@ -69,7 +70,10 @@ class StompConsumer:
         else:
             kept = shared.get(self._key)
             tail = shared[self._key] = self._tail(delivery) if kept is None else kept
-        session.write(self._first(delivery, tag) + tail)
+        if self.ack is _AUTO and delivery.resume is None and not (delivery.redelivered or delivery.count):
+            session.write(b"%b%d\n%b" % (self._head, tag, tail))
+        else:
+            session.write(self._first(delivery, tag) + tail)
 
     def reply(self, number: int, tail: bytes, body: bytes) -> bytes:
         """The frame that answers a call of the same client; ``tail`` is what stands between the number and the length."""
@@ -79,7 +83,7 @@ class StompConsumer:
 
     def _first(self, delivery: Delivery, tag: int) -> bytes:
         """The headers that are this delivery's alone."""
-        if self.ack is Ack.AUTO:
+        if self.ack is _AUTO:
             head = b"%b%d\n" % (self._head, tag)
         else:
             self.unsettled[tag] = None

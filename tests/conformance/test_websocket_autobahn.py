@@ -83,6 +83,9 @@ class Hub:
         self.accounts = Accounts(IdentityLimits(requests_per_s=0), self.now)
         self.connections: list[Connection] = []
 
+    def flush_soon(self, connection: Connection) -> None:
+        self.loop.call_soon(connection.flush)
+
     def add(self, connection: Connection) -> None:
         self.connections.append(connection)
 

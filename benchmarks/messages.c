@@ -193,7 +193,7 @@ int main(int argc, char **argv)
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
         epoll_ctl(poll, EPOLL_CTL_ADD, connections[i].fd, &event);
     }
-    usleep(300000); /* a server that answers to no login has accepted all by now */
+    usleep(100000); /* a server that answers to no login has accepted all by now */
     puts("ready");
     fflush(stdout);
     sigwait(&signals, &signal);

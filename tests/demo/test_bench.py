@@ -10,17 +10,27 @@ from pathlib import Path
 import pytest
 
 import bench
+import messaging
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ["raw ping", "http ping", "raw pipelined ping", "raw stats 100", "raw worker query"]
+NAMES = [
+    "raw ping",
+    "http ping",
+    "raw pipelined ping",
+    "raw stats 100",
+    "raw worker query",
+    "websocket ping",
+    "stomp ping",
+    "stomp pipelined ping",
+]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_writes_the_table_and_the_document(tmp_path: Path) -> None:
     """Every row is measured beside the floor of the same run; figures are CPU, so even a short run has them."""
     output = tmp_path / "bench.json"
     command = [sys.executable, str(ROOT / "benchmarks" / "bench.py"), "--rounds", "1", "--milliseconds", "50", "--output", str(output)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(output.read_text("utf-8"))
     assert [row["name"] for row in found["results"]] == NAMES
@@ -31,6 +41,10 @@ def test_writes_the_table_and_the_document(tmp_path: Path) -> None:
     assert found["tls"]["handshakes_per_s"] > 0
     assert found["tls"]["idle_kib"] > 0
     assert all(name in done.stdout for name in ("TLS ping", "TLS handshakes per second", "idle TLS connection"))
+    assert found["idle"]["connections"] == 1000
+    assert found["idle"]["ratio"] > 0
+    assert [row["name"] for row in found["messages"]] == [*(load.name for load in messaging.loads()), "AMQP queue"]
+    assert all(row["cpu_us"] > 0 and row["name"] in done.stdout for row in found["messages"])
     assert [start["vms"] for start in found["starts"]] == [0, 1000]
 
 
@@ -50,7 +64,10 @@ def test_a_budget_that_is_exceeded_is_said() -> None:
     spread = {"subscribers": 100, "octets": 300, "cpu_us": 3.0, "floor_us": 2.0, "ratio": 1.5}
     tls = {"ping_us": 9.0, "ping_floor_us": 8.0, "ping_ratio": 1.1, "handshake_us": 500.0}
     tls |= {"handshakes_per_s": 400, "handshakes_per_s_with_client": 200, "idle_connections": 800, "idle_kib": 31.0}
-    figures = bench.Figures([floor, http], [row], spread, tls, [])
+    figures = bench.Figures(
+        [floor, http], [row], spread, tls, [], ([], 5.0), {"connections": 1000, "cpu_us": 6.0, "alone_us": 5.0, "ratio": 1.3}
+    )
     assert [line.endswith("exceeded") for line in bench.report(figures).splitlines() if "TLS" in line] == [False, False, True, True]
+    assert [line.endswith("exceeded") for line in bench.report(figures).splitlines() if "1000 idle" in line] == [True]
     assert "exceeded" in bench.report(figures)
     assert bench.document(figures)["results"] == [{"name": "raw ping", "cpu_us": 9.0, "ratio": 2.25, "within": False}]

@@ -1,6 +1,6 @@
 """Foreign clients against a daemon over TLS: each logs in, lists, follows, sees a VM start, drops, comes back and misses nothing.
 
-Python's clients come with the extras dev and amqp, Node's by ``make interop``. A browser's own WebSocket is in tests/browser.
+Python's clients come with the set-up of the tree, Node's by ``make interop``. A browser's own WebSocket is in tests/browser.
 """
 
 from __future__ import annotations

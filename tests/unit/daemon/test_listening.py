@@ -24,9 +24,18 @@ def bound(family: socket.AddressFamily = socket.AF_INET, path: Path | None = Non
     return made
 
 
+def is_open(descriptor: int) -> bool:
+    """Whether somebody in this process has it."""
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
 def hand_over(*socks: socket.socket) -> int:
     """Put the sockets on neighbouring descriptors, as systemd does; the first of them."""
-    first = 200
+    first = next(start for start in range(300, 1000) if not any(is_open(start + place) for place in range(len(socks))))
     for place, sock in enumerate(socks):
         os.dup2(sock.fileno(), first + place, inheritable=True)
         sock.close()

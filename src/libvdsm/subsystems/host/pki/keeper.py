@@ -110,6 +110,7 @@ class Keeper:
         self._seen: tuple[object, ...] | None = None
         self._served: Generation | None = None
         self._looked_at = float("-inf")
+        self._has_failed = False
 
     def look(self) -> None:
         """Look once; never raises."""
@@ -124,6 +125,7 @@ class Keeper:
                 self._seen = seen
                 self._take()
         except (TlsError, OSError) as failure:
+            self._has_failed = True
             _log.error("%s; what was served before is served on", failure)
 
     def _take(self) -> None:
@@ -133,7 +135,7 @@ class Keeper:
         if self._served is not None and keys.generation == self._served.keys.generation:
             return
         server_context(keys)
-        is_first = self._served is None
+        is_first = self._served is None and not self._has_failed
         self._served = Generation(keys=keys, ca=read_pem(self._config.ca_file), facts=_facts(self._config, keys))
         if not is_first:
             _log.info("a new generation of certificates is served: %s", keys.generation)

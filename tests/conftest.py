@@ -55,7 +55,12 @@ class StartVdsmd(Protocol):
     """``start_vdsmd`` in a folder of the test's own; ended, and looked after, when the test ends."""
 
     def __call__(
-        self, *arguments: str, hypervisor: str = "simulator:3", listen: str | None = "127.0.0.1:0", verify: bool = True
+        self,
+        *arguments: str,
+        hypervisor: str = "simulator:3",
+        listen: str | None = "127.0.0.1:0",
+        verify: bool = True,
+        descriptors: int | None = None,
     ) -> VdsmdProcess:
         """See ``start_vdsmd``."""
         ...
@@ -68,11 +73,16 @@ def vdsmd(tmp_path: Path) -> Iterator[StartVdsmd]:
         count = 0
 
         def start(
-            *arguments: str, hypervisor: str = "simulator:3", listen: str | None = "127.0.0.1:0", verify: bool = True
+            *arguments: str,
+            hypervisor: str = "simulator:3",
+            listen: str | None = "127.0.0.1:0",
+            verify: bool = True,
+            descriptors: int | None = None,
         ) -> VdsmdProcess:
             nonlocal count
             count += 1
-            daemon = start_vdsmd(tmp_path / f"vdsmd-{count}", *arguments, hypervisor=hypervisor, listen=listen, verify=verify)
+            folder = tmp_path / f"vdsmd-{count}"
+            daemon = start_vdsmd(folder, *arguments, hypervisor=hypervisor, listen=listen, verify=verify, descriptors=descriptors)
             stack.callback(daemon.stop)
             return daemon
 

@@ -107,11 +107,13 @@ def start_vdsmd(
     verify: bool = True,
     environment: Mapping[str, str] | None = None,
     timeout_s: float = READY_TIMEOUT_S,
+    descriptors: int | None = None,
 ) -> VdsmdProcess:
     """Start vdsmd with its state, socket, ready file and log in ``folder``.
 
     It listens on a free loopback port (``--insecure``) unless ``listen`` is None, and checks every result against
-    the schema unless ``verify`` is false. Further ``arguments`` go to vdsmd as they are.
+    the schema unless ``verify`` is false. Further ``arguments`` go to vdsmd as they are. Each of its processes may have
+    so many ``descriptors``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     ready_file, log_path = folder / "ready.json", folder / "vdsmd.log"
@@ -125,7 +127,7 @@ def start_vdsmd(
         command.append("--verify-results")
     with log_path.open("ab") as log:
         process = subprocess.Popen(
-            [*command, *arguments],
+            [*(["prlimit", f"--nofile={descriptors}:{descriptors}"] if descriptors else []), *command, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

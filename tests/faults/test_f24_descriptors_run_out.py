@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import socket
 import time
 from contextlib import ExitStack
@@ -45,12 +44,7 @@ def wait_for(daemon: VdsmdProcess, word: str) -> None:
 @pytest.fixture
 def daemon(vdsmd: StartVdsmd) -> VdsmdProcess:
     """A daemon all of whose processes have few descriptors."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (LIMIT, before[1]))
-    try:
-        return vdsmd(hypervisor="simulator:1")
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    return vdsmd(hypervisor="simulator:1", descriptors=LIMIT)
 
 
 def test_f24_accepting_pauses_and_recovers(daemon: VdsmdProcess) -> None:

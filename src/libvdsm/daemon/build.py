@@ -60,7 +60,7 @@ from libvdsm.daemon.version import VERSION
 from libvdsm.daemon.web import Web, WebFiles
 from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.interfaces.endpoint import Endpoints, PeerCertificate
-from libvdsm.interfaces.generated.errors import NotAuthenticated, Unsupported
+from libvdsm.interfaces.generated.errors import NotAuthenticated
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.generated.permissions import OBJECTS
 from libvdsm.interfaces.messages import ReportTls
@@ -448,22 +448,13 @@ def _ports(config: Config, reports: Reports) -> tuple[dict[str, IpcPort], tuple[
 
 def _handlers(services: Iterable[object]) -> dict[str, Handler]:
     """Who of ``services`` answers each verb of the front: whoever has its method."""
-    found: dict[str, Handler] = {
+    return {
         name: getattr(service, entry.attribute)
         for name, entry in METHODS.items()
         if entry.subsystem == "front"
         for service in services
         if hasattr(service, entry.attribute)
     }
-    front = (name for name, entry in METHODS.items() if entry.subsystem == "front")
-    return {name: _unfinished(name) for name in front} | found
-
-
-def _unfinished(name: str) -> Handler:
-    def refuse(_caller: Caller, _params: object) -> bytes:
-        raise Unsupported(feature=name, reason="it is being built")
-
-    return refuse
 
 
 def _checks(services: Iterable[object]) -> dict[str, Check]:

@@ -26,8 +26,6 @@ ABOUT_VMS = sorted(name for name, entry in MUTATING.items() if entry.object_type
 STATES = ("stopped", "running", "paused", "crashed", "absent")
 #: A plan tries no secret, so it cannot tell what becomes of one.
 SECRETS = {name for name, entry in MUTATING.items() if entry.has_secret}
-#: Nobody carries them out yet.
-TO_COME = {name for name in MUTATING if name.startswith("Queue.")}
 RANDOM_VARIANTS = 3
 
 
@@ -238,11 +236,28 @@ def test_closing_connections_does_what_its_plan_says(vdsmd: StartVdsmd) -> None:
         agree(caller, "Connection.close", {"connectionId": 5})
 
 
+def test_queues_do_what_their_plans_say(vdsmd: StartVdsmd, chance: random.Random) -> None:
+    """Made, made again, emptied, moved into one another and into nothing, removed, removed again."""
+    daemon = vdsmd(hypervisor="simulator:0", listen=None)
+    with Caller(daemon.socket) as caller:
+        for name in ("work", "other", "work", "-", ""):
+            agree(caller, "Queue.create", {"name": name, "deadLetter": "dead"})
+        agree(caller, "Queue.create", {"name": "third", "maxMessages": 0, "overflow": "spill"})
+        calls: list[tuple[str, Params]] = [("Queue.purge", {"queueId": name}) for name in ("work", "nobody")]
+        calls += [
+            ("Queue.move", {"queueId": source, "target": target}) for source in ("work", "nobody") for target in ("other", "work", "gone")
+        ]
+        calls += [("Queue.delete", {"queueId": name, "ifEmpty": is_empty}) for name in ("work", "nobody") for is_empty in (True, False)]
+        chance.shuffle(calls)
+        for method, params in [*calls, *calls[:4]]:
+            agree(caller, method, params)
+
+
 def test_every_changing_verb_is_planned_here() -> None:
     """A verb that is new comes with its cases."""
-    others = {"Access", "Identity", "Task", "Event", "Certificate", "Connection"}
+    others = {"Access", "Identity", "Task", "Event", "Certificate", "Connection", "Queue"}
     planned = {name for name in MUTATING if name.partition(".")[0] in others} | set(ABOUT_VMS) | {"VM.create"}
-    assert planned - SECRETS == set(MUTATING) - SECRETS - TO_COME
+    assert planned - SECRETS == set(MUTATING) - SECRETS
     assert {"Certificate.enrol"} == SECRETS
 
 

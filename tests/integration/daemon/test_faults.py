@@ -120,7 +120,7 @@ def test_f05_a_worker_that_dies_again_and_again_is_held_down_and_said_so(daemon:
                 os.kill(pid, signal.SIGKILL)
         return bool(parts(daemon)["virt"]["state"] == "held")
 
-    until(is_held, 15)
+    until(is_held, 50)  # five crashes within a minute
     answer = call(daemon, "Host.getCapabilities")["error"]["data"]
     assert answer["error"] == "SubsystemUnavailable"
     assert "too often" in answer["params"]["reason"]

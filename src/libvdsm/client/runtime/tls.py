@@ -25,6 +25,7 @@ class Tls:
             message = f"the CA {self.ca} cannot be used: {error}"
             raise AddressError(message) from error
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        heed_ends(context)
         if self.certificate is not None:
             try:
                 context.load_cert_chain(self.certificate, self.key, password=_no_password)
@@ -32,6 +33,11 @@ class Tls:
                 message = f"the certificate {self.certificate} and its key cannot be used: {error}"
                 raise AddressError(message) from error
         return context
+
+
+def heed_ends(context: ssl.SSLContext) -> None:
+    """An end without a word is no end: Pythons before 3.11.3 take it for one."""
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
 
 
 def _no_password() -> bytes:

@@ -11,6 +11,8 @@ import ssl
 import threading
 from typing import Final
 
+from libvdsm.client.runtime.tls import heed_ends
+
 _CHUNK: Final = 256 * 1024
 
 
@@ -22,6 +24,7 @@ class TlsSocket:
         self._socket = sock
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        heed_ends(context)
         self._link = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
         self._using = threading.Lock()  # guards the three above; never held while the network is waited for ...
         self._sending = threading.Lock()  # ... but this one is, so that records leave in their order; taken before the other

@@ -8,6 +8,12 @@ from tests.conftest import StartVdsmd
 from tests.roads import Caller
 
 
+def read_all(caller: Caller) -> None:
+    """What was told before the end may still come."""
+    while caller.read():
+        pass
+
+
 def test_somebody_looks_who_is_there_and_ends_another_connection(vdsmd: StartVdsmd) -> None:
     """The other one's calls, octets and subscriptions are told; he is closed at once, and the deed is recorded."""
     daemon = vdsmd(hypervisor="simulator:1")
@@ -24,8 +30,7 @@ def test_somebody_looks_who_is_there_and_ends_another_connection(vdsmd: StartVds
         assert caller.call("Plan.check", {"method": "Connection.close", "params": {"connectionId": his["id"]}})["possible"]
         caller.call("Connection.close", {"connectionId": his["id"]})
         with pytest.raises(AssertionError, match="closed the connection"):
-            while other.read():  # what was told before the end may still come
-                pass
+            read_all(other)
         assert [each["id"] for each in caller.call("Connection.list")["items"]] == [own["id"]]
         refusal = caller.answer("Connection.close", {"connectionId": his["id"]})["error"]["data"]
         assert (refusal["error"], refusal["params"]) == ("ObjectNotFound", {"type": "connection", "id": his["id"]})
@@ -33,5 +38,4 @@ def test_somebody_looks_who_is_there_and_ends_another_connection(vdsmd: StartVds
         assert {(each["outcome"], each["object"]["id"]) for each in told} >= {("done", his["id"])}
         assert caller.call("Connection.close", {"connectionId": own["id"]}) == {}
         with pytest.raises(AssertionError, match="closed the connection"):
-            while caller.read():
-                pass
+            read_all(caller)

@@ -14,6 +14,8 @@ from typing import Final
 from libvdsm.client.runtime.tls import heed_ends
 
 _CHUNK: Final = 256 * 1024
+#: OpenSSL's word for an end without a word; older Pythons have no class of its own for it.
+_CUT: Final = "UNEXPECTED_EOF_WHILE_READING"
 
 
 class TlsSocket:
@@ -69,7 +71,9 @@ class TlsSocket:
                 self._receive()
             except ssl.SSLZeroReturnError:
                 return b""
-            except ssl.SSLEOFError as error:
+            except ssl.SSLError as error:
+                if not (isinstance(error, ssl.SSLEOFError) or error.reason == _CUT):
+                    raise
                 message = "the peer ended the connection without saying so"
                 raise ConnectionResetError(message) from error
 

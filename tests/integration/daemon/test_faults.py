@@ -99,15 +99,19 @@ def test_f05_a_killed_worker_is_back_within_a_second_and_others_are_undisturbed(
     assert parts(daemon)["virt"]["restarts"] == 1
 
 
+def kill_and_wait(daemon: VdsmdProcess, name: str) -> None:
+    """Until another worker has taken the place of the one that is killed, and says that it is well."""
+    pid = ready(daemon)["workers"][name]
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: ready(daemon)["workers"].get(name, pid) != pid, 10)
+    until(lambda: parts(daemon)[name]["state"] == "ready", 10)
+
+
 def test_f41_many_restarts_leave_no_zombie_and_no_descriptor(daemon: VdsmdProcess) -> None:
-    os.kill(ready(daemon)["workers"]["host"], signal.SIGKILL)
-    until(lambda: parts(daemon)["host"]["state"] == "ready", 5)
+    kill_and_wait(daemon, "host")
     counts = [descriptors(pid) for pid in (daemon.pid, daemon.front)]
     for _ in range(3):
-        pid = ready(daemon)["workers"]["host"]
-        os.kill(pid, signal.SIGKILL)
-        until(lambda pid=pid: ready(daemon)["workers"]["host"] != pid, 5)  # type: ignore[misc]
-        until(lambda: parts(daemon)["host"]["state"] == "ready", 5)
+        kill_and_wait(daemon, "host")
     assert zombies(daemon) == []
     until(lambda: [descriptors(pid) for pid in (daemon.pid, daemon.front)] <= counts, 5)
 

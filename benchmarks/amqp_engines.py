@@ -112,7 +112,7 @@ def serve_proton() -> None:
         def on_start(self, event: Any) -> None:  # noqa: ANN401 - proton's events have no types
             event.container.listen("127.0.0.1:0")
 
-        def on_link_opening(self, event: Any) -> None:  # noqa: ANN401
+        def on_link_opening(self, event: Any) -> None:  # noqa: ANN401 - proton's events have no types
             event.link.source.address = event.link.remote_source.address
             event.link.target.address = event.link.remote_target.address
             if event.link.is_sender:
@@ -121,7 +121,7 @@ def serve_proton() -> None:
         def on_sendable(self, event: object) -> None:  # noqa: ARG002 - proton calls it so
             self._drain()
 
-        def on_message(self, event: Any) -> None:  # noqa: ANN401
+        def on_message(self, event: Any) -> None:  # noqa: ANN401 - proton's events have no types
             self.waiting.append(event.message)
             self._drain()
 

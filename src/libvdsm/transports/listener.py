@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING
 from libvdsm.base.errors import ApiError
 from libvdsm.bridge.limits import Accounts, IdentityLimits
 from libvdsm.transports.acceptor import Acceptor
-from libvdsm.transports.amqp import AmqpReactor
+from libvdsm.transports.amqp import AmqpConnection
 from libvdsm.transports.config import Counters, Limits, ListenerPolicy
 from libvdsm.transports.detector import Door
 from libvdsm.transports.http import HttpReactor
@@ -351,7 +351,7 @@ class Listener:
             open_line = partial(self._endpoints.stomp.open, self._identify(door, None), is_strict=self.policy.strict_stomp)
             return StompConnection(self, open_line, is_secure=door.is_tls)
         if protocol is Protocol.AMQP and self._endpoints.amqp is not None:
-            return AmqpReactor(self, partial(self._endpoints.amqp.open, self._identify(door, None)), is_secure=door.is_tls)
+            return AmqpConnection(self, partial(self._endpoints.amqp.open, self._identify(door, None)), is_secure=door.is_tls)
         stream = self._endpoints.stream
         if protocol is not Protocol.JSON or stream is None:
             return None

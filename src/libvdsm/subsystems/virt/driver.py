@@ -14,7 +14,15 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from libvdsm.interfaces.generated.errors import GuestUnresponsive
 from libvdsm.interfaces.generated.types import HostCapabilities, ShutdownWay, VmConfig, VmState, VmStats
+
+
+class NotComeBackError(GuestUnresponsive):
+    """A call that was begun and is waited for no longer: what it was to do may still be done.
+
+    Any other ``GuestUnresponsive`` of a driver or a lane tells that nothing was done, and that nothing will be.
+    """
 
 
 class Domain(Struct, frozen=True, kw_only=True):

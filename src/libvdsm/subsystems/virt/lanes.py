@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar, cast, get_args
 
 from libvdsm.interfaces.generated.errors import DeadlineExceeded, GuestUnresponsive, HypervisorUnavailable, LimitExceeded
-from libvdsm.subsystems.virt.driver import Road
+from libvdsm.subsystems.virt.driver import NotComeBackError, Road
 from libvdsm.subsystems.virt.threads import begin_thread
 
 T = TypeVar("T")
@@ -185,7 +185,7 @@ class Lanes:
     async def call(self, road: Road, work: Callable[[], T], *, label: str, limit_s: float, deadline: float, vm: str | None = None) -> T:
         """Run ``work`` in a thread on ``road`` and give its result or raise its error.
 
-        It may run for ``limit_s`` seconds before it counts as stuck: then ``GuestUnresponsive`` if it is about ``vm``, else
+        It may run for ``limit_s`` seconds before it counts as stuck: then ``NotComeBackError`` if it is about ``vm``, else
         ``HypervisorUnavailable``. Nobody waits beyond ``deadline`` (the timers' time): ``DeadlineExceeded``; what was begun is then not undone.
         """
         self._admit(road, vm)
@@ -265,7 +265,7 @@ class Lanes:
         if job.vm is None:
             _fail(job, HypervisorUnavailable(reason=reason))
         else:
-            _fail(job, GuestUnresponsive(id=job.vm, reason=reason))
+            _fail(job, NotComeBackError(id=job.vm, reason=reason))
             self._fail_followers(job)
             self._stuck_of[job.vm] = self._stuck_of.get(job.vm, 0) + 1
             self._watchers.stuck(job.vm, reason)

@@ -12,7 +12,7 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
-from libvdsm.interfaces.generated.errors import Cancelled, DeadlineExceeded, GuestUnresponsive, ObjectNotFound, Unsupported
+from libvdsm.interfaces.generated.errors import Cancelled, DeadlineExceeded, GuestUnresponsive, ObjectNotFound, OutcomeUnknown, Unsupported
 from libvdsm.interfaces.generated.types import (
     Nothing,
     ShutdownResultWay,
@@ -156,7 +156,7 @@ class Lifecycle:
             until = asking.share(self._hypervisor.now(), index)
             try:
                 await deed(asking.context, ask(vm_id, way, asking.context.deadline))
-            except (GuestUnresponsive, Unsupported) as error:
+            except (GuestUnresponsive, Unsupported, OutcomeUnknown) as error:  # nobody knows whether the guest has heard
                 asking.failures.append(f"{way.value}: {error.params['reason']}")
                 continue
             except ObjectNotFound:

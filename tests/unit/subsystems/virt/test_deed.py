@@ -10,9 +10,10 @@ import pytest
 
 from libvdsm.base import faultpoints
 from libvdsm.interfaces.generated import types
-from libvdsm.interfaces.generated.errors import GuestUnresponsive
+from libvdsm.interfaces.generated.errors import GuestUnresponsive, OutcomeUnknown
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.generated.types import VmConfig
+from libvdsm.subsystems.virt.driver import NotComeBackError
 from tests.fakes.virt_bench import VM, Bench, run
 
 Verb = Callable[[Bench], Awaitable[object]]
@@ -104,3 +105,39 @@ def test_a_console_is_for_who_asked_from_where_he_asked() -> None:
 
     with stream, other:
         run(scenario)
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS.keys() - {"VM.shutdown", "VM.reboot"}))
+def test_a_deed_that_does_not_come_back_may_still_be_done(verb: str) -> None:
+    """It would be a lie to call it failed: what it was to do may come at any time."""
+    call, carry_out = VERBS[verb]
+
+    async def scenario(bench: Bench) -> None:
+        await bench.create(graphics=[{}])
+        if verb not in MADE:
+            await bench.start()
+        if verb == "VM.resume":
+            await bench.virt.vm_pause(bench.context("VM.pause"), types.VmPauseParams(vm_id=VM))
+        bench.driver.fail[call] = NotComeBackError(id=VM, reason="it has not come back")
+        with pytest.raises(OutcomeUnknown, match=f"{verb} was begun; .*it has not come back"):
+            await carry_out(bench)
+        bench.driver.fail[call] = GuestUnresponsive(id=VM, reason="another call is under way")
+        with pytest.raises(GuestUnresponsive, match="another call is under way"):
+            await carry_out(bench)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("verb", ("VM.shutdown", "VM.reboot"))
+def test_a_guest_that_may_have_heard_is_asked_in_the_next_way(verb: str) -> None:
+    call, carry_out = VERBS[verb]
+
+    async def scenario(bench: Bench) -> None:
+        await bench.create()
+        await bench.start()
+        bench.driver.obeys = None
+        bench.driver.fail[call] = NotComeBackError(id=VM, reason="it has not come back")
+        with pytest.raises(GuestUnresponsive, match=r"agent: .*has not come back; acpi: asked"):
+            await carry_out(bench)
+
+    run(scenario)

@@ -17,7 +17,8 @@ import msgspec
 from msgspec import Raw
 
 from libvdsm.base.errors import ApiError
-from libvdsm.interfaces.generated.errors import GuestUnresponsive, HypervisorError, HypervisorUnavailable, restore
+from libvdsm.interfaces.generated.errors import HypervisorError, HypervisorUnavailable, restore
+from libvdsm.subsystems.virt.driver import NotComeBackError
 from libvdsm.subsystems.virt.drivers.simulator_frames import HEADER_SIZE, Answer, Event, FrameError, Request, body_size, pack
 
 _SEND_TIMEOUT = struct.pack("ll", 5, 0)
@@ -44,7 +45,7 @@ class SimulatorRoad:
         self._thread.start()
 
     def call(self, call: str, params: dict[str, Any], timeout_s: float) -> Raw:
-        """The raw JSON of the result; raises what the world says, ``HypervisorUnavailable``, or ``GuestUnresponsive`` for a machine's call."""
+        """The raw JSON of the result; raises what the world says, ``HypervisorUnavailable``, or ``NotComeBackError`` for a machine's call."""
         id = next(self._ids)
         future: Future[Raw] = Future()
         with self._lock:
@@ -193,4 +194,4 @@ def translated(answer: Answer) -> ApiError:
 def _no_answer(call: str, params: dict[str, Any], timeout_s: float) -> ApiError:
     reason = f"{call} was not answered within {timeout_s:g} s"
     id = params.get("id")
-    return GuestUnresponsive(id=id, reason=reason) if isinstance(id, str) else HypervisorUnavailable(reason=reason)
+    return NotComeBackError(id=id, reason=reason) if isinstance(id, str) else HypervisorUnavailable(reason=reason)

@@ -144,6 +144,7 @@ class Deeds:
         for intent in self._intents:
             finding = self._spawn(self._find_out(intent, "the daemon was interrupted"))
             self._mark_unsettled(intent, finding)
+            self._beyond_reach(intent)
             if intent.key is not None and intent.digest is not None and not intent.is_task:
                 self._answers.expect(intent.actor.identity, intent.key, intent.digest, finding)
 
@@ -345,6 +346,7 @@ class Deeds:
         me = asyncio.current_task()
         if me is not None:
             self._mark_unsettled(intent, me)
+        self._beyond_reach(intent)
         return await self._recovery.outcome(intent, reason)
 
     # --- what a life before has left, or a worker ---
@@ -355,6 +357,11 @@ class Deeds:
         self._mark_unsettled(intent, finding)
         if intent.key is not None and intent.digest is not None:
             self._answers.expect(intent.actor.identity, intent.key, intent.digest, finding)
+
+    def _beyond_reach(self, intent: Intent) -> None:
+        task = self._tasks.find(intent.id) if intent.is_task else None
+        if task is not None:
+            self._tasks.beyond_reach(task)
 
     async def _find_out(self, intent: Intent, reason: str) -> bytes:
         entry = self._recovery.entry(intent)

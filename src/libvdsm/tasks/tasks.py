@@ -180,6 +180,13 @@ class Tasks:
             self._publish(task)
             self._keep(task)
 
+    def beyond_reach(self, task: Task) -> None:
+        """Nobody works at it any more, and what became of it is being found out: there is nothing left to stop."""
+        if not task.has_ended and task.cancellable:
+            task.cancellable, task.cancel = False, None
+            self._publish(task)
+            self._keep(task)
+
     def done(self, task: Task, result: bytes) -> None:
         """It has ended well."""
         task.result = result

@@ -21,6 +21,7 @@ from libvdsm.interfaces.generated.errors import (
     IdempotencyConflict,
     Interrupted,
     LimitExceeded,
+    NotACancellableTask,
     OutcomeUnknown,
     ResourceBusy,
     ShuttingDown,
@@ -196,7 +197,12 @@ async def test_the_next_life_finds_out(store: FakeStore) -> None:
     after = life(store)
     after.deeds.recover()
     id = accepted["task"]["id"]
+    assert accepted["task"]["cancellable"]
     assert after.tasks.get(id).state == "running"
+    with pytest.raises(NotACancellableTask):
+        await after.later_answer("Task.cancel", {"taskId": id})
+    shown: Any = await after.later_answer("Task.get", {"taskId": id})
+    assert not shown["cancellable"], "there is nothing left to stop"
     next_worker(after)
     await after.turns()
     recovered(after, "done", result={})
@@ -204,7 +210,7 @@ async def test_the_next_life_finds_out(store: FakeStore) -> None:
     assert ended["state"] == "done"
     again: Any = await begin(after, "VM.start", idempotencyKey="k")
     assert again["task"]["id"] == id
-    assert [(deed.method, deed.outcome) for deed in after.trail.deeds] == [("VM.start", "done")]
+    assert [(deed.method, deed.outcome) for deed in after.trail.deeds] == [("Task.cancel", "failed"), ("VM.start", "done")]
     assert not store.records["intent"]
 
 

@@ -86,6 +86,10 @@ class Hub:
     def flush_soon(self, connection: Connection) -> None:
         self.loop.call_soon(connection.flush)
 
+    def flush_all(self) -> None:
+        for connection in self.connections:
+            connection.flush()
+
     def add(self, connection: Connection) -> None:
         self.connections.append(connection)
 

@@ -32,6 +32,7 @@ class FakeLine:
     """Remembers what is put."""
 
     is_secure: bool = True
+    pager: None = None
     full: bool = False
     out: bytearray = field(default_factory=bytearray)
     is_finished: bool = False

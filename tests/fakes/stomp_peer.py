@@ -26,6 +26,7 @@ class FakeLine:
     """See ``Line``."""
 
     is_secure: bool = False
+    pager: None = None
     written: list[bytes] = field(default_factory=list)
     alone: list[bytes] = field(default_factory=list)
     is_stuffed: bool = False

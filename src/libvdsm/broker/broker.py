@@ -103,8 +103,12 @@ class EventFollower(Follower[Entry]):
 
     def rekey(self) -> None:
         """Say which class it is of, after anything about it has changed."""
-        is_plain = self.filter is None and self.merger is None and self.window is None and not self.pending
-        self.kind = (type(self), self.view, self.fits) if is_plain else None
+        is_plain = self.filter is None and self.merger is None and self.window is None and not self.pending and self.is_uncounted()
+        self.classify((type(self), self.view, self.fits) if is_plain else None)
+
+    def is_uncounted(self) -> bool:
+        """Whether it may be told any number of records at a time."""
+        return True
 
     def see_anew(self) -> None:
         """The caller's rights have changed: so has what he sees. Whoever made this calls it."""
@@ -372,7 +376,7 @@ class Broker:
     def behind(self, sink: Sink) -> tuple[int, int]:
         """How many subscriptions a connection has, and by how many records the slowest is behind."""
         mine = self._by_sink.get(sink, {})
-        return len(mine), max((self._journal.last - each.cursor for each in mine.values()), default=0)
+        return len(mine), max((self._journal.last - each.reached for each in mine.values()), default=0)
 
     # --- following, for whoever carries events ---
 

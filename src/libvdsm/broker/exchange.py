@@ -189,8 +189,8 @@ class MessageExchange:
     def behind(self, subscription: TopicSubscription) -> int:
         """How much it has not seen."""
         events, free = subscription.event_part, subscription.free_part
-        lag = 0 if events is None else self._broker.last - events.cursor + len(events.pending)
-        return lag + (0 if free is None else self._ring.last - free.cursor)
+        lag = 0 if events is None else self._broker.last - events.reached + len(events.pending)
+        return lag + (0 if free is None else self._ring.last - free.reached)
 
     def objection(self, subscription: TopicSubscription) -> ApiError | None:
         """Why it may not go on, if it may not."""

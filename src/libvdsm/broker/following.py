@@ -1,7 +1,8 @@
 """Following: each follower is a cursor over a ring that all share, so that a slow one costs nobody anything.
 
 Followers that want and see the same are a class: what they are told of a page of records is made once for all of them.
-A follower that is full, waits for the disk or lets changes gather is not looked at until that is over.
+A follower that is full, waits for the disk or lets changes gather is not looked at until that is over. Those of a class
+that send the same octets as well are a group (``groups``) once they have caught up: then nobody looks at them at all.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from itertools import islice
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from libvdsm.base.errors import ApiError
+from libvdsm.broker.groups import Group, Member, Told
 from libvdsm.broker.reading import TURN, Gap
+
+if TYPE_CHECKING:
+    from libvdsm.interfaces.pages import PageConsumer
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +71,7 @@ class Ring(Protocol[R_co]):
 class Follower(ABC, Generic[R]):
     """One cursor. What it makes of records is its own."""
 
-    __slots__ = ("cursor", "fetched", "gap", "has_told", "is_ended", "is_waiting", "kind", "linger_s")
+    __slots__ = ("cursor", "fetched", "gap", "has_told", "is_ended", "is_waiting", "kind", "linger_s", "member", "page_consumer")
 
     def __init__(self, cursor: int, gap: Gap | None) -> None:
         self.cursor = cursor
@@ -78,6 +83,19 @@ class Follower(ABC, Generic[R]):
         #: Its class, while it wants nothing but what all of that class do; else None.
         self.kind: Hashable | None = None
         self.has_told = False  # what has gathered: now more may gather
+        self.page_consumer: PageConsumer | None = None  # if it can be told with others
+        self.member: Member[R] | None = None  # while it is: then the cursor that counts is the group's
+
+    @property
+    def reached(self) -> int:
+        """The number of the last record that it was told, or that it does not want."""
+        return self.cursor if self.member is None else self.member.group.cursor
+
+    def classify(self, kind: Hashable | None) -> None:
+        """It is of this class from now on."""
+        self.kind = kind
+        if self.member is not None and self.member.group.kind != kind:
+            self.member.leave()
 
     @abstractmethod
     def is_full(self) -> bool:
@@ -106,6 +124,13 @@ class Follower(ABC, Generic[R]):
     def tell_prepared(self, prepared: Sequence[Any]) -> bool:
         """Tell it all; False, with the cursor behind what was told, when it is full before the end."""
         raise NotImplementedError
+
+    def deliveries(self, records: Sequence[R]) -> Sequence[Told]:
+        """What its class is to be told of a page, in pages for groups."""
+        raise NotImplementedError
+
+    def count_told(self, count: int) -> None:
+        """So many deliveries were made to its group."""
 
     def tell_waiting(self) -> bool:
         """Tell one thing that is due before any record; False: there is none."""
@@ -136,6 +161,7 @@ class Following(Generic[R]):
         self._schedule = schedule
         self._later = later
         self._active: dict[Follower[R], None] = {}
+        self._groups: dict[tuple[Hashable, Hashable], Group[R]] = {}
         self._is_scheduled = False
         self._fetching: set[asyncio.Task[None]] = set()
         self._page_at = -1
@@ -143,26 +169,32 @@ class Following(Generic[R]):
         self._page: Sequence[R] = ()
         self._page_last = -1  # of a page without a hole; -1 of any other
         self._prepared: dict[Hashable, Sequence[Any]] = {}  # of the page, by class
+        self._told: dict[Hashable, Sequence[Told]] = {}  # the same, for groups
 
     def add(self, follower: Follower[R]) -> None:
         """Tell it what follows its cursor."""
-        self._active[follower] = None
+        if follower.member is None:
+            self._active[follower] = None
         self.wake()
 
     def remove(self, follower: Follower[R]) -> None:
         """Tell it nothing more."""
         follower.is_ended = True
+        if follower.member is not None:
+            follower.member.leave()
         self._active.pop(follower, None)
 
     def wake(self) -> None:
         """There is something new."""
-        if self._active and not self._is_scheduled:
+        if not self._is_scheduled and (self._active or self._groups):
             self._is_scheduled = True
             self._schedule(self._deliver_all)
 
     def _deliver_all(self) -> None:
         self._is_scheduled = False
         is_behind = False
+        for group in tuple(self._groups.values()):
+            is_behind |= self._deliver_group(group)
         for follower in list(self._active):
             if follower.is_ended:
                 continue
@@ -170,10 +202,55 @@ class Following(Generic[R]):
                 is_behind |= self._deliver_page(follower, follower.kind)
             else:
                 is_behind |= self._deliver(follower)
+            if follower.page_consumer is not None and follower.kind is not None:
+                self._join(follower, follower.kind, follower.page_consumer)
         self._page_at, self._page, self._page_last = -1, (), -1
         self._prepared.clear()
+        self._told.clear()
         if is_behind:
             self.wake()
+
+    # --- groups ---
+
+    def _deliver_group(self, group: Group[R]) -> bool:
+        """One turn for all of a group; whether more waits."""
+        ring = self._ring
+        if group.cursor >= ring.last or not group:
+            return False
+        if group.cursor + 1 >= ring.held:
+            page = self._read(group.cursor)
+            if self._page_last >= 0:
+                told = self._told.get(group.kind)
+                if told is None:
+                    told = self._told[group.kind] = group.any_follower.deliveries(page)
+                group.tell(told, self._page_last)
+                return group.cursor < self._page_end
+        group.dissolve()  # what they missed, each is told by himself
+        return False
+
+    def _join(self, follower: Follower[R], kind: Hashable, consumer: PageConsumer) -> None:
+        """Have it told with others, if it has caught up and is like them."""
+        if follower.is_waiting or follower.is_ended or follower.cursor != self._ring.last or follower.fetched or follower.gap is not None:
+            return
+        key = consumer.page_key()
+        if key is None:
+            return
+        group = self._groups.get((kind, key))
+        if group is None:
+            group = Group((kind, key), follower.cursor, self._left)
+        if group.cursor == follower.cursor and group.join(follower, consumer):
+            self._groups[group.key] = group
+            self._active.pop(follower, None)
+
+    def _left(self, follower: Follower[R], group: Group[R]) -> None:
+        """It goes on by itself."""
+        if not group:
+            self._groups.pop(group.key, None)
+        if not follower.is_ended:
+            self._active[follower] = None
+            self.wake()
+
+    # --- followers ---
 
     def _deliver_page(self, follower: Follower[R], kind: Hashable) -> bool:
         """The same for one who is where another has just been."""
@@ -251,6 +328,7 @@ class Following(Generic[R]):
             self._page_at, self._page_end, self._page = cursor, self._ring.last, page
             self._page_last = page[-1].sequence if page and page[-1].sequence == cursor + len(page) else -1
             self._prepared.clear()
+            self._told.clear()
         return self._page
 
     def _skip_to(self, follower: Follower[R], sequence: int) -> None:

@@ -10,11 +10,13 @@ import msgspec
 from libvdsm.broker.broker import Broker, EventFollower
 from libvdsm.broker.destinations import TOPIC
 from libvdsm.broker.following import Follower
+from libvdsm.broker.groups import Told, divide
 from libvdsm.broker.items import Item
 from libvdsm.broker.published import Published
 from libvdsm.broker.reading import TURN, Gap
 from libvdsm.interfaces.journal import Entry
 from libvdsm.interfaces.messaging import Ack, Consumer, Delivery, Message, Wish
+from libvdsm.interfaces.pages import PageConsumer
 
 if TYPE_CHECKING:
     from libvdsm.base.errors import ApiError
@@ -67,6 +69,7 @@ class TopicSubscription:
         "is_exact",
         "is_free",
         "open",
+        "page_consumer",
         "session",
     )
 
@@ -75,6 +78,7 @@ class TopicSubscription:
         self.id = wish.id
         self.destination = wish.destination
         self.consumer = consumer
+        self.page_consumer = consumer if isinstance(consumer, PageConsumer) else None
         self.ack = wish.ack
         self.is_exact = wish.is_exact
         self.credit_left: int | None = None if wish.ack is _AUTO and not wish.is_exact else credit
@@ -94,6 +98,9 @@ class TopicSubscription:
     def set_credit(self, count: int) -> None:
         """See ``Subscription``."""
         self.credit_left = max(count, 0)
+        if self.is_free:
+            self.is_free = False
+            self._rekey()
         if count > 0:
             self._go_on()
 
@@ -210,6 +217,7 @@ class EventPart(EventFollower):
     ) -> None:
         super().__init__(source, subscription.session.caller, fits, cursor, gap)
         self.subscription = subscription
+        self.page_consumer = subscription.page_consumer
         self.messages = messages
 
     def is_full(self) -> bool:
@@ -222,35 +230,41 @@ class EventPart(EventFollower):
 
     def tell_entry(self, entry: Entry) -> None:
         """See ``EventFollower``."""
-        self._count(1)
+        self.count_told(1)
         message, destination, resume, shared = self.messages.of(entry)
         self.subscription.give(message, destination, shared, resume)
 
-    def rekey(self) -> None:
-        """See ``EventFollower``: what counts its deliveries is told one by one."""
-        super().rekey()
-        if not self.subscription.is_free or self.subscription.is_draining:
-            self.kind = None
+    def is_uncounted(self) -> bool:
+        """See ``EventFollower``: what counts its deliveries, or drains, is told one by one."""
+        return self.subscription.is_free and not self.subscription.is_draining
 
     def prepare(self, records: Sequence[Entry]) -> list[Prepared]:
         """See ``Follower``."""
         of = self.messages.of
         return [(record.sequence, *of(record)) for record in records if self.wants(record)]
 
+    def deliveries(self, records: Sequence[Entry]) -> Sequence[Told]:
+        """See ``Follower``."""
+        return divide(
+            Delivery(tag=sequence, message=message, destination=destination, resume=resume, shared=shared)
+            for sequence, message, destination, resume, shared in self.prepare(records)
+        )
+
     def tell_prepared(self, prepared: Sequence[Prepared]) -> bool:
         """See ``Follower``."""
         last = self.subscription.give_all(prepared)
         if last is not None:
             self.cursor = last
-        self._count(len(prepared) if last is None else sum(each[0] <= last for each in prepared))
+        self.count_told(len(prepared) if last is None else sum(each[0] <= last for each in prepared))
         return last is None
 
-    def _count(self, told: int) -> None:
-        self.subscription.session.exchange.counters.events += told
+    def count_told(self, count: int) -> None:
+        """See ``Follower``."""
+        self.subscription.session.exchange.counters.events += count
 
     def tell_event(self, event: bytes, sequence: int) -> None:
         """See ``EventFollower``."""
-        self._count(1)
+        self.count_told(1)
         resume = self.source.token(sequence).decode()
         topic = _topic_of(event)
         self.subscription.give(event_message(event, resume, topic), TOPIC + topic, None, resume)
@@ -275,12 +289,13 @@ class FreePart(Follower[Published]):
     def __init__(self, subscription: TopicSubscription, fits: Callable[[str], bool], cursor: int) -> None:
         super().__init__(cursor, None)
         self.subscription = subscription
+        self.page_consumer = subscription.page_consumer
         self.fits = fits
         self.rekey()
 
     def rekey(self) -> None:
         """Say which class it is of: what counts its deliveries, or drains, is told one by one."""
-        self.kind = self.fits if self.subscription.is_free and not self.subscription.is_draining else None
+        self.classify(self.fits if self.subscription.is_free and not self.subscription.is_draining else None)
 
     def is_full(self) -> bool:
         """See ``Follower``."""
@@ -294,6 +309,15 @@ class FreePart(Follower[Published]):
         """See ``Follower``."""
         fits = self.fits
         return [(each.sequence, each.message, each.destination, None, each.shared) for each in records if fits(each.topic)]
+
+    def deliveries(self, records: Sequence[Published]) -> Sequence[Told]:
+        """See ``Follower``."""
+        fits = self.fits
+        return divide(
+            Delivery(tag=each.sequence, message=each.message, destination=each.destination, shared=each.shared)
+            for each in records
+            if fits(each.topic)
+        )
 
     def tell_prepared(self, prepared: Sequence[Prepared]) -> bool:
         """See ``Follower``."""

@@ -14,6 +14,7 @@ from typing import Protocol
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.bodies import Later, Streamed
 from libvdsm.interfaces.caller import Caller, Sink
+from libvdsm.interfaces.pages import Pager
 from libvdsm.wire.http.events import Request, Response
 
 
@@ -131,6 +132,11 @@ class Line(Protocol):
     @property
     def is_secure(self) -> bool:
         """Whether it is TLS: what is written at once is then a record of its own."""
+        ...
+
+    @property
+    def pager(self) -> Pager | None:
+        """Its part that takes pages; None: it takes none."""
         ...
 
     def is_full(self) -> bool:

@@ -13,7 +13,9 @@ from typing import Protocol, cast
 from libvdsm.base.errors import ApiError
 from libvdsm.bridge.limits import Account, Accounts
 from libvdsm.interfaces.caller import Caller
+from libvdsm.interfaces.pages import Road
 from libvdsm.transports.config import Counters, Limits
+from libvdsm.transports.pager import LinePager
 from libvdsm.transports.turns import Share, Turns
 
 
@@ -30,6 +32,10 @@ class Hub(Protocol):
 
     def flush_soon(self, connection: Connection) -> None:
         """Call its ``flush`` at the end of this turn of the loop."""
+        ...
+
+    def flush_all(self) -> None:
+        """Do so now, for all that have asked for it."""
         ...
 
     def add(self, connection: Connection) -> None:
@@ -65,6 +71,7 @@ class Connection(asyncio.Protocol):
         "_loop",
         "_out",
         "_out_octets",
+        "_pager",
         "_resumes",
         "_share",
         "_transport",
@@ -105,6 +112,7 @@ class Connection(asyncio.Protocol):
         self._bound = hub.limits.write_octets
         self._out: list[bytes] = []
         self._out_octets = 0
+        self._pager: LinePager | None = None  # of those that take pages
         self._is_corked = False
         self._is_full = False
         self._full_since = 0.0
@@ -125,6 +133,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """See asyncio."""
         self.is_closing = True
+        self._leave_pages()
         self._transport = None
         self._out.clear()
         self._leave_share()
@@ -278,6 +287,7 @@ class Connection(asyncio.Protocol):
         """See asyncio: the write buffer has reached its bound."""
         self._is_full = True
         self._full_since = self.hub.now()
+        self._leave_pages()
         self.pause_reading()
 
     def resume_writing(self) -> None:
@@ -296,6 +306,25 @@ class Connection(asyncio.Protocol):
         """There is room again: go on with what was received."""
         self.resume_reading()
 
+    # Pages, which are written past the cork; see ``pager``.
+
+    def page_road(self) -> Road | None:
+        """How they come here; None: not now."""
+        transport = self._transport
+        if transport is None or self._is_full or self.is_closing or self.is_lingering or transport.is_closing():
+            return None
+        return Road(transport.write, self.hub.flush_all)
+
+    def _leave_pages(self) -> None:
+        """Take none any more before somebody has looked whether they may come."""
+        if self._pager is not None:
+            self._pager.leave()
+
+    def count_pages(self) -> None:
+        """Enter what was written in pages in the figures."""
+        if self._pager is not None:
+            self.sent_octets += self._pager.uncounted()
+
     # Reading.
 
     def pause_reading(self) -> None:
@@ -313,6 +342,7 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         """Send what is gathered, then close."""
         if self._transport is not None and not self.is_closing:
+            self._leave_pages()
             self.flush()
             self.is_closing = True
             self._close_at = self.hub.now() + self.hub.limits.linger_s
@@ -326,6 +356,7 @@ class Connection(asyncio.Protocol):
         if not self._half_closes:
             self.close()  # TLS says its own last word and waits for the client's
         elif self._transport is not None and not self.is_closing and not self.is_lingering:
+            self._leave_pages()
             self.flush()
             self.is_lingering = True
             self._close_at = self.hub.now() + self.hub.limits.linger_s
@@ -335,6 +366,7 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once; what was not sent is lost."""
         if self._transport is not None:
+            self._leave_pages()
             self.is_closing = True
             self._transport.abort()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from libvdsm.interfaces.endpoint import LineSession
 from libvdsm.transports.connection import Connection
+from libvdsm.transports.pager import LinePager
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,6 +130,13 @@ class LineConnection(Connection, Generic[S]):
     def behind(self) -> tuple[int, int]:
         """See ``Connection``."""
         return self._session.subscriptions, self._session.lag
+
+    @property
+    def pager(self) -> LinePager:
+        """See ``Line``."""
+        if self._pager is None:
+            self._pager = LinePager(self)
+        return self._pager
 
     def put_now(self, data: bytes) -> None:
         """Send one whole frame at once, apart from all others."""

@@ -210,9 +210,10 @@ class Listener:
         """See ``Hub``: one call of the loop for all that have something to write, since each costs as much as the writing does."""
         self._unflushed.append(connection)
         if len(self._unflushed) == 1:
-            self.loop.call_soon(self._flush_all)
+            self.loop.call_soon(self.flush_all)
 
-    def _flush_all(self) -> None:
+    def flush_all(self) -> None:
+        """See ``Hub``."""
         unflushed, self._unflushed = self._unflushed, []
         for connection in unflushed:
             try:

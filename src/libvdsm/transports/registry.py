@@ -36,8 +36,14 @@ class Registry:
 
     def after(self, number: int) -> Iterator[Connection]:
         """See ``Connections``."""
-        return (connection for key, connection in self._open.items() if key > number)
+        for key, connection in self._open.items():
+            if key > number:
+                connection.count_pages()
+                yield connection
 
     def find(self, number: int) -> Connection | None:
         """See ``Connections``."""
-        return self._open.get(number)
+        found = self._open.get(number)
+        if found is not None:
+            found.count_pages()
+        return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from libvdsm.transports.connection import Connection
+from libvdsm.transports.pager import WebSocketPager
 from libvdsm.transports.websocket import WebSocketReactor
 from libvdsm.wire.websocket.events import Code
 from libvdsm.wire.websocket.frames import encode_binary, encode_text
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from libvdsm.base.errors import ApiError
     from libvdsm.interfaces.endpoint import Line, LineSession
     from libvdsm.transports.connection import Hub
+    from libvdsm.transports.pager import LinePager
     from libvdsm.wire.websocket.events import Message
 
 
@@ -29,6 +31,7 @@ class LineWebSocket(WebSocketReactor):
         self.protocol = f"websocket/{protocol}"
         self.is_secure = is_secure
         self._is_text = is_text
+        self._wrap = _wrap_text if is_text else encode_binary
         self._session = open_session(self)
 
     # The peer sends.
@@ -99,7 +102,14 @@ class LineWebSocket(WebSocketReactor):
 
     def put(self, data: bytes) -> None:
         """Send one whole frame of the session in a message."""
-        Connection.put(self, encode_text(data) if self._is_text and _is_utf8(data) else encode_binary(data))
+        Connection.put(self, self._wrap(data))
+
+    @property
+    def pager(self) -> LinePager:
+        """See ``Line``."""
+        if self._pager is None:
+            self._pager = WebSocketPager(self, self._wrap, "websocket text" if self._is_text else "websocket")
+        return self._pager
 
     def put_now(self, data: bytes) -> None:
         """Send one whole frame of the session at once, apart from all others."""
@@ -115,6 +125,10 @@ class LineWebSocket(WebSocketReactor):
     def finish(self) -> None:
         """The last frame of the session was put."""
         self.conclude(Code.NORMAL, "")
+
+
+def _wrap_text(data: bytes) -> bytes:
+    return encode_text(data) if _is_utf8(data) else encode_binary(data)
 
 
 def _is_utf8(data: bytes) -> bool:

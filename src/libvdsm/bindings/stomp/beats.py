@@ -25,6 +25,10 @@ class Living(Protocol):
     has_sent: bool  # since the last look
     heard_at: float  # as the sweep's clock counts
 
+    def has_paged(self) -> bool:
+        """Whether pages went out since this was asked before."""
+        ...
+
     def beat(self) -> None:
         """Send a sign of life."""
         ...
@@ -105,7 +109,7 @@ class Sweep:
         was_late = now - look.looked_at > look.period + 1.0  # we were held up ourselves: what came meanwhile is not read yet
         if was_late or not living.is_listening():
             look.excused_at = now
-        if living.has_sent:
+        if living.has_paged() or living.has_sent:
             look.sent_at = look.looked_at  # at the earliest
         living.has_sent = False
         look.looked_at = now

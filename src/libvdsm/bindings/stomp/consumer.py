@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from libvdsm.bindings.stomp import messages, names
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from libvdsm.base.errors import ApiError
     from libvdsm.bindings.stomp.session import StompSession
     from libvdsm.interfaces.messaging import Subscription
+    from libvdsm.interfaces.pages import Membership, Pager, Road
 
 _AUTO = Ack.AUTO
 #: What a reply has in common with all others to one place, but for its correlation.
@@ -27,7 +28,11 @@ class StompConsumer:
         "_head",
         "_key",
         "_own_destination",
+        "_page_head",
+        "_page_key",
+        "_pager",
         "_reply_head",
+        "_rest_key",
         "_session",
         "ack",
         "destination",
@@ -47,7 +52,12 @@ class StompConsumer:
         self.is_over = False
         self._own_destination = destination if names.is_own(destination) else None
         self._key = f"stomp {version}"
-        self._head = encode_head("MESSAGE", [("subscription", id)], version) + f"message-id:{session.id}-".encode()
+        self._rest_key = f"stomp {version} page"
+        begin = encode_head("MESSAGE", [("subscription", id)], version) + b"message-id:"
+        self._head = begin + f"{session.id}-".encode()
+        self._pager: Pager | None = session.pager if ack is _AUTO and self._own_destination is None else None
+        self._page_head = begin
+        self._page_key = None if self._pager is None else (self._key, begin, self._pager.key)
         reply = encode_head("MESSAGE", [("subscription", id), ("destination", destination)], version)
         self._reply_head = reply + f"{_JSON}message-id:{session.id}-r".encode()
 
@@ -105,6 +115,37 @@ class StompConsumer:
         if body is not message.body:
             message = _with_body(message, body)
         return first + messages.write_shared(message, self._own_destination or self.destination, self._session.version)
+
+    # Pages; see ``PageConsumer``.
+
+    def page_key(self) -> Hashable | None:
+        """See ``PageConsumer``."""
+        session = self._session
+        return None if self.is_over or session.is_legacy or session.is_over else self._page_key
+
+    def page(self, name: str, deliveries: Sequence[Delivery]) -> bytes:
+        """See ``PageConsumer``: what is behind the name of the group is the same for all of a version."""
+        rests = [self._rest(each) for each in deliveries]
+        return b"" if self._pager is None else self._pager.page(b"%b%b-" % (self._page_head, name.encode()), rests)
+
+    def _rest(self, delivery: Delivery) -> bytes:
+        shared, key = delivery.shared, self._rest_key
+        if shared is not None and (kept := shared.get(key)) is not None:
+            return kept
+        resume = b"" if delivery.resume is None else b"resume:%b\n" % self._session.escape(delivery.resume).encode()
+        rest = b"%d\n%b%b" % (delivery.tag, resume, self._tail(delivery))
+        if shared is not None:
+            shared[key] = rest
+        return rest
+
+    def join(self, membership: Membership) -> Road | None:
+        """See ``PageConsumer``."""
+        return None if self._pager is None else self._pager.join(membership)
+
+    def part(self, membership: Membership) -> None:
+        """See ``PageConsumer``."""
+        if self._pager is not None:
+            self._pager.part(membership)
 
     def is_full(self) -> bool:
         """Whether the client takes too little."""

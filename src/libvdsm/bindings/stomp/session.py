@@ -110,6 +110,8 @@ class StompSession:
         self.heard_at = 0.0
         self._caller = caller
         self._line = line
+        self.pager = line.pager
+        self._paged_octets = 0
         self._broker = broker
         self._rpc = rpc
         self._take = rpc.take
@@ -375,6 +377,12 @@ class StompSession:
         if self._state is not _State.OVER:
             self._line.put(_BEAT)
 
+    def has_paged(self) -> bool:
+        """Whether pages went out since this was asked before."""
+        octets = 0 if self.pager is None else self.pager.octets()
+        before, self._paged_octets = self._paged_octets, octets
+        return octets != before
+
     def is_listening(self) -> bool:
         """Whether the peer would be heard."""
         return not (self._line.is_full() or self._stream.has_more or self.is_waiting)
@@ -451,6 +459,8 @@ class StompSession:
             self._may_be_legacy = self.is_legacy = False
         elif names.is_vdsm(destination) and not self.is_legacy:
             self.is_legacy = True
+            if self.pager is not None:
+                self.pager.leave()
             self._counters.legacy_peers += 1
             if self._line.is_secure:
                 self._pace = Pace(self._line)

@@ -13,7 +13,7 @@ TREES := src tests benchmarks packaging examples
 APT := qemu-system-x86 qemu-utils seabios ovmf \
   libvirt-daemon-system libvirt-clients libvirt-daemon-driver-qemu libvirt-dev \
   linux-image-cloud-amd64 busybox-static cpio kmod dnsmasq-base iproute2 \
-  e2fsprogs strace pkg-config gcc libc6-dev python3-dev python3-venv netcat-openbsd tmux zsh fish
+  e2fsprogs strace pkg-config gcc libc6-dev libssl-dev python3-dev python3-venv netcat-openbsd tmux zsh fish
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
@@ -142,7 +142,7 @@ $(STAMPS)/venv: pyproject.toml $(CONSTRAINTS) $(STAMPS)/system
 	@[ -x $(BIN)/python ] || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing Python packages"
 	@$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[daemon,shell,dev]'
-	@$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) python-qpid-proton || echo "python-qpid-proton cannot be built here (it needs cmake and a compiler); its test is skipped"
+	@$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) python-qpid-proton || echo "python-qpid-proton cannot be built here (it needs a compiler and OpenSSL's headers); its test is skipped"
 	@$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[libvirt]' || echo "libvirt-python cannot be built here; the simulator works without it"
 	@touch $@
 

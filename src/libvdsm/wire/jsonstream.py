@@ -103,8 +103,13 @@ class JsonStream:
         """
         if self._chunks or self._is_dead:
             return None
-        end = self._line_end = self._data.find(b"\n", self._position)
-        return None if end < 0 or end - self._position > self._longest else self._data[self._position : end]
+        data, start = self._data, self._position
+        end = data.find(b"\n", start)
+        if end == start:  # it ends a value that was read in parts
+            self._position = start = end + 1
+            end = data.find(b"\n", start)
+        self._line_end = end
+        return None if end < 0 or end - start > self._longest else data[start:end]
 
     def pass_line(self) -> None:
         """The last ``next_line`` is taken."""

@@ -169,15 +169,36 @@ def test_lines_are_given_before_they_are_looked_at() -> None:
     assert next(stream.events()) == b"[2]"
     assert stream.next_line() == b"[3,"
     assert next(stream.events()) == b"[3,\n4]"
-    assert stream.next_line() == b""
+    assert stream.next_line() is None
     stream.receive_data(b"[5")
-    assert stream.next_line() == b""
+    assert stream.next_line() is None
     assert not list(stream.events())
     stream.receive_data(b"]\n")
     assert stream.next_line() is None
     assert list(stream.events()) == [b"[5]"]
     stream.receive_data(b"[123456789]\n")
     assert stream.next_line() is None
+
+
+@pytest.mark.parametrize("split", range(1, 16))
+def test_lines_are_given_again_behind_a_value_that_came_in_parts(split: int) -> None:
+    """Wherever a read ends: what it cut is an event, and all lines behind that are lines."""
+    stream = JsonStream()
+    sent = b"[1]\n[2]\n[3]\n[4]\n"
+    told = []
+    for data in (sent[:split], sent[split:] + b"[5]\n[6]\n"):
+        stream.receive_data(data)
+        while True:
+            line = stream.next_line()
+            if line:
+                stream.pass_line()
+                told.append((line, True))
+            elif (event := next(stream.events(), None)) is not None:
+                told.append((event, False))
+            else:
+                break
+    assert [value for value, _is_line in told] == [b"[%d]" % number for number in range(1, 7)]
+    assert sum(not is_line for _value, is_line in told) <= 1
 
 
 def test_work_is_linear_in_the_length() -> None:

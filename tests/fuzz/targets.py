@@ -19,7 +19,8 @@ from typing import Final, NamedTuple
 from libvdsm.base.clock import SystemClock
 from libvdsm.bindings.amqp import messages
 from libvdsm.bindings.jsonrpc.values import NotACallError, is_batch, read_batch, read_member, read_request
-from libvdsm.daemon.config import ConfigError, read_config
+from libvdsm.daemon.config import ConfigError
+from libvdsm.daemon.config_reader import read_config
 from libvdsm.ipc.frames import FrameError, FrameReader, frame
 from libvdsm.journal.database import Database
 from libvdsm.journal.failures import StoreError

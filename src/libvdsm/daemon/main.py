@@ -19,7 +19,8 @@ from libvdsm.daemon import kernel, log
 from libvdsm.daemon.activation import take_activated
 from libvdsm.daemon.addresses import Address
 from libvdsm.daemon.child import ChildEnds, Program
-from libvdsm.daemon.config import Config, ConfigError, read_config
+from libvdsm.daemon.config import Config, ConfigError
+from libvdsm.daemon.config_reader import read_config
 from libvdsm.daemon.connectors import offered
 from libvdsm.daemon.listening import CannotListenError, Places
 from libvdsm.daemon.supervisor import Plan, Supervisor

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from libvdsm.daemon import config
+from libvdsm.daemon import config, config_reader
 from libvdsm.daemon.addresses import Activated, Address, Listen, UnixAddress
-from libvdsm.daemon.config import Config, ConfigError, Hypervisor, read_config
+from libvdsm.daemon.config import Config, ConfigError, Hypervisor
+from libvdsm.daemon.config_reader import read_config
 
 
 @pytest.fixture(autouse=True)
 def no_default_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(config, "DEFAULT_FILE", tmp_path / "absent.toml")
+    monkeypatch.setattr(config_reader, "DEFAULT_FILE", tmp_path / "absent.toml")
 
 
 def from_file(tmp_path: Path, text: str, *arguments: str) -> Config:
@@ -36,7 +37,7 @@ def test_without_a_word_the_defaults_hold() -> None:
 def test_the_default_file_counts_when_it_is_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "default.toml"
     file.write_text('[log]\nlevel = "debug"\n')
-    monkeypatch.setattr(config, "DEFAULT_FILE", file)
+    monkeypatch.setattr(config_reader, "DEFAULT_FILE", file)
     assert read_config([]).log.level == "debug"
 
 

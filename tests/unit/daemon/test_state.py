@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from libvdsm.daemon.config import ConfigError, StateConfig, read_config
+from libvdsm.daemon.config import ConfigError, StateConfig
+from libvdsm.daemon.config_reader import read_config
 from libvdsm.daemon.main import main
 from libvdsm.interfaces.store import Logged
 from libvdsm.journal.place import DATABASE

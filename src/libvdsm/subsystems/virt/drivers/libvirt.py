@@ -1,8 +1,6 @@
 """The driver of libvirt: QEMU of the system or of a session, and libvirt's own test driver.
 
-Each road is a small pool of connections, and each call has one for itself: on a connection that a hung call shares, libvirt's
-client hands out the answers of other calls only when its keepalive timer ticks (measured: 1 to 2 s). Events and serial
-consoles have connections of their own. Everything here may block for ever; the lanes know.
+Everything here may block for ever; the lanes know.
 """
 
 from __future__ import annotations
@@ -12,29 +10,27 @@ import logging
 import os
 import socket
 import stat
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, get_args
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from libvdsm.base.clock import Clock, timestamp
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.generated.errors import AlreadyExists, HypervisorUnavailable, ObjectNotFound, Unsupported, WrongState
 from libvdsm.interfaces.generated.types import HostCapabilities, ShutdownWay, VideoModel, VmState, VmStats
-from libvdsm.subsystems.virt.driver import Definition, Domain, DomainEvent, Listener, Road
+from libvdsm.subsystems.virt.driver import Definition, Domain, Listener, Road
 from libvdsm.subsystems.virt.drivers import libvirt_api as api
-from libvdsm.subsystems.virt.drivers import libvirt_capabilities, libvirt_events, libvirt_state, libvirt_stats, libvirt_xml
+from libvdsm.subsystems.virt.drivers import libvirt_capabilities, libvirt_state, libvirt_stats, libvirt_xml
+from libvdsm.subsystems.virt.drivers.libvirt_connections import Connections, close, keep_alive, unless_unsupported
 from libvdsm.subsystems.virt.drivers.libvirt_console import SerialPump, as_png, receive_all
 from libvdsm.subsystems.virt.drivers.libvirt_errors import is_unsupported, translate, translated
 from libvdsm.subsystems.virt.drivers.libvirt_kvm import KvmProbe
 from libvdsm.subsystems.virt.drivers.libvirt_process import started_at
-from libvdsm.subsystems.virt.threads import begin_thread
 
 _log = logging.getLogger(__name__)
 _flag = api.flag
 
-_KEEPALIVE: Final = (1, 3)  # seconds, times: a silent libvirtd is given up after 3 to 4 seconds
 _TITLE: Final = _flag("VIR_DOMAIN_METADATA_TITLE")
 _AGENT_TIMEOUT_S: Final = 5
 _KVM_PATIENCE_S: Final = 6.0
@@ -65,55 +61,6 @@ _REBOOT_FLAGS: Final = {
 }
 
 
-class _Life:
-    """The connections between two calls of ``open``. Once ended, it tells nothing."""
-
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self._lock = threading.Lock()
-        self._is_ended = False
-        self._free: dict[Road, list[api.Connect]] = {road: [] for road in get_args(Road)}
-        self._generations: dict[Road, int] = dict.fromkeys(get_args(Road), 0)
-        self.events: api.Connect | None = None
-
-    def tell(self, event: DomainEvent) -> None:
-        """Pass an event on."""
-        if not self._is_ended:
-            self._listener.domain_event(event)
-
-    def lose(self, reason: str) -> None:
-        """Tell of the loss, once."""
-        if self.end():
-            self._listener.connection_lost(reason)
-
-    def end(self) -> bool:
-        """Be silent from now on; tells whether it was not so already."""
-        with self._lock:
-            was_ended, self._is_ended = self._is_ended, True
-            return not was_ended
-
-    def take(self, road: Road) -> tuple[int, api.Connect | None]:
-        """A connection that nobody uses, if there is one, and the generation of the road."""
-        with self._lock:
-            free = self._free[road]
-            return self._generations[road], free.pop() if free else None
-
-    def give_back(self, road: Road, generation: int, connection: api.Connect) -> None:
-        """A call is over: its connection is free again, unless its road was replaced meanwhile."""
-        with self._lock:
-            if not self._is_ended and generation == self._generations[road]:
-                self._free[road].append(connection)
-                return
-        _close_in_thread(connection)
-
-    def retire(self, road: Road) -> list[api.Connect]:
-        """Use no connection of a road any more; those that nobody uses are given out to be closed."""
-        with self._lock:
-            self._generations[road] += 1
-            free, self._free[road] = self._free[road], []
-            return free
-
-
 class LibvirtDriver:
     """See ``Driver``."""
 
@@ -121,7 +68,8 @@ class LibvirtDriver:
         self._uri = uri
         self._clock = clock
         self._kvm = kvm or KvmProbe()
-        self._life: _Life | None = None
+        self._connections = Connections(uri)
+        self._road = self._connections.on
         self._kind = ""  # libvirt's name of its driver: QEMU, TEST
         self._devices: dict[str, tuple[int, libvirt_xml.Parsed]] = {}  # of running domains, by their number of this run
         self._run_folder = _run_folder(uri)
@@ -130,66 +78,16 @@ class LibvirtDriver:
 
     def open(self, listener: Listener) -> None:
         """See ``Driver``."""
-        libvirt_events.ensure_event_loop()
-        self.close()
-        life = _Life(listener)
-        with translated("virConnectOpen"):
-            life.events = self._connect(life)
-            self._kind = life.events.getType()
-            libvirt_events.register(life.events, life.tell)
-            for road in get_args(Road):
-                life.give_back(road, 0, self._connect(life))
-        self._life = life
+        self._kind = self._connections.open(listener)
         self._begin_kvm_probe()
 
     def close(self) -> None:
         """See ``Driver``."""
-        life, self._life = self._life, None
-        if life is None:
-            return
-        life.end()
-        connections = [connection for road in get_args(Road) for connection in life.retire(road)]
-        for connection in (*connections, life.events):
-            if connection is not None:
-                _close_in_thread(connection)
+        self._connections.close()
 
     def replace(self, road: Road) -> None:
         """See ``Driver``. A connection lives as long as a call hangs on it."""
-        life = self._open_life()
-        for connection in life.retire(road):
-            _close_in_thread(connection)
-        generation, _ = life.take(road)
-        with translated("virConnectOpen"):
-            life.give_back(road, generation, self._connect(life))
-
-    def _connect(self, life: _Life) -> api.Connect:
-        connection = api.open_connection(self._uri)
-
-        def closed(_connection: object, reason: int, _opaque: object) -> None:
-            if reason != libvirt_events.CLOSED_BY_US:
-                life.lose(libvirt_events.close_reason(reason))
-
-        for prepare in (lambda: connection.setKeepAlive(*_KEEPALIVE), lambda: connection.registerCloseCallback(closed, None)):
-            _unless_unsupported(prepare)
-        return connection
-
-    def _open_life(self) -> _Life:
-        if self._life is None:
-            raise HypervisorUnavailable(reason="not connected")
-        return self._life
-
-    @contextlib.contextmanager
-    def _road(self, road: Road) -> Iterator[api.Connect]:
-        """A connection of a road, for one call alone."""
-        life = self._open_life()
-        generation, connection = life.take(road)
-        if connection is None:
-            with translated("virConnectOpen"):
-                connection = self._connect(life)
-        try:
-            yield connection
-        finally:
-            life.give_back(road, generation, connection)
+        self._connections.replace(road)
 
     @contextlib.contextmanager
     def _domain(self, id: str, road: Road) -> Iterator[api.Domain]:
@@ -462,7 +360,7 @@ class LibvirtDriver:
         try:
             stream = self._open_stream(connection, id, alias, flags)
         except BaseException:
-            _close(connection)
+            close(connection)
             raise
         outer, inner = socket.socketpair()
         try:
@@ -474,7 +372,7 @@ class LibvirtDriver:
 
     def _open_stream(self, connection: api.Connect, id: str, alias: str, flags: int) -> api.Stream:
         with translated("virDomainOpenConsole", id):
-            _unless_unsupported(lambda: connection.setKeepAlive(*_KEEPALIVE))
+            keep_alive(connection)
             handle = connection.lookupByUUIDString(id)
         with self._acting("virDomainOpenConsole", handle, id, _ACTIVE):
             stream = connection.newStream(0)
@@ -545,32 +443,11 @@ def _has_saved_state(handle: api.Domain) -> bool:
 def _prepare_agent(handle: api.Domain, way: ShutdownWay) -> None:
     """Without this libvirt waits for ever for an agent that has died."""
     if way is ShutdownWay.AGENT:
-        _unless_unsupported(lambda: handle.agentSetResponseTimeout(_AGENT_TIMEOUT_S, 0))
-
-
-def _unless_unsupported(work: Callable[[], object]) -> None:
-    try:
-        work()
-    except api.Error as error:
-        if not is_unsupported(error):
-            raise
+        unless_unsupported(lambda: handle.agentSetResponseTimeout(_AGENT_TIMEOUT_S, 0))
 
 
 def _refuses_flags(error: Exception) -> bool:
     return is_unsupported(error) or api.of_error(error).get_error_code() == _flag("VIR_ERR_INVALID_ARG")
-
-
-def _close_in_thread(connection: api.Connect) -> None:
-    """Closing may hang too."""
-    try:
-        begin_thread("libvirt-close", _close, connection)
-    except HypervisorUnavailable:  # it is closed here, then: better to wait than to leak
-        _close(connection)
-
-
-def _close(connection: api.Connect) -> None:
-    with contextlib.suppress(api.Error):
-        connection.close()
 
 
 def _integer(value: object) -> int:

@@ -376,10 +376,10 @@ class _Indifferent:
         if drain:
             link.drained()
         elif link.credit:
-            link.send(b"\x00\x53\x75\xa0\x00", 1)
+            link.send(b"\x00\x53\x75", b"\xa0\x00", 1)
 
-    def settled(self, link: Any, tag: object, outcome: Any) -> None:
-        assert tag == 1
+    def settled(self, tags: list[int], outcome: Any) -> None:
+        assert set(tags) == {1}
 
     def writable(self) -> None:
         pass

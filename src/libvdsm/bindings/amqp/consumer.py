@@ -22,11 +22,13 @@ _KEY: Final = "amqp"
 class AmqpConsumer:
     """A subscription; see ``Consumer``. ``settles``: somebody wants to know what became of each delivery."""
 
-    __slots__ = ("_conversation", "_held", "_resumes", "_settles", "link", "subscription")
+    __slots__ = ("_conversation", "_held", "_is_line_full", "_resumes", "_session", "_settles", "link", "subscription")
 
     def __init__(self, conversation: Conversation, link: Sender, *, settles: bool) -> None:
         self._conversation = conversation
         self._settles = settles
+        self._session = link.session
+        self._is_line_full = conversation.line.is_full
         self.link = link
         self.subscription: Subscription | None = None
         self._held: deque[Delivery] = deque()  # answers and gaps, which come unasked: they wait for credit
@@ -60,6 +62,12 @@ class AmqpConsumer:
 
     def _send(self, link: Sender, delivery: Delivery) -> None:
         shared, message = delivery.shared, delivery.message
+        tag = delivery.tag if self._settles else None
+        if shared is None and delivery.resume is None:
+            head = messages.usual_head(message, delivery.count)
+            if head is not None:
+                link.send(head, message.amqp, tag)  # type: ignore[arg-type] # what has such a head is AMQP's own
+                return
         if delivery.resume is not None:
             annotation = messages.resume_annotation(delivery.resume)
             tail = shared.get(_KEY) if shared is not None else None
@@ -72,11 +80,12 @@ class AmqpConsumer:
             tail = messages.tail(message, delivery.destination)
         else:
             tail = shared.get(_KEY) or shared.setdefault(_KEY, messages.tail(message, delivery.destination))
-        link.send(messages.header(delivery, self._conversation.wall()) + tail, delivery.tag if self._settles else None)
+        link.send(messages.header(delivery, self._conversation.wall()), tail, tag)
 
     def is_full(self) -> bool:
         """Whether the client takes too little."""
-        return self._conversation.line.is_full() or self.link.session.is_blocked or bool(self._held)
+        session = self._session
+        return session.remote_window <= 0 or bool(session.blocked) or bool(self._held) or self._is_line_full()
 
     def when_drained(self, resume: Callable[[], None]) -> None:
         """Call ``resume`` when it takes again."""

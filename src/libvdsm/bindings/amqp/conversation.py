@@ -305,7 +305,7 @@ class Conversation:
         broker = self._broker
         if broker is None:
             return IS_RELEASED
-        message, to, user = messages.read(payload, self.wall())
+        message, to, user = messages.read(payload, self.wall(), self._caller.identity)
         self._counters.messages += 1
         destination = link.owner if isinstance(link.owner, str) else to
         if destination is None:
@@ -379,20 +379,21 @@ class Conversation:
         if not self._is_closed:
             self._amqp.flush()
 
-    def settled(self, link: Sender, tag: object, outcome: Outcome) -> None:
+    def settled(self, tags: list[int], outcome: Outcome) -> None:
         """See ``Handler``."""
-        del link
-        if self._broker is None or not isinstance(tag, int):
+        if self._broker is None:
             return
-        verdict = _VERDICTS[outcome.code]
+        verdict, here = _VERDICTS[outcome.code], outcome.undeliverable_here
         if outcome.code == outcomes.MODIFIED and outcome.delivery_failed:
             verdict = Verdict.FAILED
-        try:
-            recorded = self._broker.settle(tag, verdict, undeliverable_here=outcome.undeliverable_here)
-        except ApiError:
-            return  # its queue is gone
-        if recorded is not None:
-            asyncio.ensure_future(recorded).add_done_callback(_forget_failure)
+        settle = self._broker.settle
+        for tag in tags:
+            try:
+                recorded = settle(tag, verdict, undeliverable_here=here)
+            except ApiError:
+                continue  # its queue is gone
+            if recorded is not None:
+                asyncio.ensure_future(recorded).add_done_callback(_forget_failure)
 
     # The end; ``ended`` is both the line's word (the peer sends no more) and the state machines' (our last word is said).
 

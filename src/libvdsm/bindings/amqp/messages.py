@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Delivery, Message
 from libvdsm.wire.amqp import sections, values
@@ -22,8 +23,6 @@ from libvdsm.wire.amqp.values import Array, Decimal, Described, Symbol, Timestam
 
 _PROPERTIES: Final = 13
 _NO_PROPERTIES: Final[list[object]] = [None] * 9
-#: Behind message-id, user-id and to.
-_FIRST_TEXT: Final = 3
 _MS: Final = 1_000
 _USUAL_PRIORITY: Final = 4
 _HIGHEST_PRIORITY: Final = 9
@@ -36,8 +35,9 @@ _LIST8: Final = 0xC0
 _MAP8: Final = 0xC1
 #: So many short sections of each kind are known again.
 _KEPT: Final = 1_024
-#: Members of a message, its ``to``, the user it claims, and its end in seconds since 1970.
-_Properties: TypeAlias = tuple[dict[str, object], str | None, bytes | None, float | None]
+#: A message without its body, its ``to``, the user it claims, and its end in seconds since 1970.
+_Properties: TypeAlias = tuple[Message, str | None, bytes | None, float | None]
+_NOTHING_SAID: Final = Message(body=b"")
 #: Names of annotations that only we say.
 OWN: Final = "x-opt-vdsm-"
 _OWN: Final = OWN.encode()
@@ -47,33 +47,56 @@ _UUID: Final = "AMQP_UUID:"
 _BINARY: Final = "AMQP_BINARY:"
 
 
-def read(payload: bytes, now: float) -> tuple[Message, str | None, bytes | None]:
-    """A message as the broker has it, its ``to``, and the user it claims. Raises ``DecodeError``. ``now``: seconds since 1970."""
+def read(payload: bytes, now: float, sender: str | None = None) -> tuple[Message, str | None, bytes | None]:
+    """A message of ``sender`` as the broker has it, its ``to``, and the user it claims. Raises ``DecodeError``. ``now``: seconds since 1970."""
+    usual = sections.find_usual(payload)
+    if usual is None:
+        return _read_unusual(payload, now, sender)
+    header, properties, application, bare, begin = usual
+    durable, priority, expires_at, template, to, user = False, _USUAL_PRIORITY, None, _NOTHING_SAID, None, None
+    if header >= 0:
+        durable, priority, expires_at = _read_header(payload, header, now)
+    if properties >= 0:
+        template, to, user, ends = _read_properties(payload, properties)
+        if ends is not None:
+            expires_at = ends if expires_at is None else min(ends, expires_at)
+    if application >= 0:
+        template = replace(template, headers=_read_headers(payload, application))
+    message = replace(
+        template,
+        body=payload[begin:],
+        amqp=payload[bare:] if bare else payload,
+        durable=durable,
+        priority=priority,
+        expires_at=expires_at,
+        user=sender,
+    )
+    return message, to, user
+
+
+def _read_unusual(payload: bytes, now: float, sender: str | None) -> tuple[Message, str | None, bytes | None]:
     parts = sections.split(payload)
     durable, priority, expires_at = _read_header(payload, parts.header, now)
-    members: dict[str, object] = {}
-    to = user = None
+    template, to, user = _NOTHING_SAID, None, None
     if parts.properties >= 0:
-        members, to, user, ends = _read_properties(payload, parts.properties)
+        template, to, user, ends = _read_properties(payload, parts.properties)
         if ends is not None:
             expires_at = ends if expires_at is None else min(ends, expires_at)
     if parts.application_properties >= 0:
-        members["headers"] = _read_headers(payload, parts.application_properties)
+        template = replace(template, headers=_read_headers(payload, parts.application_properties))
     bare = payload[parts.bare :] if parts.bare else payload
     if parts.annotations is not None:
         start, end = parts.annotations
         annotations = payload[start:end]
         if _OWN not in annotations:
             bare = annotations + bare
-    message = Message(
-        body=_read_body(payload, parts, members),
-        amqp=bare,
-        durable=durable,
-        priority=priority,
-        expires_at=expires_at,
-        **members,  # type: ignore[arg-type] # by the names of its members
+    body, kind = _read_body(payload, parts)
+    if template.content_type is not None:
+        kind = template.content_type
+    made = replace(
+        template, body=body, amqp=bare, durable=durable, priority=priority, expires_at=expires_at, user=sender, content_type=kind
     )
-    return message, to, user
+    return made, to, user
 
 
 def _read_header(payload: bytes, position: int, now: float) -> tuple[bool, int, float | None]:
@@ -105,8 +128,7 @@ def _read_properties(payload: bytes, position: int) -> _Properties:
     if payload[position] == _LIST8 and payload[position + 1] > 1 and payload[position + 2]:
         end = position + 2 + payload[position + 1]
         if payload[position + 3] == _NULL:
-            members, to, user, ends = _known_properties(payload[position + 2], payload[position + 4 : end])
-            return dict(members), to, user, ends
+            return _known_properties(payload[position + 2], payload[position + 4 : end])
         if payload[position + 3] == _STR8 and position + 4 < end:
             begin = position + 5
             rest = begin + payload[position + 4]
@@ -115,8 +137,8 @@ def _read_properties(payload: bytes, position: int) -> _Properties:
             except UnicodeDecodeError:
                 return _decode_properties(payload, position)
             if rest <= end:
-                members, to, user, ends = _known_properties(payload[position + 2], payload[rest:end])
-                return {"message_id": id} | members, to, user, ends
+                template, to, user, ends = _known_properties(payload[position + 2], payload[rest:end])
+                return replace(template, message_id=id), to, user, ends
     return _decode_properties(payload, position)
 
 
@@ -127,26 +149,26 @@ def _known_properties(count: int, rest: bytes) -> _Properties:
 
 
 def _decode_properties(payload: bytes, position: int) -> _Properties:
-    members: dict[str, object] = {}
     fields, _end = values.decode(payload, position)
     if not isinstance(fields, list) or len(fields) > _PROPERTIES:
         raise DecodeError("the properties are too many", Scope.LINK)
     if not fields:
-        return members, None, None, None
+        return _NOTHING_SAID, None, None, None
     message_id, user, to, subject, reply_to, correlation, kind, encoding, expiry = (fields + _NO_PROPERTIES)[:9]
+    members: dict[str, str] = {}
     if message_id is not None:
         members["message_id"] = message_id if type(message_id) is str else _id_text(message_id)
     if correlation is not None:
         members["correlation_id"] = correlation if type(correlation) is str else _id_text(correlation)
-    if len(fields) > _FIRST_TEXT:
-        for name, value in (("subject", subject), ("reply_to", reply_to), ("content_type", kind), ("content_encoding", encoding)):
-            if value is not None:
-                if not isinstance(value, str):
-                    raise DecodeError(f"{name} is no text", Scope.LINK)
-                members[name] = str(value)
+    for name, value in (("subject", subject), ("reply_to", reply_to), ("content_type", kind), ("content_encoding", encoding)):
+        if value is not None:
+            if not isinstance(value, str):
+                raise DecodeError(f"{name} is no text", Scope.LINK)
+            members[name] = str(value)
     if not isinstance(to, str | None) or not isinstance(user, bytes | None) or not isinstance(expiry, int | None):
         raise DecodeError("a property is not what it must be", Scope.LINK)
-    return members, to, user, None if expiry is None else expiry / _MS
+    made = replace(_NOTHING_SAID, **members) if members else _NOTHING_SAID
+    return made, to, user, None if expiry is None else expiry / _MS
 
 
 def _id_text(value: object) -> str:
@@ -216,24 +238,22 @@ def text_of(value: object) -> str:
     return str(value)
 
 
-def _read_body(payload: bytes, parts: sections.Parts, members: dict[str, object]) -> bytes:
+def _read_body(payload: bytes, parts: sections.Parts) -> tuple[bytes, str | None]:
+    """The body as octets, and what they are unless their sender says it."""
     if parts.body == sections.DATA:
         if len(parts.bodies) == 1:
             start, end = parts.bodies[0]
-            return payload[start + (2 if payload[start] == 0xA0 else 5) : end]  # noqa: PLR2004 - vbin8
-        return b"".join(payload[start + (2 if payload[start] == 0xA0 else 5) : end] for start, end in parts.bodies)  # noqa: PLR2004 - vbin8
+            return payload[start + (2 if payload[start] == 0xA0 else 5) : end], None  # noqa: PLR2004 - vbin8
+        return b"".join(payload[start + (2 if payload[start] == 0xA0 else 5) : end] for start, end in parts.bodies), None  # noqa: PLR2004 - vbin8
     found = [values.decode(payload, start)[0] for start, _end in parts.bodies]
     if parts.body == sections.SEQUENCE:
-        members.setdefault("content_type", "application/json")
-        return _json([item for each in found if isinstance(each, list) for item in each])
+        return _json([item for each in found if isinstance(each, list) for item in each]), "application/json"
     value = found[0]
     if isinstance(value, bytes):
-        return value
+        return value, None
     if isinstance(value, str):
-        members.setdefault("content_type", "text/plain")
-        return value.encode()
-    members.setdefault("content_type", "application/json")
-    return _json(value)
+        return value.encode(), "text/plain"
+    return _json(value), "application/json"
 
 
 def _json(value: object) -> bytes:
@@ -282,6 +302,25 @@ def header(delivery: Delivery, now: float) -> bytes:
 def _header(message: Message, count: int, ttl: int | None) -> bytes:
     fields = [message.durable, UByte(message.priority), None if ttl is None else UInt(ttl), None, UInt(count)]
     return b"\x00\x53\x70" + values.encode_items([values.encode(each) for each in fields])
+
+
+def usual_head(message: Message, count: int) -> bytes | None:
+    """What stands before an AMQP sender's message, if it needs no look at the clock and says nothing but what every delivery does."""
+    if (
+        message.expires_at is not None
+        or message.amqp is None
+        or message.amqp.startswith(_ANNOTATIONS)
+        or (message.headers and DEAD_REASON in message.headers)
+    ):
+        return None
+    return _kept_head(message.durable, message.priority, count, message.user)
+
+
+@lru_cache(maxsize=_KEPT)
+def _kept_head(durable: bool, priority: int, count: int, user: str | None) -> bytes:
+    fields = [durable, UByte(priority), None, None, UInt(count)]
+    octets = b"\x00\x53\x70" + values.encode_items([values.encode(each) for each in fields])
+    return octets if user is None else octets + _user_annotation(user)
 
 
 def resume_annotation(token: str) -> bytes:

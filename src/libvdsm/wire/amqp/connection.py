@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from libvdsm.wire.amqp import frames, performatives
 from libvdsm.wire.amqp.errors import FRAMING, ILLEGAL_STATE, INVALID_FIELD, NOT_ALLOWED, RESOURCE_LIMIT, AmqpError, Scope
 from libvdsm.wire.amqp.frames import AMQP_HEADER, EMPTY_FRAME, LEAST_FRAME, SASL_HEADER, FrameStream, encode_frame
-from libvdsm.wire.amqp.limits import AmqpLimits
+from libvdsm.wire.amqp.limits import UNIT_BITS, AmqpLimits
 from libvdsm.wire.amqp.links import Link, Receiver, Sender, to_error
 from libvdsm.wire.amqp.performatives import (
     Attach,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 _TRANSFER: Final = b"\x00\x53\x14"
 _DISPOSITION: Final = b"\x00\x53\x15"
-#: Octets of a frame that count as one unit of work more: 2 ** 12.
-_UNIT_BITS: Final = 12
 
 
 class State(Enum):
@@ -81,8 +79,8 @@ class Handler(Protocol):
         """The peer takes ``link.credit`` messages; ``drain``: at once or never."""
         ...
 
-    def settled(self, link: Sender, tag: object, outcome: Outcome) -> None:
-        """What became of a message that was sent."""
+    def settled(self, tags: list[int], outcome: Outcome) -> None:
+        """What became of messages that were sent."""
         ...
 
     def writable(self) -> None:
@@ -102,8 +100,8 @@ class AmqpConnection:
     """One connection."""
 
     __slots__ = (
+        "_sending",
         "_touched",
-        "counted",
         "handler",
         "idle_ms",
         "largest",
@@ -129,7 +127,7 @@ class AmqpConnection:
         self.sessions: dict[int, Session] = {}
         self.names: dict[tuple[bool, str], Link] = {}  # links by whether the peer receives, and by name
         self.partial_octets = 0
-        self.counted = 0  # frames
+        self._sending: Session | None = None  # whose transfers came last
         self._touched: list[Session] = []  # with something to say at the end of this turn
 
     # Receiving.
@@ -164,10 +162,15 @@ class AmqpConnection:
                 if self.state is State.HEADER or self.state is State.SECOND_HEADER:
                     self._take_header()
                     continue
+                session = self._sending
+                if session is not None:
+                    left = session.take_usual(stream, left)
+                    if left <= 0:
+                        break
                 session = None
                 if not stream.next():
                     break
-                left -= 1 + ((stream.end - stream.body) >> _UNIT_BITS)
+                left -= 1 + ((stream.end - stream.body) >> UNIT_BITS)
                 session = self.sessions.get(stream.channel)
                 self._take_frame(session)
         except AmqpError as failure:
@@ -177,7 +180,6 @@ class AmqpConnection:
     def _take_frame(self, session: Session | None) -> None:
         stream = self.stream
         data, body, end = stream.data, stream.body, stream.end
-        self.counted += 1
         if stream.kind != (frames.SASL_FRAME if self.state is State.SASL else frames.AMQP_FRAME):
             raise AmqpError(FRAMING, "a frame of this type has no place here")
         if body == end and self.state is not State.SASL:
@@ -186,6 +188,7 @@ class AmqpConnection:
             descriptor = data[body : body + 3]
             if descriptor == _TRANSFER:
                 session.begin_transfer(data, body + 3, end)
+                self._sending = session if session.knows_shapes else None
                 return
             if descriptor == _DISPOSITION:
                 session.dispose_theirs(data, body + 3, end)
@@ -322,7 +325,8 @@ class AmqpConnection:
         """Let sessions say what they gathered."""
         if self._touched:
             touched, self._touched = self._touched, []
-            for session in dict.fromkeys(touched):
+            for session in touched:
+                session.is_touched = False
                 if self.state is State.OPEN and not session.is_ending:
                     session.flush()
 

@@ -10,6 +10,8 @@ from libvdsm.wire.amqp.frames import LEAST_FRAME
 #: Sequence numbers wrap here (RFC 1982).
 MASK: Final = 0xFFFFFFFF
 HALF: Final = 0x80000000
+#: Octets of a frame that count as one unit of work more: 2 ** 12.
+UNIT_BITS: Final = 12
 
 
 def distance(later: int, earlier: int) -> int:

@@ -105,8 +105,8 @@ class Sender(Link):
             Attach(self.name, self.handle, role=False, snd_settle_mode=mode, source=source, target=target, initial_delivery_count=count)
         )
 
-    def send(self, payload: bytes, tag: object = None) -> None:
-        """Send one message for one credit; ``tag`` is given back when it is settled, ``None`` if nobody wants to know."""
+    def send(self, head: bytes, rest: bytes, tag: int | None = None) -> None:
+        """Send one message, which is ``head`` and ``rest``, for one credit; ``tag`` is given back when it is settled, if there is one."""
         session = self.session
         self.credit -= 1
         self.delivery_count = (self.delivery_count + 1) & MASK
@@ -114,13 +114,13 @@ class Sender(Link):
         session.next_delivery_id = (number + 1) & MASK
         if tag is not None and not self.is_settling:
             session.unsettled[number] = (self, tag)
-        octets = self.head_octets + len(payload)
+        octets = self.head_octets + len(head) + len(rest)
         if octets <= session.largest and session.remote_window > 0 and not session.blocked:
             session.remote_window -= 1
             session.next_outgoing_id = (session.next_outgoing_id + 1) & MASK
-            session.put(self._writer(octets, self._prefix, number, b"\xa0\x04", number, self._tail) + payload)
+            session.put(b"".join((self._writer(octets, self._prefix, number, b"\xa0\x04", number, self._tail), head, rest)))
         else:
-            session.send_long(self, number, payload)
+            session.send_long(self, number, head + rest)
 
     def flow(self, flow: Flow) -> None:
         """The receiver says how much it takes (2.6.7)."""
@@ -138,7 +138,7 @@ class Sender(Link):
 class Receiver(Link):
     """The peer sends, for the credit that we give."""
 
-    __slots__ = ("_number", "_octets", "_parts", "_settled", "_tag", "is_held", "pending", "window")
+    __slots__ = ("_number", "_octets", "_parts", "_settled", "_tag", "_tags", "is_held", "low", "pending", "window")
 
     role = True
 
@@ -146,8 +146,10 @@ class Receiver(Link):
         super().__init__(session, attach)
         self.delivery_count = attach.initial_delivery_count or 0
         self.window = session.limits.credit
+        self.low = self.window >> 1  # credit at which there is more
         self.is_held = False  # there is no credit for now
         self.pending: dict[int, bytes | None] = {}  # deliveries that are under way, and their tags; None: nobody waits for a word
+        self._tags: set[bytes] = set()  # of those
         self._parts: list[bytes] | None = None  # of a message that is not complete
         self._octets = 0
         self._number = 0
@@ -199,6 +201,10 @@ class Receiver(Link):
             self.is_held = False
             self.grant()
 
+    def takes(self, tag: bytes) -> bool:
+        """Whether a message that is complete may come with this tag."""
+        return self.credit > 0 and self._parts is None and not self.is_ending and tag not in self._tags
+
     def take(self, number: object, tag: object, settled: object, payload: bytes, *, more: bool, aborted: bool) -> bool:
         """One transfer: whether a message is complete now; then ``finish`` it. Raises ``AmqpError``."""
         if self._parts is not None:
@@ -207,7 +213,7 @@ class Receiver(Link):
             raise AmqpError(TRANSFER_LIMIT, "there was no credit for this message", Scope.LINK)
         if type(number) is not int or type(tag) is not bytes:
             raise AmqpError(INVALID_FIELD, "a delivery begins without its number or tag", Scope.SESSION)
-        if len(tag) > _LONGEST_TAG or (self.pending and tag in self.pending.values()):
+        if len(tag) > _LONGEST_TAG or tag in self._tags:
             raise AmqpError(INVALID_FIELD, "a tag has 1 to 32 octets, and no other unsettled delivery of its link has it", Scope.LINK)
         self.credit -= 1
         self.delivery_count = (self.delivery_count + 1) & MASK
@@ -251,25 +257,39 @@ class Receiver(Link):
         if connection.partial_octets > self.session.limits.partial_octets:
             raise AmqpError(RESOURCE_LIMIT, "too many messages are not complete", Scope.LINK)
 
-    def finish(self, payload: bytes) -> tuple[int, bytes, bool, bytes]:
-        """The message that is complete: its number, its tag, whether it is settled, and its octets."""
+    def finish(self, payload: bytes) -> tuple[int, bytes, bytes, bool]:
+        """The message that is complete: its number, its tag, its octets, and whether it is settled."""
         if self._parts is not None:
             payload = b"".join(self._parts)
             self.drop()
-        return self._number, self._tag, self._settled, payload
+        return self._number, self._tag, payload, self._settled
 
     def drop(self) -> None:
         """Forget what is not complete."""
         self.session.connection.partial_octets -= self._octets
         self._parts, self._octets = None, 0
 
+    def begin_waiting(self, number: int, tag: bytes | None) -> None:
+        """A delivery is under way; without a tag nobody waits for a word."""
+        self.pending[number] = tag
+        if tag is not None:
+            self._tags.add(tag)
+
     def settle(self, number: int, outcome: bytes) -> None:
         """Say what became of a delivery that was pending."""
         if number in self.pending and not self.is_ending:
-            if self.pending.pop(number) is not None:
+            tag = self.pending.pop(number)
+            if tag is not None:
+                self._tags.discard(tag)
                 self.session.dispose(number, outcome)
-            if self.credit <= self.window >> 1:
+            if self.credit <= self.low:
                 self.grant()
+
+    def forget(self) -> None:
+        """It is over, with all that has begun."""
+        self.drop()
+        self.pending.clear()
+        self._tags.clear()
 
     def flow(self, flow: Flow) -> None:
         """The sender says where it stands; it may have given up credit."""

@@ -92,6 +92,36 @@ def split(message: bytes) -> Parts:
     return parts
 
 
+def find_usual(message: bytes) -> tuple[int, int, int, int, int] | None:
+    """Where the sections of a usual message are; ``None`` for any other one, whatever it is: ``split`` finds out.
+
+    A usual message has sections of a short length, no annotations, and at its end one section of data. Told are the places of the values
+    of header, properties and application properties (-1 if there is none), of the bare message, and of the octets of its data.
+    """
+    header = properties = application = -1
+    bare = position = 0
+    try:
+        begin = message[:4]
+        if begin == b"\x00\x53\x70\xc0":
+            header, bare = 3, 5 + message[4]
+            position, begin = bare, message[bare : bare + 4]
+        if begin == b"\x00\x53\x73\xc0":
+            properties, position = position + 3, position + 5 + message[position + 4]
+            begin = message[position : position + 4]
+        if begin == b"\x00\x53\x74\xc1":
+            application, position = position + 3, position + 5 + message[position + 4]
+            begin = message[position : position + 4]
+        if begin == b"\x00\x53\x75\xa0":
+            octets, position = message[position + 4], position + 5
+        elif begin == b"\x00\x53\x75\xb0":
+            octets, position = int.from_bytes(message[position + 4 : position + 8], "big"), position + 8
+        else:
+            return None
+    except IndexError:
+        return None
+    return (header, properties, application, bare, position) if position + octets == len(message) else None
+
+
 def _descriptor(message: bytes, position: int) -> tuple[int, int]:
     if message[position] != 0:
         raise DecodeError("a section without a descriptor", Scope.LINK)

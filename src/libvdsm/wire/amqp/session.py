@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from libvdsm.wire.amqp import outcomes, performatives, values
@@ -20,14 +21,16 @@ from libvdsm.wire.amqp.errors import (
     Scope,
 )
 from libvdsm.wire.amqp.frames import encode_frame
-from libvdsm.wire.amqp.limits import MASK, distance
+from libvdsm.wire.amqp.limits import MASK, UNIT_BITS, distance
 from libvdsm.wire.amqp.links import Link, Receiver, Sender, to_error
-from libvdsm.wire.amqp.performatives import Attach, Begin, Detach, End, Flow, Transfer
-from libvdsm.wire.amqp.values import FAULTS
+from libvdsm.wire.amqp.performatives import Attach, Begin, Detach, End, Flow
+from libvdsm.wire.amqp.transfers import DESCRIPTOR, HEAD, MOST_SHAPES, USUAL_FRAME, Long, read_usual, shape_of
 
 if TYPE_CHECKING:
     from libvdsm.wire.amqp.connection import AmqpConnection
+    from libvdsm.wire.amqp.frames import FrameStream
     from libvdsm.wire.amqp.performatives import Performative
+    from libvdsm.wire.amqp.transfers import Shape
 
 _OUTGOING_WINDOW: Final = 0x7FFFFFFF
 _FIELDS: Final = 11
@@ -41,11 +44,13 @@ class Session:
     __slots__ = (
         "_low",
         "_settled",
+        "_shapes",
         "blocked",
         "channel",
         "connection",
         "incoming_window",
         "is_ending",
+        "is_touched",
         "largest",
         "limits",
         "links",
@@ -72,11 +77,13 @@ class Session:
         self.outgoing_window = _OUTGOING_WINDOW
         self.remote_window = begin.incoming_window
         self.links: dict[int, Link] = {}
-        self.unsettled: dict[int, tuple[Sender, object]] = {}
-        self.blocked: deque[_Long] = deque()  # what the peer's window has no room for
+        self.unsettled: dict[int, tuple[Sender, int]] = {}
+        self.blocked: deque[Long] = deque()  # what the peer's window has no room for
         self.is_ending = False
+        self.is_touched = False  # the connection knows that there is something to say
         self.thirsty: set[Receiver] = set()  # which have little credit left
         self._settled: list[tuple[int, int, bytes]] = []  # ranges of deliveries with one outcome, not yet said
+        self._shapes: dict[bytes, Shape] = {}  # of transfers, by how they begin
         self.write(Begin(channel, self.next_outgoing_id, self.incoming_window, self.outgoing_window, self.limits.links - 1))
 
     # Writing.
@@ -96,7 +103,13 @@ class Session:
                 settled[-1] = (first, number, same)
                 return
         settled.append((number, number, outcome))
-        self.connection.touch(self)
+        self._touch()
+
+    def _touch(self) -> None:
+        """There is something to say at the end of this turn."""
+        if not self.is_touched:
+            self.is_touched = True
+            self.connection.touch(self)
 
     def flush(self) -> None:
         """Say what was settled, and give credit and window where little is left."""
@@ -128,7 +141,7 @@ class Session:
 
     def send_long(self, sender: Sender, number: int, payload: bytes) -> None:
         """Send what needs several frames, or has to wait."""
-        self.blocked.append(_Long(sender, number, payload))
+        self.blocked.append(Long(sender, number, payload))
         self.pump()
 
     def pump(self) -> None:
@@ -153,9 +166,10 @@ class Session:
             raise AmqpError(WINDOW_VIOLATION, "there was no window for this transfer", Scope.SESSION)
         self.incoming_window -= 1
         if self.incoming_window <= self._low:
-            self.connection.touch(self)
+            self._touch()
         self.next_incoming_id = (self.next_incoming_id + 1) & MASK
-        fields = _read_usual(data, body, end)
+        fields = read_usual(data, body, end)
+        is_usual = fields is not None
         if fields is None:
             fields, payload_at = values.decode_list(data, body, end)
             if len(fields) > _FIELDS:
@@ -165,7 +179,7 @@ class Session:
             payload_at = body + 2 + data[body + 1]
         handle, number, tag, form, settled, more, _mode, state, _resume, aborted, _batchable = fields
         link = self.links.get(handle) if type(handle) is int else None
-        if link is None or not link.role:
+        if not isinstance(link, Receiver):
             if type(handle) is not int:
                 raise DecodeError("handle of transfer is not an uint")
             raise AmqpError(UNATTACHED_HANDLE, "no link that sends has this handle", Scope.SESSION)
@@ -173,7 +187,53 @@ class Session:
             return
         if form is not None and type(form) is not int:
             raise DecodeError("message-format of transfer is not an uint")
-        self._take(link, number, tag, settled, state, data[payload_at:end], more=_flag(more), aborted=_flag(aborted))  # type: ignore[arg-type]
+        if is_usual and not more and not link.is_open:
+            self._learn(data, body, link, is_settled=settled is True)
+        self._take(link, number, tag, settled, state, data[payload_at:end], more=_flag(more), aborted=_flag(aborted))
+
+    def _learn(self, data: bytes, body: int, link: Receiver, *, is_settled: bool) -> None:
+        """Know what is like this transfer from now on."""
+        made = shape_of(data, body, link, is_settled=is_settled)
+        if made is not None:
+            if len(self._shapes) >= MOST_SHAPES:
+                self._shapes.clear()
+            self._shapes[made[0]] = made[1]
+
+    @property
+    def knows_shapes(self) -> bool:
+        """Whether ``take_usual`` may find something."""
+        return bool(self._shapes)
+
+    def take_usual(self, stream: FrameStream, units: int) -> int:
+        """Take what is like transfers before it, as long as such frames stand behind each other; answers what is left of the units.
+
+        What is in any way unusual is left to ``begin_transfer``, which says what is wrong with it.
+        """
+        data, position, total, shapes = stream.data, stream.position, len(stream.data), self._shapes
+        head, channel, largest, most, complete = HEAD.unpack_from, self.channel, stream.largest, self.limits.message_octets, self._complete
+        last = total - HEAD.size
+        while position <= last and units > 0:
+            size, kind, of, descriptor, key = head(data, position)
+            shape, end = shapes.get(key), position + size
+            if shape is None or descriptor != DESCRIPTOR or kind != USUAL_FRAME or of != channel or size > largest or end > total:
+                break
+            read, number_at, between, rest, payload_at, link, is_settled = shape
+            payload_at += position
+            if payload_at > end or end - payload_at > most:
+                break
+            number, middle, tag, behind = read(data, position + number_at)
+            if middle != between or behind != rest or not link.takes(tag) or self.incoming_window <= 0:
+                break
+            self.incoming_window -= 1
+            self.next_incoming_id = (self.next_incoming_id + 1) & MASK
+            link.credit -= 1
+            link.delivery_count = (link.delivery_count + 1) & MASK
+            stream.position = position = end
+            units -= 1 + (size >> UNIT_BITS)
+            complete(link, number, tag, data[payload_at:end], is_settled)
+        if self.incoming_window <= self._low:
+            self._touch()
+        return units
 
     def _take(
         self, link: Receiver, number: object, tag: object, settled: object, state: object, payload: bytes, *, more: bool, aborted: bool
@@ -182,29 +242,40 @@ class Session:
         try:
             if state is not None:
                 _check_state(state)
-            if link.take(number, tag, settled, payload, more=more, aborted=aborted):
-                self._arrived(link, payload)
+            is_complete = link.take(number, tag, settled, payload, more=more, aborted=aborted)
         except AmqpError as failure:
-            if failure.scope is not Scope.LINK:
-                raise
-            self.connection.handler.detached(link)
-            link.end(failure)
-        else:
-            if link.credit <= link.window >> 1:
-                self._wet(link)
+            self._end_link(link, failure)
+            return
+        if is_complete:
+            self._complete(link, *link.finish(payload))
+        elif link.credit <= link.low:
+            self._wet(link)
 
-    def _arrived(self, link: Receiver, payload: bytes) -> None:
-        delivery, tag, is_settled, payload = link.finish(payload)
-        outcome = self.connection.handler.arrived(link, delivery, payload, is_settled=is_settled)
+    def _complete(self, link: Receiver, number: int, tag: bytes, payload: bytes, is_settled: bool) -> None:
+        """A whole message has come."""
+        try:
+            outcome = self.connection.handler.arrived(link, number, payload, is_settled=is_settled)
+        except AmqpError as failure:
+            self._end_link(link, failure)
+            return
         if outcome is None:
-            link.pending[delivery] = None if is_settled else tag
+            link.begin_waiting(number, None if is_settled else tag)
         elif not is_settled:
-            self.dispose(delivery, outcome)
+            self.dispose(number, outcome)
+        if link.credit <= link.low:
+            self._wet(link)
+
+    def _end_link(self, link: Receiver, failure: AmqpError) -> None:
+        if failure.scope is not Scope.LINK:
+            raise failure
+        self.connection.handler.detached(link)
+        link.end(failure)
 
     def _wet(self, link: Receiver) -> None:
         """A link has little credit left: it gets more with what is said next."""
         self.thirsty.add(link)
-        self.connection.touch(self)
+        if not self.is_touched:
+            self._touch()
 
     def dispose_theirs(self, data: bytes, body: int, end: int) -> None:
         """The peer says what became of deliveries (2.7.6)."""
@@ -230,20 +301,16 @@ class Session:
             self.put(encode_frame(self.channel, performatives.Disposition(role=False, first=first, last=last, settled=True, state=state)))
 
     def _settle_theirs(self, first: int, count: int, outcome: outcomes.Outcome) -> None:
-        unsettled, settled = self.unsettled, self.connection.handler.settled
-        if count == 1:
-            found = unsettled.pop(first, None)
-            if found is not None:
-                settled(found[0], found[1], outcome)
-            return
-        if count > len(unsettled):
-            numbers = [each for each in unsettled if (each - first) & MASK < count]
+        take = self.unsettled.pop
+        if count > len(self.unsettled):
+            numbers: Iterable[int] = [each for each in self.unsettled if (each - first) & MASK < count]
+        elif first + count <= MASK:
+            numbers = range(first, first + count)
         else:
             numbers = [each & MASK for each in range(first, first + count)]
-        for number in numbers:
-            found = unsettled.pop(number, None)
-            if found is not None:
-                settled(found[0], found[1], outcome)
+        tags = [found[1] for number in numbers if (found := take(number, None)) is not None]
+        if tags:
+            self.connection.handler.settled(tags, outcome)
 
     def receive(self, performative: Performative) -> None:
         """All other frames on its channel."""
@@ -306,6 +373,7 @@ class Session:
             link.refuse(refusal)
 
     def _detach(self, detach: Detach) -> None:
+        self._shapes.clear()
         link = self.links.pop(detach.handle, None)
         if link is None:
             raise AmqpError(UNATTACHED_HANDLE, "no link has this handle", Scope.SESSION)
@@ -322,13 +390,11 @@ class Session:
         if self.connection.names.get(key) is link:
             del self.connection.names[key]
         if isinstance(link, Receiver):
-            link.drop()
-            link.pending.clear()
+            link.forget()
             return
         numbers = [number for number, (sender, _tag) in self.unsettled.items() if sender is link]
-        for number in numbers:
-            sender, tag = self.unsettled.pop(number)
-            self.connection.handler.settled(sender, tag, outcomes.RELEASE)
+        if numbers:
+            self.connection.handler.settled([self.unsettled.pop(number)[1] for number in numbers], outcomes.RELEASE)
 
     def end(self, error: AmqpError | None = None) -> None:
         """End it and its links; what comes until the peer ends it as well counts no more."""
@@ -338,86 +404,11 @@ class Session:
                 link.is_ending = True
                 self.release(link)
         self.links.clear()
+        self._shapes.clear()
         self.blocked.clear()
         if not self.is_ending:
             self.is_ending = True
             self.write(End(to_error(error)))
-
-
-class _Long:
-    """A message on its way in several frames."""
-
-    __slots__ = ("_number", "_offset", "_payload", "is_done", "sender")
-
-    def __init__(self, sender: Sender, number: int, payload: bytes) -> None:
-        self.sender = sender
-        self.is_done = False
-        self._number = number
-        self._payload = payload
-        self._offset = 0
-
-    def next_frame(self, channel: int, largest: int) -> bytes:
-        """Its next frame."""
-        sender, left = self.sender, len(self._payload) - self._offset
-        if self._offset:
-            transfer = Transfer(sender.handle, more=True)
-        else:
-            tag = self._number.to_bytes(4, "big")
-            transfer = Transfer(sender.handle, self._number, tag, 0, settled=sender.is_settling, more=True)
-        room = largest - 8 - len(performatives.encode(transfer))
-        if left <= room:
-            self.is_done = True
-            transfer = Transfer(
-                sender.handle, transfer.delivery_id, transfer.delivery_tag, transfer.message_format, settled=transfer.settled
-            )
-        part = self._payload[self._offset : self._offset + room]
-        self._offset += room
-        return encode_frame(channel, transfer, part)
-
-
-#: The last fields of a usual transfer, as octets: settled and more, and those behind that say nothing.
-_RESTS: Final[dict[bytes, list[object]]] = {
-    rest: [settled, more, None, None, None, None, None]
-    for settled, first in ((None, b"\x40"), (True, b"\x41"), (False, b"\x42"))
-    for more, second in ((None, b"\x40"), (True, b"\x41"), (False, b"\x42"))
-    for rest in (first + second, *((first,) if more is None else ()), *((b"",) if settled is more is None else ()))
-}
-_uint = struct.Struct(">I").unpack_from
-
-
-def _read_usual(data: bytes, body: int, end: int) -> list[object] | None:
-    """The fields of a transfer that begins a message in the usual way; ``None`` if it is not such a one, or not right."""
-    try:
-        if data[body] != 0xC0:  # noqa: PLR2004 - list8
-            return None
-        stop, count = body + 2 + data[body + 1], data[body + 2]
-        position = body + 3
-        code = data[position]
-        if code == 0x43:  # noqa: PLR2004 - uint0
-            handle, position = 0, position + 1
-        elif code == 0x52:  # noqa: PLR2004 - smalluint
-            handle, position = data[position + 1], position + 2
-        else:
-            return None
-        code = data[position]
-        if code == 0x52:  # noqa: PLR2004 - smalluint
-            number, position = data[position + 1], position + 2
-        elif code == 0x70:  # noqa: PLR2004 - uint
-            number, position = _uint(data, position + 1)[0], position + 5
-        elif code == 0x43:  # noqa: PLR2004 - uint0
-            number, position = 0, position + 1
-        else:
-            return None
-        if data[position] != 0xA0:  # noqa: PLR2004 - vbin8
-            return None
-        tag_end = position + 2 + data[position + 1]
-        rest = data[tag_end + 1 : stop]
-        last = _RESTS.get(rest)
-        if last is None or count != 4 + len(rest) or stop > end or data[tag_end] != 0x43:  # noqa: PLR2004 - uint0, the format of the message
-            return None
-        return [handle, number, data[position + 2 : tag_end], 0, *last]
-    except FAULTS:
-        return None
 
 
 def _flag(value: object) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from libvdsm.bindings.amqp import messages
 from libvdsm.interfaces.messaging import Message
@@ -56,7 +59,7 @@ def test_properties_are_what_they_would_be_decoded_to(fields: tuple[object, ...]
     first = read(payload)
     assert read(payload) == first
     try:
-        members, to, user, ends = messages._decode_properties(payload, 3)
+        said, to, user, ends = messages._decode_properties(payload, 3)
     except DecodeError:
         assert isinstance(first, str)
         return
@@ -64,7 +67,7 @@ def test_properties_are_what_they_would_be_decoded_to(fields: tuple[object, ...]
         message, *rest = first
         assert rest == [to, user]
         assert message.expires_at == ends
-        assert {name: getattr(message, name) for name in members} == members
+        assert replace(said, body=message.body, amqp=message.amqp, durable=False, expires_at=ends) == message
 
 
 def test_ids_differ_where_all_else_is_known() -> None:
@@ -80,6 +83,42 @@ def test_ids_differ_where_all_else_is_known() -> None:
     assert told == [("m-0", 2.0), ("m-1", 3.0), ("m-2", 4.0)]
     assert messages._known_properties.cache_info().hits == 2
     assert messages._known_headers.cache_info().hits == 2
+
+
+_HEADS = st.lists(st.one_of(st.booleans(), st.integers(0, 12).map(UByte), st.integers(0, 9).map(UInt), st.none()), max_size=6)
+_NAMES = st.text(max_size=4)
+_VALUES = st.one_of(
+    st.text(max_size=4), st.integers(-9, 2**40), st.booleans(), st.none(), st.floats(allow_nan=False), st.binary(max_size=4)
+)
+_SECTIONS = st.one_of(
+    _HEADS.map(lambda fields: section(0x70, fields)),
+    st.sampled_from(
+        [section(0x71, {}), section(0x72, {Symbol("x-opt-a"): "b"}), section(0x78, {}), section(0x77, "text"), section(0x76, [1])]
+    ),
+    _FIELDS.map(lambda fields: section(0x73, list(fields))),
+    st.dictionaries(_NAMES, _VALUES, max_size=3).map(lambda found: section(0x74, found)),
+    st.sampled_from([0, 1, 255, 256]).map(lambda octets: section(0x75, b"x" * octets)),
+)
+
+
+@given(st.lists(_SECTIONS, max_size=5), st.booleans(), st.lists(st.tuples(st.integers(0, 60), st.integers(0, 255)), max_size=2))
+def test_a_usual_message_is_read_as_any_other(pieces: list[bytes], is_sorted: bool, damage: list[tuple[int, int]]) -> None:
+    """Whichever way it goes: the same message, or the same complaint that ends the same."""
+    if is_sorted:
+        pieces = sorted(pieces, key=lambda piece: piece[2])
+    octets = bytearray(b"".join(pieces))
+    for place, octet in damage:
+        if place < len(octets):
+            octets[place] = octet
+    forget()
+    assert judged(messages.read, bytes(octets)) == judged(messages._read_unusual, bytes(octets))
+
+
+def judged(way: Callable[..., tuple[Message, str | None, bytes | None]], payload: bytes) -> object:
+    try:
+        return way(payload, 100.0, "user:alice")
+    except DecodeError as failure:
+        return str(failure), failure.scope, failure.condition
 
 
 def test_what_a_reader_does_to_its_message_is_nobody_elses() -> None:

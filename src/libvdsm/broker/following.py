@@ -215,14 +215,14 @@ class Following(Generic[R]):
     def _deliver_group(self, group: Group[R]) -> bool:
         """One turn for all of a group; whether more waits."""
         ring = self._ring
-        if group.cursor >= ring.last or not group:
+        if group.cursor >= ring.last or not group.size:
             return False
         if group.cursor + 1 >= ring.held:
             page = self._read(group.cursor)
             if self._page_last >= 0:
                 told = self._told.get(group.kind)
                 if told is None:
-                    told = self._told[group.kind] = group.any_follower.deliveries(page)
+                    told = self._told[group.kind] = group.deliveries(page)
                 group.tell(told, self._page_last)
                 return group.cursor < self._page_end
         group.dissolve()  # what they missed, each is told by himself
@@ -235,16 +235,17 @@ class Following(Generic[R]):
         key = consumer.page_key()
         if key is None:
             return
-        group = self._groups.get((kind, key))
+        family, part = key
+        group = self._groups.get((kind, family))
         if group is None:
-            group = Group((kind, key), follower.cursor, self._left)
-        if group.cursor == follower.cursor and group.join(follower, consumer):
+            group = Group((kind, family), follower.cursor, self._left)
+        if group.cursor == follower.cursor and group.join(follower, consumer, part):
             self._groups[group.key] = group
             self._active.pop(follower, None)
 
     def _left(self, follower: Follower[R], group: Group[R]) -> None:
         """It goes on by itself."""
-        if not group:
+        if not group.size:
             self._groups.pop(group.key, None)
         if not follower.is_ended:
             self._active[follower] = None

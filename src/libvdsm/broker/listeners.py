@@ -245,9 +245,9 @@ class EventPart(EventFollower):
 
     def deliveries(self, records: Sequence[Entry]) -> Sequence[Told]:
         """See ``Follower``."""
+        told = self.prepare(records)
         return divide(
-            Delivery(tag=sequence, message=message, destination=destination, resume=resume, shared=shared)
-            for sequence, message, destination, resume, shared in self.prepare(records)
+            [Delivery(tag=tag, message=message, destination=to, resume=resume, shared=shared) for tag, message, to, resume, shared in told]
         )
 
     def tell_prepared(self, prepared: Sequence[Prepared]) -> bool:
@@ -313,10 +313,9 @@ class FreePart(Follower[Published]):
     def deliveries(self, records: Sequence[Published]) -> Sequence[Told]:
         """See ``Follower``."""
         fits = self.fits
+        wanted = [each for each in records if fits(each.topic)]
         return divide(
-            Delivery(tag=each.sequence, message=each.message, destination=each.destination, shared=each.shared)
-            for each in records
-            if fits(each.topic)
+            [Delivery(tag=each.sequence, message=each.message, destination=each.destination, shared=each.shared) for each in wanted]
         )
 
     def tell_prepared(self, prepared: Sequence[Prepared]) -> bool:

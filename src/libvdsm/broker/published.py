@@ -62,6 +62,8 @@ class TopicRing:
     def read(self, after: int, limit: int) -> Sequence[Published]:
         """See ``Ring``."""
         ring = self._ring
+        if after == self.last - 1 and ring:
+            return (ring[-1],)
         skip = max(0, after - self.last + len(ring))
         if skip >= len(ring):
             return ()

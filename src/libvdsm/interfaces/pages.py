@@ -68,12 +68,20 @@ class Pager(Protocol):
 class PageConsumer(Consumer, Protocol):
     """A consumer that can take pages."""
 
-    def page_key(self) -> Hashable | None:
-        """Consumers with the same key send the same octets for the same deliveries; None: it is like no other."""
+    def page_key(self) -> tuple[Hashable, Hashable] | None:
+        """Consumers alike in the first make the same rests and pages, those alike in both the same heads; None: it is like no other."""
         ...
 
-    def page(self, name: str, deliveries: Sequence[Delivery]) -> bytes:
-        """What any consumer of this key sends for these; with a delivery's tag, ``name`` is unlike that of any other."""
+    def page_head(self, name: str) -> bytes:
+        """How its frames begin; with a delivery's tag, ``name`` is unlike that of any other delivery."""
+        ...
+
+    def page_rests(self, deliveries: Sequence[Delivery]) -> Sequence[bytes]:
+        """What stands behind the head in the frames of these."""
+        ...
+
+    def page(self, head: bytes, rests: Sequence[bytes]) -> bytes:
+        """See ``Pager``."""
         ...
 
     def join(self, membership: Membership) -> Road | None:

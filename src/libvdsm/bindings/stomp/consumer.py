@@ -25,10 +25,10 @@ class StompConsumer:
     """A subscription; see ``Consumer``."""
 
     __slots__ = (
+        "_begin",
         "_head",
         "_key",
         "_own_destination",
-        "_page_head",
         "_page_key",
         "_pager",
         "_reply_head",
@@ -53,11 +53,10 @@ class StompConsumer:
         self._own_destination = destination if names.is_own(destination) else None
         self._key = f"stomp {version}"
         self._rest_key = f"stomp {version} page"
-        begin = encode_head("MESSAGE", [("subscription", id)], version) + b"message-id:"
-        self._head = begin + f"{session.id}-".encode()
+        self._begin = encode_head("MESSAGE", [("subscription", id)], version) + b"message-id:"
+        self._head = self._begin + f"{session.id}-".encode()
         self._pager: Pager | None = session.pager if ack is _AUTO and self._own_destination is None else None
-        self._page_head = begin
-        self._page_key = None if self._pager is None else (self._key, begin, self._pager.key)
+        self._page_key = None if self._pager is None else ((self._key, self._pager.key), self._begin)
         reply = encode_head("MESSAGE", [("subscription", id), ("destination", destination)], version)
         self._reply_head = reply + f"{_JSON}message-id:{session.id}-r".encode()
 
@@ -118,15 +117,22 @@ class StompConsumer:
 
     # Pages; see ``PageConsumer``.
 
-    def page_key(self) -> Hashable | None:
+    def page_key(self) -> tuple[Hashable, Hashable] | None:
         """See ``PageConsumer``."""
         session = self._session
         return None if self.is_over or session.is_legacy or session.is_over else self._page_key
 
-    def page(self, name: str, deliveries: Sequence[Delivery]) -> bytes:
-        """See ``PageConsumer``: what is behind the name of the group is the same for all of a version."""
-        rests = [self._rest(each) for each in deliveries]
-        return b"" if self._pager is None else self._pager.page(b"%b%b-" % (self._page_head, name.encode()), rests)
+    def page_head(self, name: str) -> bytes:
+        """See ``PageConsumer``."""
+        return b"%b%b-" % (self._begin, name.encode())
+
+    def page_rests(self, deliveries: Sequence[Delivery]) -> Sequence[bytes]:
+        """See ``PageConsumer``."""
+        return [self._rest(each) for each in deliveries]
+
+    def page(self, head: bytes, rests: Sequence[bytes]) -> bytes:
+        """See ``Pager``."""
+        return b"" if self._pager is None else self._pager.page(head, rests)
 
     def _rest(self, delivery: Delivery) -> bytes:
         shared, key = delivery.shared, self._rest_key

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import threading
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libvdsm.client import ApiError, errors
+from libvdsm.client import ApiError, NoAnswerError, errors
+from libvdsm.client.runtime.core import Core
 from libvdsm.client.runtime.errors import ProtocolError
 from libvdsm.client.runtime.stomp import REPLIES, REQUESTS, FrameReader, StompWire, encode_frame, matcher
+from libvdsm.client.runtime.sync import connection
 from libvdsm.wire.stomp import frames
 from libvdsm.wire.stomp.connection import StompStream
 from libvdsm.wire.stomp.events import Frame
@@ -223,3 +226,47 @@ def test_no_header_can_be_smuggled_in() -> None:
 )
 def test_matching(topics: list[str], wanted: dict[str, Any], *, fits: bool) -> None:
     assert matcher(topics, wanted)(event(1)) is fits
+
+
+class Hasty:
+    """A socket whose peer has greeted, and been heard, before CONNECT's sender goes on; meanwhile the reading thread cannot send."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+        self._has_called, self._is_heard, self._has_ended = threading.Event(), threading.Event(), threading.Event()
+        self._greetings = [frames.encode("CONNECTED", [("version", "1.2")])]
+
+    def sendall(self, data: bytes) -> None:
+        self.sent += data
+        self._has_called.set()
+        assert self._is_heard.wait(60)
+
+    def recv(self, _limit: int) -> bytes:
+        assert self._has_called.wait(60)
+        if self._greetings:
+            return self._greetings.pop()
+        self._is_heard.set()
+        assert self._has_ended.wait(60)
+        return b""
+
+    def settimeout(self, _seconds: float | None) -> None:
+        pass
+
+    def shutdown(self, _how: int) -> None:
+        self._has_ended.set()
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_call_goes_behind_the_subscription_to_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the thread that calls is faster than the one that has read CONNECTED: else the answer would have another name."""
+    monkeypatch.setattr(connection, "_SOON_S", 0)
+    peer, daemon = Hasty(), Daemon()
+    core: Core[Any] = Core(daemon.wire)
+    link = connection.StreamConnection(cast("Any", peer), core, beat_s=0, on_notification=print, on_lost=lambda _reason: None)
+    link._greet(float("inf"))
+    with pytest.raises(NoAnswerError):
+        link.call("Host.ping", {}, {}, 0.01)
+    link.close()
+    assert [frame.command for frame in daemon.read(peer.sent)] == ["CONNECT", "SUBSCRIBE", "SEND", "DISCONNECT"]

@@ -225,9 +225,9 @@ class StreamConnection:
         return True
 
     def _put(self, data: bytes) -> None:
-        """Send, and what is due besides; whoever calls this has ``_sending``."""
+        """Send, behind what is due already: a call over STOMP needs the subscription to its answer. Whoever calls this has ``_sending``."""
         with self._lock:
-            data, self._unsaid = data + self._unsaid, b""
+            data, self._unsaid = self._unsaid + data, b""
         for start in range(0, len(data), _PIECE):  # each has its time
             self._socket.sendall(data[start : start + _PIECE])
 

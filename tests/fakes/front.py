@@ -174,11 +174,11 @@ class Front:
         )
         self.exchange = MessageExchange(broker=self.broker, queues=self.queues, schedule=self.scheduled.append)
         self.tickets = Tickets(self.clock, later=lambda s, f: self.later.append((s, f)))
-        self.access = Access(administrators=[0], allow_anonymous=False, store=self.store, clock=self.clock)
+        self.trail = RecordedTrail()
+        self.access = Access(administrators=[0], allow_anonymous=False, store=self.store, clock=self.clock, trail=self.trail)
         self.inventory.on_new("vm", self.access.object_added)
         self.inventory.vms.on_removed.append(self.access.object_removed)
         self.work = Work(ports={"virt": self.port}, inventory=self.inventory, documents=self.documents)
-        self.trail = RecordedTrail()
         self.authority = Authority(self.places)
         self.reports = Reports(
             inventory=self.inventory, tasks=self.tasks, tickets=self.tickets, later=lambda s, f: self.later.append((s, f))

@@ -17,6 +17,7 @@ from libvdsm.access.rights import ALL, NOTHING, combine, narrow, within
 from libvdsm.access.roles import ADMINISTRATOR, Roles
 from libvdsm.access.tokens import Kept, Limit, Tokens
 from libvdsm.base.clock import Clock, SystemClock
+from libvdsm.interfaces.audit import Actor, Deed, Trail
 from libvdsm.interfaces.caller import Caller, Rights, Sink
 from libvdsm.interfaces.certificates import CertificateRegister
 from libvdsm.interfaces.endpoint import PeerCertificate
@@ -33,6 +34,8 @@ GONE_S: Final = 60.0
 _REMEMBERED: Final = 10_000
 #: What only the kernel or the daemon itself can vouch for: nobody is called so by a certificate.
 _RESERVED: Final = ("unix:", "connector:", "certificate:", "anonymous")
+#: What the audit trail calls a refused proof of identity, on whatever road it came.
+LOGIN: Final = "Identity.login"
 
 
 class Access:
@@ -48,12 +51,15 @@ class Access:
         certificates: CertificateRegister | None = None,
         mapping: Mapping[str, str] | None = None,
         later: Callable[[float, Callable[[], None]], object] | None = None,
+        trail: Trail | None = None,
     ) -> None:
         """``administrators``: user ids that may do everything; ``allow_anonymous``: so may anybody (``--insecure``).
 
         ``mapping``: identities by a certificate's fingerprint or by one of its names with its kind (``DNS:web.example``), for
         certificates that this host has not issued. ``later`` is the loop's ``call_later``; without it what expires is noticed when ``look`` is called.
+        ``trail`` is told of every proof of an identity that is refused.
         """
+        self._trail = trail
         self._clock = clock or SystemClock()
         self._administrators = frozenset(f"unix:{uid}" for uid in administrators)
         self._allow_anonymous = allow_anonymous
@@ -92,7 +98,11 @@ class Access:
         Raises ``NotAuthenticated`` for one that was revoked.
         """
         register = self.certificates
-        identity = None if register is None else register.identify(certificate)
+        try:
+            identity = None if register is None else register.identify(certificate)
+        except NotAuthenticated as refusal:
+            self._tell(Actor(f"certificate:{certificate.fingerprint}", "certificate", address), refusal)
+            raise
         if identity is None:
             named = (self._mapping[name] for name in (certificate.fingerprint, *certificate.names) if name in self._mapping)
             identity = next(named, None)
@@ -105,13 +115,14 @@ class Access:
 
     def bearer(self, token: str, address: str = "", sink: Sink | None = None) -> Caller:
         """Whoever presents a token. Raises ``NotAuthenticated``, alike for whatever is wrong with it."""
-        kept = self._redeem(token, address)
+        kept = self._redeem(token, address, Actor("anonymous", "anonymous", address))
         until = self.tokens.until(kept.token.id)
         return self._known(kept.token.identity, "token", address=address, sink=sink, expires_at=until, token_id=kept.token.id)
 
     def login(self, caller: Caller, token: str) -> None:
         """Let a caller speak for a token's identity from now on. Raises ``NotAuthenticated``; then nothing has changed."""
-        kept = self._redeem(token, caller.address if caller.source not in ("unix", "connector") else caller.identity)
+        address = caller.address if caller.source not in ("unix", "connector") else caller.identity
+        kept = self._redeem(token, address, Actor(caller.identity, caller.source, caller.address))
         self._part(caller)
         caller.expires_at = self.tokens.until(kept.token.id)
         caller.become(kept.token.identity, "token", *self._by_token(kept.token.id))
@@ -209,7 +220,17 @@ class Access:
             self.grants.forget(grant.id)
         self.changed({grant.identity for grant in gone})
 
-    def _redeem(self, token: str, address: str) -> Kept:
+    def _redeem(self, token: str, address: str, actor: Actor) -> Kept:
+        try:
+            kept = self._valid(token, address)
+        except NotAuthenticated as refusal:
+            self._tell(actor, refusal)
+            raise
+        self.tokens.used(kept.token.id)
+        self.expect(self.tokens.until(kept.token.id))
+        return kept
+
+    def _valid(self, token: str, address: str) -> Kept:
         if self._attempts.too_many(address):
             raise NotAuthenticated(reason="too many wrong tokens came from there; wait a minute")
         kept = self.tokens.find(token)
@@ -217,9 +238,11 @@ class Access:
             self._attempts.failed(address)
             _log.warning("a token that is not valid was presented from %s", address or "within")
             raise NotAuthenticated(reason="the token is not valid")
-        self.tokens.used(kept.token.id)
-        self.expect(self.tokens.until(kept.token.id))
         return kept
+
+    def _tell(self, actor: Actor, refusal: NotAuthenticated) -> None:
+        if self._trail is not None:
+            self._trail.refusal(Deed(actor=actor, method=LOGIN, outcome="refused", error=refusal.name))
 
     def _known(
         self,

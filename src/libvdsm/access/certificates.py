@@ -204,6 +204,7 @@ class Certificates:
         """The one that follows another."""
         identity = self.renewable(params.certificate_id).certificate.identity or ""
         made = await self._sign(PkiIssue(identity, params.days, params.csr))
+        self.renewable(params.certificate_id)  # it may have been revoked meanwhile
         cause = Cause(kind="call", method="Certificate.renew", identity=caller.identity)
         return self._keep(made, identity, cause, before=params.certificate_id)
 

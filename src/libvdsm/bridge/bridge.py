@@ -19,7 +19,7 @@ from libvdsm.bridge.work import Work, internal_error
 from libvdsm.broker.broker import Broker
 from libvdsm.interfaces.audit import Actor, Deed, Trail
 from libvdsm.interfaces.caller import Caller, Sink
-from libvdsm.interfaces.generated.errors import DeadlineExceeded, MethodNotFound
+from libvdsm.interfaces.generated.errors import DeadlineExceeded, MethodNotFound, PermissionDenied
 from libvdsm.interfaces.generated.types import CallOptions, EventFilter, TaskAccepted
 from libvdsm.interfaces.method import MethodEntry
 from libvdsm.tasks.service import wait_for_end
@@ -103,6 +103,9 @@ class FrontBridge:
                 object_id = None if route.attribute is None else getattr(decoded, route.attribute)
                 return self._work.query(caller, route.entry, route.decode.named(params), object_id, NO_OPTIONS)
             return self._call_with_options(caller, route, params, NO_OPTIONS if options is None else decode_options(options))
+        except PermissionDenied as refusal:  # by whoever answers: the scope of the question was too wide
+            self.refused(caller, route.entry, params, refusal)
+            raise
         except ApiError:
             raise
         except Exception as error:

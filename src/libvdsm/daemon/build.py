@@ -179,6 +179,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         later=loop.call_later,
         quota=accounts.subscribe,
     )
+    trail = AuditTrail(store, clock, later=loop.call_later)
     access = Access(
         administrators=administrators,
         allow_anonymous=config.insecure,
@@ -187,6 +188,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         certificates=certificates,
         mapping=config.tls.identities,
         later=loop.call_later,
+        trail=trail,
     )
     inventory.on_new("vm", access.object_added)
     inventory.vms.on_removed.append(access.object_removed)
@@ -195,7 +197,6 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
     reports.on_tls.append(certificates.seen)
     reached |= {**ports, **{port.name: port for port in local}}
     work = Work(ports=reached, inventory=inventory, documents=documents)
-    trail = AuditTrail(store, clock, later=loop.call_later)
     authority = Authority(places)
     deeds = Deeds(
         store=store,
@@ -305,7 +306,7 @@ def build_listeners(core: FrontCore, config: Config, sockets: Sequence[socket.so
             policy=_policy(config, place, has_keys=keys is not None),
             limits=_listener_limits(config.limits, place),
             tls=server_context(keys, config.tls.minimum, config.protocols(place))
-            if keys is not None and config.speaks_tls(place)
+            if keys is not None and config.may_speak_tls(place)
             else None,
             turns=turns,
             accounts=core.accounts,
@@ -329,7 +330,7 @@ def _policy(config: Config, place: Listen, *, has_keys: bool) -> ListenerPolicy:
     return ListenerPolicy(
         name=place.called,
         anonymous=takes_plain,
-        tls=not takes_plain or (has_keys and config.speaks_tls(place)),
+        tls=not takes_plain or (has_keys and config.may_speak_tls(place)),
         hosts=config.http.hosts,
         origins=config.http.origins,
         protocols=config.protocols(place),

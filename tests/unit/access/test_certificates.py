@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -44,12 +46,15 @@ class Register:
         self.journal = MemoryJournal()
         self.asked: list[PkiIssue] = []
         self.failure: Exception | None = None
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None  # what else is done while one is signed
         self.certificates = Certificates(store=self.store, recorder=Recorder(self.journal, self.clock), clock=self.clock, sign=self.sign)
 
     async def sign(self, asked: PkiIssue) -> PkiIssued:
         if self.failure is not None:
             raise self.failure
         self.asked.append(asked)
+        if self.meanwhile is not None:
+            await self.meanwhile()
         number = f"{len(self.asked):02x}"
         now = self.clock.time()
         return PkiIssued(
@@ -161,6 +166,16 @@ async def test_renewing_names_the_follower_and_leaves_the_old_one_valid() -> Non
     await register.revoke(old["id"])
     with pytest.raises(WrongState):
         await register.certificates.certificate_renew(caller(), params)
+
+
+async def test_one_that_is_revoked_while_its_follower_is_signed_has_none() -> None:
+    """The key is made elsewhere, which takes its time; a revocation meanwhile is not outlived by a new certificate."""
+    register = Register()
+    old = await register.issue()
+    register.meanwhile = partial(register.revoke, old["id"])
+    with pytest.raises(WrongState):
+        await register.certificates.certificate_renew(caller(), CertificateRenewParams(certificate_id=old["id"]))
+    assert [each["id"] for each in register.page()["items"]] == [old["id"]]
 
 
 async def test_what_is_not_there_cannot_be_renewed_revoked_or_seen() -> None:

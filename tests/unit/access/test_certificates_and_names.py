@@ -6,9 +6,11 @@ import pytest
 
 from libvdsm.access.access import Access
 from libvdsm.base.clock import ManualClock
+from libvdsm.interfaces.audit import Actor
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.endpoint import PeerCertificate
 from libvdsm.interfaces.generated.errors import NotAuthenticated
+from tests.fakes.front import RecordedTrail
 
 
 class Register:
@@ -54,9 +56,14 @@ def test_issued_ones_speak_for_whom_they_were_issued() -> None:
 
 
 def test_a_revoked_one_does_not_even_connect() -> None:
-    """Its refusal is the register's."""
+    """Its refusal is the register's, and is told to the trail."""
+    trail = RecordedTrail()
+    made = Access(administrators=[0], allow_anonymous=False, certificates=Register("user:alice"), trail=trail)
     with pytest.raises(NotAuthenticated):
-        access(Register("user:alice")).certificate(certificate("revoked"))
+        made.certificate(certificate("revoked"), "192.0.2.1")
+    (told,) = trail.refusals
+    assert told.actor == Actor("certificate:revoked", "certificate", "192.0.2.1")
+    assert (told.method, told.outcome, told.error) == ("Identity.login", "refused", "NotAuthenticated")
 
 
 @pytest.mark.parametrize("by", ("ab12", "DNS:web.example", "URI:spiffe://x/y"))

@@ -93,6 +93,9 @@ async def test_one_may_ask_where_one_may_know(front: Front) -> None:
     for elsewhere in ({}, {"project": "db"}):
         with pytest.raises(PermissionDenied):
             await ask(front, alice, "Access.check", question | elsewhere)
+    assert [(deed.actor.identity, deed.method, deed.error) for deed in front.trail.refusals] == [
+        ("unix:1000", "Access.check", "PermissionDenied")
+    ] * 2
     told = []
     for id in (VM_2, HOST):
         with pytest.raises(ObjectNotFound) as refused:

@@ -226,6 +226,20 @@ async def test_wrong_tokens_are_counted_by_address() -> None:
     assert front.access.bearer(text, "192.0.2.1").identity == "unix:0"
 
 
+async def test_every_refused_login_is_told_to_the_trail() -> None:
+    """On whatever road it came, also while the address has to wait; never the token."""
+    front = made()
+    with pytest.raises(NotAuthenticated):
+        await ask(front, user(front, sink=FakeSink()), "Identity.login", {"token": "vdsm-0000000000000000"})
+    for _ in range(MOST + 1):
+        with pytest.raises(NotAuthenticated):
+            front.access.bearer("wrong" * 5, "192.0.2.1")
+    told = [(deed.actor.identity, deed.actor.source, deed.actor.address) for deed in front.trail.refusals]
+    assert told == [(ALICE, "unix", "")] + [("anonymous", "anonymous", "192.0.2.1")] * (MOST + 1)
+    assert {(deed.method, deed.outcome, deed.error) for deed in front.trail.refusals} == {("Identity.login", "refused", "NotAuthenticated")}
+    assert not front.trail.deeds
+
+
 async def test_tokens_survive_a_restart_and_tell_when_they_were_used() -> None:
     """Use is kept to the hour."""
     front = made()

@@ -192,10 +192,17 @@ class Config:
         return any(self.speaks_tls(each) for each in self.listen)
 
     def speaks_tls(self, listen: Listen) -> bool:
-        """Whether a place speaks TLS: always if it can be from another host, and beside plain if there are keys already."""
-        if isinstance(listen.address, UnixAddress) or listen.tls is False:
+        """Whether a place speaks TLS: always if it can be from another host, and beside plain if there are keys already.
+
+        For whoever may read the folder of the keys; the front is told by the keys that it is given.
+        """
+        if not self.may_speak_tls(listen):
             return False
         return not self.takes_plain(listen) or self.tls.certificate is not None or (self.pki_dir / "server.crt").exists()
+
+    def may_speak_tls(self, listen: Listen) -> bool:
+        """Whether a place speaks TLS as soon as there are keys."""
+        return not isinstance(listen.address, UnixAddress) and listen.tls is not False
 
     def takes_plain(self, listen: Listen) -> bool:
         """Whether everybody is served at a TCP place, in plain and as administrator."""

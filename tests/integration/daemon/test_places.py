@@ -95,12 +95,18 @@ address = "127.0.0.1:0"
 name = "tls"
 tls = true
 client_certificates = "required"
+[[listen]]
+address = "127.0.0.1:0"
+name = "both"
 """
     )
     daemon = start_vdsmd(tmp_path / "d", "--config", str(file), hypervisor="simulator:1", listen=None)
     try:
         at = listeners(daemon.ready_file)
         assert ask_stream(at["plain"], PING) == PONG
+        assert ask_stream(at["both"], PING) == PONG
+        host, port = at["both"] if isinstance(at["both"], tuple) else ("", 0)
+        assert _over_tls(host, port, PING + b"\n")["result"] == {"pong": True}
         assert first_words(at["tls"], PING + b"\n") == b""
         assert first_words(at["tls"], HTTP).startswith(b"HTTP/1.1 400 ")
         host, port = at["tls"] if isinstance(at["tls"], tuple) else ("", 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -258,11 +258,16 @@ class Front:
         return found
 
     async def later_answer(
-        self, method: str, params: dict[str, object] | None = None, options: dict[str, object] | None = None
+        self,
+        method: str,
+        params: dict[str, object] | None = None,
+        options: Mapping[str, object] | None = None,
+        *,
+        caller: Caller | None = None,
     ) -> dict[str, object]:
         """The answer of a call that is answered later."""
         raw = None if options is None else json.dumps(options).encode()
-        answer = self.bridge.call(self.admin, method, json.dumps(params or {}).encode(), raw)
+        answer = self.bridge.call(caller or self.admin, method, json.dumps(params or {}).encode(), raw)
         found = json.loads(answer if isinstance(answer, bytes) else await answer)
         assert isinstance(found, dict)
         return found

@@ -30,7 +30,15 @@ from libvdsm.bridge.recovery import Outcome, Recovery
 from libvdsm.bridge.work import Work, internal_error
 from libvdsm.interfaces.audit import Actor, Deed, Trail
 from libvdsm.interfaces.caller import Caller
-from libvdsm.interfaces.generated.errors import Cancelled, LimitExceeded, OutcomeUnknown, ResourceBusy, ShuttingDown, SubsystemUnavailable
+from libvdsm.interfaces.generated.errors import (
+    Cancelled,
+    InvalidParams,
+    LimitExceeded,
+    OutcomeUnknown,
+    ResourceBusy,
+    ShuttingDown,
+    SubsystemUnavailable,
+)
 from libvdsm.interfaces.generated.permissions import OBJECTS, PERMISSIONS
 from libvdsm.interfaces.generated.types import CallOptions
 from libvdsm.interfaces.messages import WorkCancel
@@ -118,6 +126,8 @@ class Deeds:
         """The answer of a deed. ``params`` by name; ``decoded`` the same, decoded. Raises ``ApiError`` now or later."""
         if self._work.is_closing:
             raise ShuttingDown
+        if options.expected_generation is not None and entry.object_type != "vm":
+            raise InvalidParams(path="$.meta.expectedGeneration", reason=f"{entry.name} is about no object that has a generation")
 
         def admit() -> None:
             self._store.check(deletes=makes_room(entry))
@@ -247,6 +257,7 @@ class Deeds:
         try:
             await self._settled(entry, object_id)
             check_time(options, self._clock)
+            self._still_may(caller, entry, params, object_id)
             self._work.check_object(entry, object_id, options)
             if not port.is_up():
                 raise SubsystemUnavailable(subsystem=entry.subsystem, reason=port.reason())
@@ -260,6 +271,24 @@ class Deeds:
         if options.wait:
             await wait_for_end(task, options.wait)
         return _accepted(task)
+
+    def _still_may(self, caller: Caller, entry: MethodEntry, params: bytes, object_id: str | None) -> None:
+        """Whoever had to wait may have lost the right meanwhile, or the object its place: what was allowed then is not begun now."""
+        try:
+            self._authority.require(caller, entry, params)
+        except ApiError as error:
+            place = self._authority.place(entry, object_id)
+            self._trail.refusal(
+                Deed(
+                    actor=Actor(caller.identity, caller.source, caller.address),
+                    method=entry.name,
+                    outcome="refused",
+                    object=None if object_id is None or entry.object_type is None else (entry.object_type, object_id),
+                    project=None if place is None else place.project,
+                    error=error.name,
+                )
+            )
+            raise
 
     async def _command(self, port: WorkerPort, entry: MethodEntry, intent: Intent, params: bytes) -> bytes:
         self._intents.begin(intent)

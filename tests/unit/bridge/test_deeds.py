@@ -20,9 +20,11 @@ from libvdsm.interfaces.generated.errors import (
     HypervisorUnavailable,
     IdempotencyConflict,
     Interrupted,
+    InvalidParams,
     LimitExceeded,
     NotACancellableTask,
     OutcomeUnknown,
+    PermissionDenied,
     ResourceBusy,
     ShuttingDown,
     StateFull,
@@ -31,6 +33,7 @@ from libvdsm.interfaces.generated.errors import (
     TooLate,
 )
 from libvdsm.interfaces.messages import Cause
+from tests.fakes.asking import ask, grant, place_vm, user
 from tests.fakes.front import VM_1, FakePort, Front
 from tests.fakes.store import FakeStore
 
@@ -441,3 +444,41 @@ async def test_what_was_done_is_answered_however_late_it_is_asked_for(store: Fak
     with pytest.raises(TooLate):
         await begin(front, idempotencyKey="l", notAfter=until)
     assert len(front.port.calls) == 1
+
+
+@pytest.mark.parametrize("key", ({}, {"idempotencyKey": "k"}))
+async def test_a_right_that_is_lost_while_a_call_waits_is_lost_for_that_call(store: FakeStore, key: dict[str, str]) -> None:
+    """It is not begun, and is on record as refused; with the right given back it is run, as if it had never come."""
+    front = Front(store=store)
+    place_vm(front, VM_1, "web")
+    granted = await grant(front, "unix:1000", "operator", project="web")
+    alice = user(front)
+    waiting = asyncio.ensure_future(front.later_answer("VM.pause", {"vmId": VM_1}, key or None, caller=alice))
+    await front.turns()
+    await ask(front, front.admin, "Access.revoke", {"grantId": granted})
+    front.seen()
+    with pytest.raises(PermissionDenied):
+        await waiting
+    assert not front.port.calls
+    assert [(deed.actor.identity, deed.method, deed.object, deed.error) for deed in front.trail.refusals] == [
+        ("unix:1000", "VM.pause", ("vm", VM_1), "PermissionDenied")
+    ]
+    await grant(front, "unix:1000", "operator", project="web")
+    again = asyncio.ensure_future(front.later_answer("VM.pause", {"vmId": VM_1}, key or None, caller=alice))
+    await front.turns()
+    answer(front.port, 0, {})
+    assert await again == {}
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    (("Access.defineRole", {"name": "w", "permissions": ["vm.read"]}), ("VM.create", {"name": "a", "config": {"memory": 268435456}})),
+)
+async def test_a_generation_is_not_expected_of_what_has_none(store: FakeStore, method: str, params: dict[str, object]) -> None:
+    """A guard that would guard nothing is refused, and nothing is done."""
+    front = life(store)
+    with pytest.raises(InvalidParams) as refused:
+        await front.later_answer(method, params, {"expectedGeneration": 1})
+    assert refused.value.path == "$.meta.expectedGeneration"
+    assert not front.port.calls
+    assert not front.trail.deeds

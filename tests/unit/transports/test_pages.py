@@ -222,6 +222,7 @@ async def test_ends_of_all_kinds_leave_nobody_behind() -> None:
         by_us.close()
         aborted.abort()
         lingering.linger()
+        assert hall.members == 2, "they are gone at once, before the page goes out"
         clients[2].vanish()
         assert [body(each) for each in await frames(clients[4], 1)] == ["x"]
         await until(lambda: broken not in hall.served.tcp._connections)

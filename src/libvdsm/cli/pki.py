@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -88,11 +89,13 @@ def _issue(app: App) -> click.Command:
         folder = Path(more["out"])
         scope = _scope(role, project, vm)
         _refuse_existing(folder, file_name(identity))
+        wanted = {"identity": identity, **_wanted(more)}
+        _prepare(folder)
         with app.open(ctx) as session:
             called = settings(ctx, app.description).call_options
             if role is not None:
                 session.call("Access.grant", {"identity": identity, "role": role, "scope": _resolved(session, scope)}, called)
-            issued = session.call("Certificate.issue", {"identity": identity, **_wanted(more)}, called)
+            issued = session.call("Certificate.issue", wanted, called)
         _write(folder, issued)
 
     return _command(app, "issue", own, run, "Makes a certificate for NAME (user:NAME, unless it has a kind), and gives it a role.")
@@ -114,9 +117,11 @@ def _renew(app: App) -> click.Command:
     own: list[click.Parameter] = [click.Argument(["name"], metavar="NAME|ID"), _days(), _csr(), _folder()]
 
     def run(ctx: click.Context, *, name: str, **more: Any) -> None:  # noqa: ANN401 - options of several kinds
+        wanted = _wanted(more)
+        _prepare(Path(more["out"]))
         with app.open(ctx) as session:
             id = name if is_id(name) else _newest(session, identity_of(name))
-            issued = session.call("Certificate.renew", {"certificateId": id, **_wanted(more)}, settings(ctx, app.description).call_options)
+            issued = session.call("Certificate.renew", {"certificateId": id, **wanted}, settings(ctx, app.description).call_options)
         _write(Path(more["out"]), issued)
 
     return _command(app, "renew", own, run, "Makes the certificate that follows another, in place of its files.")
@@ -131,6 +136,8 @@ def _revoke(app: App) -> click.Command:
             for id in ids:
                 session.call("Certificate.revoke", {"certificateId": id}, settings(ctx, app.description).call_options)
                 click.echo(f"revoked {id}", err=True)
+            if not is_id(name):
+                _tell_of_tokens(session, identity_of(name))
 
     return _command(app, "revoke", own, run, "Ends a certificate, or all of NAME, at once, with the connections that were opened with it.")
 
@@ -164,7 +171,9 @@ def _enrol(app: App) -> click.Command:
     ]
 
     def run(ctx: click.Context, *, token_file: str | None, **more: Any) -> None:  # noqa: ANN401 - options of several kinds
-        params = {"token": _token(token_file), **_wanted(more)}
+        wanted = _wanted(more)
+        _prepare(Path(more["out"]))
+        params = {"token": _token(token_file), **wanted}
         with app.open(ctx) as session:
             issued = session.call("Certificate.enrol", params, settings(ctx, app.description).call_options)
         _write(Path(more["out"]), issued)
@@ -228,6 +237,20 @@ def _valid(session: Session, identity: str) -> list[str]:
     return found
 
 
+def _tell_of_tokens(session: Session, identity: str) -> None:
+    """Who is to be kept out should know of the other ways in."""
+    count = 0
+    after: str | None = None
+    while True:
+        page = session.call("Identity.listTokens", {} if after is None else {"after": after})
+        count += sum(each["identity"] == identity for each in page["items"])
+        after = page.get("next")
+        if after is None:
+            break
+    if count:
+        click.echo(f"{identity} still has {count} tokens that work: see vdsmsh identity list-tokens, and revoke-token", err=True)
+
+
 def _newest(session: Session, identity: str) -> str:
     return _valid(session, identity)[-1]
 
@@ -236,6 +259,22 @@ def _refuse_existing(folder: Path, name: str) -> None:
     for path in (folder / f"{name}.crt", folder / f"{name}.key"):
         if path.exists():
             raise Failure(f"{path} is there already", remedy="Name another folder with --out, or use pki renew.", code=Exit.USAGE)
+
+
+def _prepare(folder: Path) -> None:
+    """The folder is there and can be written, before a certificate is made whose key would be lost, or a token is spent."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> Failure:
+    return Failure(
+        f"cannot write {error.filename}: {error.strerror}", remedy="Name a folder that you may write with --out.", code=Exit.USAGE
+    )
 
 
 def _write(folder: Path, issued: Mapping[str, Any]) -> None:
@@ -248,11 +287,10 @@ def _write(folder: Path, issued: Mapping[str, Any]) -> None:
     if issued.get("key"):
         files.insert(0, (folder / f"{name}.key", str(issued["key"]), _PRIVATE))
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path, text, mode in files:
             _replace(path, text, mode)
     except OSError as error:
-        raise Failure(f"cannot write {error.filename}: {error.strerror}", remedy="Name a folder that you may write with --out.") from error
+        raise _unwritable(error) from error
     written = ", ".join(str(path) for path, _, _ in files)
     click.echo(f"{issued['identity']}, until {issued['expiresAt']}: {written}", err=True)
 

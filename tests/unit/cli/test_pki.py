@@ -129,7 +129,12 @@ def test_renew_takes_the_newest_that_is_valid(vdsmsh: Shell, tmp_path: Path) -> 
 def test_revoke_takes_an_id_or_all_of_a_name(vdsmsh: Shell) -> None:
     assert vdsmsh("pki", "revoke", OLD).code == 0
     vdsmsh.session.answers["Certificate.list"] = {"items": [certificate(OLD), certificate(NEW)]}
-    assert vdsmsh("pki", "revoke", "alice").code == 0
+    vdsmsh.session.answers["Identity.listTokens"] = [
+        {"items": [{"identity": "user:alice"}], "next": "1"},
+        {"items": [{"identity": "user:bob"}]},
+    ]
+    ran = vdsmsh("pki", "revoke", "alice")
+    assert (ran.code, "user:alice still has 1 tokens that work" in ran.err) == (0, True)
     assert [params["certificateId"] for params in vdsmsh.session.made("Certificate.revoke")] == [OLD, OLD, NEW]
     vdsmsh.session.answers["Certificate.list"] = {"items": []}
     ran = vdsmsh("pki", "revoke", "nobody")
@@ -166,6 +171,12 @@ def test_enrol_takes_its_token_from_a_file_or_from_standard_input(vdsmsh: Shell,
 def test_a_folder_that_cannot_be_written_is_named(vdsmsh: Shell, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     vdsmsh.session.answers["Certificate.issue"] = issued()
-    ran = vdsmsh("pki", "issue", "alice", "--out", str(tmp_path / "file" / "below"))
-    assert ran.code != 0
-    assert "cannot write" in ran.err
+    for words in (["issue", "alice", "--role", "operator"], ["renew", OLD], ["enrol"]):
+        ran = vdsmsh("pki", *words, "--out", str(tmp_path / "file" / "below"))
+        assert (ran.code, "cannot write" in ran.err) == (2, True)
+    assert vdsmsh.session.calls == []  # nothing is granted, made or spent whose files would be lost
+
+
+def test_a_request_that_cannot_be_read_grants_nothing(vdsmsh: Shell, tmp_path: Path) -> None:
+    ran = vdsmsh("pki", "issue", "alice", "--role", "operator", "--csr", "/nonexistent", "--out", str(tmp_path))
+    assert (ran.code, vdsmsh.session.calls) == (2, [])

@@ -77,6 +77,13 @@ def is_deed(entry: MethodEntry) -> bool:
     return entry.kind != "query" and (entry.permission is None or PERMISSIONS[entry.permission])
 
 
+def unguarded(entry: MethodEntry, expected_generation: int | None) -> InvalidParams | None:
+    """What speaks against expecting a generation of what has none: it would guard nothing."""
+    if expected_generation is None or entry.object_type == "vm":
+        return None
+    return InvalidParams(path="$.meta.expectedGeneration", reason=f"{entry.name} is about no object that has a generation")
+
+
 class Deeds:
     """Carries out what changes something."""
 
@@ -126,8 +133,8 @@ class Deeds:
         """The answer of a deed. ``params`` by name; ``decoded`` the same, decoded. Raises ``ApiError`` now or later."""
         if self._work.is_closing:
             raise ShuttingDown
-        if options.expected_generation is not None and entry.object_type != "vm":
-            raise InvalidParams(path="$.meta.expectedGeneration", reason=f"{entry.name} is about no object that has a generation")
+        if (mistake := unguarded(entry, options.expected_generation)) is not None:
+            raise mistake
 
         def admit() -> None:
             self._store.check(deletes=makes_room(entry))

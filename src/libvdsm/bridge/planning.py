@@ -17,7 +17,7 @@ from msgspec import UNSET, Raw
 
 from libvdsm.base.errors import ApiError
 from libvdsm.base.ids import new_uuid
-from libvdsm.bridge.deeds import is_deed
+from libvdsm.bridge.deeds import is_deed, unguarded
 from libvdsm.bridge.faults import find_faults
 from libvdsm.bridge.limits import Accounts
 from libvdsm.bridge.validation import ParamsDecoder
@@ -144,6 +144,7 @@ class Planner:
         if seen is not None and asked.expected is not None and seen.generation not in (None, asked.expected):
             reasons.add(_conflict(asked, seen))
         if is_deed(asked.entry):
+            reasons.add(unguarded(asked.entry, asked.expected))
             reasons.add(*(error for gate in self._gates for error in gate(asked.caller, asked.entry)))
         reasons.add(self._out_of_reach(asked.entry))
         may_be_told = refusal is None and (seen is not None or asked.entry.object_param is None)

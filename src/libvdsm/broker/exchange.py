@@ -71,9 +71,14 @@ class MessageExchange:
         requests: Requests | None = None,
         limits: ExchangeLimits | None = None,
         quota: Quota | None = None,
+        refused: Callable[[Caller, str], None] | None = None,
     ) -> None:
-        """``requests`` may be set later: a binding of the bridge. ``quota`` counts subscriptions of callers."""
+        """``requests`` may be set later: a binding of the bridge. ``quota`` counts subscriptions of callers.
+
+        ``refused`` is told who lacked which permission.
+        """
         self.quota = quota
+        self.refused = refused
         self.requests = requests
         self.limits = limits or ExchangeLimits()
         self.counters = ExchangeCounters()

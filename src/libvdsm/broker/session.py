@@ -514,6 +514,8 @@ class BrokerSession:
         return self._has(permission)
 
     def _denied(self, permission: str) -> PermissionDenied:
+        if self.exchange.refused is not None:
+            self.exchange.refused(self.caller, permission)
         return PermissionDenied(identity=self.caller.identity, permission=permission)
 
     def denied(self, permission: str) -> PermissionDenied:

@@ -58,9 +58,10 @@ from libvdsm.daemon.ports import IpcPort, LocalPort
 from libvdsm.daemon.subsystems import SUBSYSTEMS, build_subsystem
 from libvdsm.daemon.version import VERSION
 from libvdsm.daemon.web import Web, WebFiles
+from libvdsm.interfaces.audit import Actor, Deed
 from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.interfaces.endpoint import Endpoints, PeerCertificate
-from libvdsm.interfaces.generated.errors import NotAuthenticated
+from libvdsm.interfaces.generated.errors import NotAuthenticated, PermissionDenied
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.generated.permissions import OBJECTS
 from libvdsm.interfaces.messages import ReportTls
@@ -255,6 +256,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         schedule=loop.call_soon,
         limits=_exchange_limits(config.messages),
         quota=accounts.subscribe,
+        refused=partial(_message_refused, trail),
     )
     return FrontCore(
         bridge=bridge,
@@ -438,6 +440,12 @@ class _Authenticator:
         if own.only is not None:
             raise NotAuthenticated(reason="this connection needs a certificate first")
         return self._access.bearer(token, address)
+
+
+def _message_refused(trail: AuditTrail, caller: Caller, permission: str) -> None:
+    """What the broker refuses is no call of a verb: the permission stands for it in the audit trail."""
+    actor = Actor(caller.identity, caller.source, caller.address)
+    trail.refusal(Deed(actor=actor, method=permission, outcome="refused", error=PermissionDenied.name))
 
 
 def _ports(config: Config, reports: Reports) -> tuple[dict[str, IpcPort], tuple[LocalPort, ...]]:

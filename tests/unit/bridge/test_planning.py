@@ -174,6 +174,13 @@ async def test_a_reason_is_the_refusal_itself(world: World) -> None:
     }
 
 
+async def test_a_generation_is_not_expected_of_what_has_none(world: World) -> None:
+    """The plan says what the call would."""
+    asked = {"name": "a", "config": {"memory": 268435456}}
+    reasons = (await world.check("VM.create", asked, expected=3))["reasons"]
+    assert [(reason["error"], reason.get("path")) for reason in reasons] == [("InvalidParams", "$.meta.expectedGeneration")]
+
+
 async def test_an_unknown_verb_is_an_error_of_the_question(world: World) -> None:
     """There is nothing to plan."""
     with pytest.raises(MethodNotFound, match=r"VM\.fly"):

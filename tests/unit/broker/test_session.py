@@ -277,6 +277,8 @@ async def test_replies_beyond_the_window_are_made_up_for() -> None:
 async def test_every_destination_needs_its_permission(needed: str, act: str) -> None:
     """All others together are not enough."""
     world = Messaging()
+    told: list[str] = []
+    world.exchange.refused = lambda _caller, permission: told.append(permission)
     await world.queue()
     acts: dict[str, Callable[[BrokerSession], object]] = {
         "send": lambda s: s.send("/queue/work", message()),
@@ -288,6 +290,7 @@ async def test_every_destination_needs_its_permission(needed: str, act: str) -> 
     with pytest.raises(PermissionDenied) as caught:
         acts[act](world.open(Rights(frozenset(PERMISSIONS) - {needed})))
     assert caught.value.params["permission"] == needed
+    assert told == [needed]  # for the audit trail
     acts[act](world.open(only(needed)))
     project = Rights(projects={"default": frozenset({needed})})
     acts[act](world.open(project))

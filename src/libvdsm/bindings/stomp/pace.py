@@ -45,9 +45,9 @@ class Pace:
         """Whether much waits."""
         return len(self._waiting) >= _MUCH
 
-    def put(self, frame: bytes) -> None:
+    def put(self, data: bytes) -> None:
         """Send a frame when it is its turn."""
-        self._waiting.append(frame)
+        self._waiting.append(data)
         if self._timer is None:
             self._next()
 

@@ -35,7 +35,7 @@ class Receipts:
 
         ``room`` is called when there are no longer ``most`` pending, ``settled`` after every effect.
         """
-        self._most = most
+        self.most = most
         self._write = write
         self._fail = fail
         self._room = room
@@ -45,7 +45,7 @@ class Receipts:
     @property
     def is_full(self) -> bool:
         """Whether as much as may be is pending."""
-        return len(self.pending) >= self._most
+        return len(self.pending) >= self.most
 
     def give(self, receipt: str) -> None:
         """The frame has had its effect."""

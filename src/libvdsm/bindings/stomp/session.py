@@ -7,25 +7,26 @@ frames, each when its frame has had its effect: for a SEND that is when the mess
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from libvdsm.base.errors import ApiError
 from libvdsm.bindings.stomp import greeting, names
-from libvdsm.bindings.stomp.calls import read_options
-from libvdsm.bindings.stomp.consumer import StompConsumer
+from libvdsm.bindings.stomp.acknowledgements import Acknowledgements
+from libvdsm.bindings.stomp.known import Known
 from libvdsm.bindings.stomp.messages import read_members
 from libvdsm.bindings.stomp.pace import Pace
 from libvdsm.bindings.stomp.receipts import Receipts
+from libvdsm.bindings.stomp.requests import LATER_UNITS, Requests
+from libvdsm.bindings.stomp.subscriptions import Subscriptions
 from libvdsm.bindings.stomp.transactions import Transactions
-from libvdsm.bridge.event_wish import read_event_wish
-from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, ObjectNotFound
-from libvdsm.interfaces.messaging import Ack, Message, Verdict, Wish
-from libvdsm.interfaces.reply import Reply
+from libvdsm.interfaces.messaging import Message, Verdict
 from libvdsm.wire.stomp import frames
 from libvdsm.wire.stomp.connection import StompStream
 from libvdsm.wire.stomp.events import Frame, StompError
@@ -37,12 +38,10 @@ if TYPE_CHECKING:
     from libvdsm.interfaces.endpoint import Line, StreamSession
     from libvdsm.interfaces.messaging import Session
 
-#: Units of a call whose answer comes later, and octets of a frame that count as one more unit: as the transports' turns have them.
-_LATER_UNITS: Final = 4
+#: Octets of a frame that count as one more unit: as the transports' turns have them.
 _UNIT_BITS: Final = 12
-_ACKS: Final = {each.value: each for each in Ack}
 _BEAT: Final = b"\n"
-_TAG_DIGITS: Final = 18
+_replace = msgspec.structs.replace
 
 
 class _State(Enum):
@@ -52,6 +51,9 @@ class _State(Enum):
     OVER = auto()
 
 
+_GREETING: Final = _State.GREETING
+_OPEN: Final = _State.OPEN
+_OVER: Final = _State.OVER
 #: What the peer sends is looked at; after DISCONNECT it is not, whatever it is.
 _READING: Final = (_State.GREETING, _State.OPEN)  # no set: the hash of an enum's member takes longer than both looks
 
@@ -66,26 +68,6 @@ class Setting:
     now: Callable[[], float]
     sweep: Sweep
     counters: StompCounters
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """Where answers to calls with the same headers go."""
-
-    headers: object
-    consumer: StompConsumer | None
-    tail: bytes  # of an answer's head, behind its number
-    options: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Hot:
-    """What a call begins with that is like the one before."""
-
-    way: _Way
-    consumer: StompConsumer
-    start: bytes  # up to its body
-    length: int | None  # of its body, if that is told
 
 
 class StompSession:
@@ -105,16 +87,16 @@ class StompSession:
         self.id = secrets.token_hex(8)
         self.version = "1.0"
         self.is_legacy = False  # vdsm's Java client
-        self.unsettled: dict[int, StompConsumer] = {}
+        self.is_over = False  # nothing is written any more
         self.has_sent = False
         self.heard_at = 0.0
         self._caller = caller
         self._line = line
+        self._put = line.put
         self.pager = line.pager
         self._paged_octets = 0
         self._broker = broker
         self._rpc = rpc
-        self._take = rpc.take
         self._setting = setting
         self._now = setting.now
         self._limits = setting.limits
@@ -129,10 +111,10 @@ class StompSession:
         self._partial_since = 0.0
         self._held: list[Frame] = []
         self._held_at = 0.0
-        self._subscriptions: dict[str, StompConsumer] = {}
-        self._own: dict[str, StompConsumer] = {}  # where replies go, by destination as the client writes it
-        self._temporary: dict[str, str] = {}  # what the client calls its temporary queues, and what they are called
+        self._subscriptions = Subscriptions(self, broker, setting.limits, changed=self._forget_ways)
         self._transactions = Transactions(setting.limits)
+        self._acknowledgements = Acknowledgements(broker, self._transactions, id=self.id)
+        self.unsettled = self._acknowledgements.unsettled
         self._receipts = Receipts(
             setting.limits.pending,
             write=self._write_receipt,
@@ -140,12 +122,16 @@ class StompSession:
             room=line.wake,
             settled=self._finish_if_done,
         )
-        self._calls = 0  # whose answers are awaited
-        self._replies = 0
-        self._way: _Way | None = None
-        self._hot: _Hot | None = None
+        self._requests = Requests(self, rpc, self._subscriptions, setting.counters, settled=self._answered)
+        self._known = Known(
+            self._stream,
+            self._acknowledgements,
+            self._receipts,
+            is_full=line.is_full,
+            fail=self.fail,
+            body_octets=setting.limits.frame.body_octets,
+        )
         self._is_at_rest = False  # nothing is left of what was read
-        self._members: tuple[object, dict[str, object]] | None = None
         self._pace: Pace | None = None
         self._end_of_beats: Callable[[], None] | None = None
         self._has_ended = False  # the peer sends no more
@@ -173,7 +159,8 @@ class StompSession:
     @property
     def is_waiting(self) -> bool:
         """See ``LineSession``."""
-        return self._receipts.is_full
+        receipts = self._receipts
+        return len(receipts.pending) >= receipts.most
 
     @property
     def subscriptions(self) -> int:
@@ -185,11 +172,6 @@ class StompSession:
         """See ``LineSession``."""
         return self._broker.lag
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is written any more."""
-        return self._state is _State.OVER
-
     def receive(self, data: bytes) -> None:
         """See ``LineSession``."""
         self.heard_at = self._now()
@@ -198,31 +180,27 @@ class StompSession:
 
     def take(self, data: bytes) -> bytes | None:
         """See ``CallSession``: a whole frame that begins like the last call, and is as long as that says."""
-        hot = self._hot
-        if hot is None or not self._is_at_rest or self._state is not _State.OPEN or not data.startswith(hot.start):
+        if not self._is_at_rest or self._state is not _OPEN:
             return None
-        start, end = len(hot.start), len(data) - 1
-        if data[end] or (data.find(0, start) != end if hot.length is None else end != start + hot.length):
-            return None
-        answer = self._take(data[start:end])
-        if answer is None:
-            return None
-        self.heard_at = self._now()
-        self._counters.requests += 1
-        if isinstance(answer, bytes):
-            if not answer:
-                return b""
-            self.has_sent = True
-            self._replies += 1
-            return hot.consumer.reply(self._replies, hot.way.tail, answer)
-        self._follow(hot.way, answer)
-        return b""
+        answer = self._requests.take(data)
+        if answer is not None:
+            self.heard_at = self._now()
+            if answer:
+                self.has_sent = True
+        return answer
 
     def work(self, units: int) -> int:
         """See ``LineSession``."""
         left = units
-        next_frame, is_full, pending, most = self._stream.next_frame, self._line.is_full, self._receipts.pending, self._limits.pending
+        known, next_frame = self._known, self._stream.next_frame
+        is_full, pending, most = self._line.is_full, self._receipts.pending, self._limits.pending
         while left > 0 and self._state in _READING:
+            if not known.is_empty and (used := known.work(left)):
+                left -= used
+                if known.is_dry:
+                    self._look_at_rest()
+                    break
+                continue
             if is_full() or len(pending) >= most:
                 break
             try:
@@ -234,10 +212,7 @@ class StompSession:
                 self._look_at_rest()
                 break
             left -= 1 + (len(frame.body) >> _UNIT_BITS)
-            way = self._way
-            if way is not None and frame.headers is way.headers:  # the hot path: a call like the one before
-                left -= self._call(way, frame.body)
-            elif self._state is _State.OPEN:
+            if self._state is _OPEN:
                 left -= self._carry_out(frame)
             else:
                 self._greet(frame)
@@ -289,7 +264,7 @@ class StompSession:
         if self._state is _State.OPEN:
             self._work_off_the_rest()
         self._is_closed = True
-        self._state = _State.OVER
+        self._end_state()
         if self._end_of_beats is not None:
             self._end_of_beats()
         if self._pace is not None:
@@ -297,7 +272,6 @@ class StompSession:
         self._rpc.close()
         self._broker.close()
         self._subscriptions.clear()
-        self._own.clear()
         self.unsettled.clear()
         self._held.clear()
 
@@ -325,13 +299,9 @@ class StompSession:
 
     def write(self, frame: bytes) -> None:
         """Send a frame, if anything is sent any more."""
-        if self._state is _State.OVER:
-            return
-        self.has_sent = True
-        if self._pace is None:
-            self._line.put(frame)
-        else:
-            self._pace.put(frame)
+        if not self.is_over:
+            self.has_sent = True
+            self._put(frame)
 
     def escape(self, text: str) -> str:
         """A value as the version has it."""
@@ -354,8 +324,12 @@ class StompSession:
         self._write_frame("ERROR", ("message", message), *headers, *beside, *kind, body=body.encode())
         self._finish()
 
+    def _end_state(self) -> None:
+        self._state, self.is_over = _OVER, True
+        self._forget_ways()
+
     def _finish(self) -> None:
-        self._state = _State.OVER
+        self._end_state()
         if self._pace is not None:
             self._pace.then(self._line.finish)
         else:
@@ -366,9 +340,13 @@ class StompSession:
         """Close when the client leaves or has gone, and all that is due is said."""
         if self._state is _State.OVER or self._receipts.pending:
             return
-        is_done = not self._calls and not self.has_more if self._has_ended else self._state is _State.LEAVING
+        is_done = not self._requests.open and not self.has_more if self._has_ended else self._state is _State.LEAVING
         if is_done:
             self._finish()
+
+    def _answered(self) -> None:
+        if self._has_ended:
+            self._finish_if_done()
 
     # Signs of life.
 
@@ -423,7 +401,7 @@ class StompSession:
             self._counters.refused_logins += 1
             self.fail(failure)
             return
-        self.version = version
+        self.version = self._acknowledgements.version = version
         self._may_be_legacy = not self._is_strict and greeting.looks_like_vdsm(frame.command, headers)
         if greeting.shows_modern(frame.command, headers):
             self._is_modern, self._may_be_legacy = True, False
@@ -448,14 +426,19 @@ class StompSession:
         if self._is_strict and version != "1.0" and "host" not in headers:
             raise StompError("the header host is missing")
 
-    def _show_modern(self) -> None:
+    def show_modern(self) -> None:
         """The peer has used something that old clients do not know: from now on it is held to the letter."""
+        if self._is_modern:
+            return
         self._is_modern, self._may_be_legacy, self.is_legacy = True, False, False
         self._stream.set_rules(version=self.version, is_strict=True)
+        self._forget_ways()
 
-    def _consider(self, destination: str, headers: object) -> None:
+    def consider(self, destination: str, headers: Mapping[str, str]) -> None:
         """Whether this is vdsm's Java client after all."""
-        if isinstance(headers, dict) and "content-type" in headers:
+        if not self._may_be_legacy:
+            return
+        if "content-type" in headers:
             self._may_be_legacy = self.is_legacy = False
         elif names.is_vdsm(destination) and not self.is_legacy:
             self.is_legacy = True
@@ -464,6 +447,7 @@ class StompSession:
             self._counters.legacy_peers += 1
             if self._line.is_secure:
                 self._pace = Pace(self._line)
+                self._put = self._pace.put
 
     # Frames.
 
@@ -487,8 +471,8 @@ class StompSession:
         except ApiError as failure:
             self.fail(failure, receipt)
             return used
-        if receipt is not None and not self._is_modern and command != "DISCONNECT":
-            self._show_modern()
+        if receipt is not None and command != "DISCONNECT":
+            self.show_modern()
         if waiting is not None:
             self._receipts.give_later(waiting, receipt)
         elif receipt is not None:
@@ -511,6 +495,11 @@ class StompSession:
         else:
             self.fail(failure, receipt)
 
+    def _forget_ways(self) -> None:
+        """Destinations, or frames, may mean something else from now on."""
+        self._known.forget()
+        self._requests.forget()
+
     # SEND.
 
     def _send(self, frame: Frame) -> Awaitable[None] | None:
@@ -518,252 +507,86 @@ class StompSession:
         destination = headers.get("destination")
         if not destination:
             raise StompError("the header destination is missing")
-        if self._may_be_legacy:
-            self._consider(destination, headers)
+        self.consider(destination, headers)
         transaction = headers.get("transaction")
         if transaction is not None:
             self._transactions.add(transaction, len(frame.body))
-        if names.is_requests(destination):
-            destination = names.REQUESTS
-        elif destination in self._temporary:
-            destination = self._temporary[destination]
+        real = names.REQUESTS if names.is_requests(destination) else self._subscriptions.real(destination)
         self._counters.messages += 1
-        return self._broker.send(destination, self._message(frame), transaction=transaction)
+        model = self._model(headers)
+        waiting = self._broker.send(real, _replace(model, body=frame.body), transaction=transaction)
+        if transaction is None and "receipt" not in headers:
+            self._known.learn(self._way_of_messages(real, model))
+        return waiting
 
-    def _message(self, frame: Frame) -> Message:
-        headers = frame.headers
-        members = self._members
-        if members is None or members[0] is not headers:
-            read = read_members(headers)
-            reply_to = headers.get("reply-to")
-            if reply_to is not None and reply_to.startswith(names.TEMPORARY):
-                read["reply_to"] = self._reply_queue(reply_to)
-            members = self._members = (headers, read)
-        return Message(body=frame.body, **members[1])  # type: ignore[arg-type]
+    def _way_of_messages(self, destination: str, model: Message) -> Callable[[bytes], int]:
+        """How to send what is like a message but for its body."""
+        send, counters, give_later = self._broker.send, self._counters, self._receipts.give_later
+
+        def act(body: bytes) -> int:
+            counters.messages += 1
+            waiting = send(destination, _replace(model, body=body))
+            if waiting is not None:
+                give_later(waiting, None)
+            return 0
+
+        return act
+
+    def _model(self, headers: Mapping[str, str]) -> Message:
+        """What the headers of a SEND make of its body."""
+        members = read_members(headers)
+        reply_to = headers.get("reply-to")
+        if reply_to is not None and reply_to.startswith(names.TEMPORARY):
+            members["reply_to"] = self._subscriptions.reply_queue(reply_to)
+        return Message(body=b"", user=self._caller.identity, **members)  # type: ignore[arg-type]
 
     # Calls.
 
     def _request(self, frame: Frame, destination: str) -> int:
         """A call: its answer goes to the client itself, or by the broker to wherever it may send it."""
         headers = frame.headers
-        if self._may_be_legacy:
-            self._consider(destination, headers)
-        way = self._way
-        if way is None or way.headers is not headers:
-            way = self._find_way(headers)
-            if way is None:
-                self._send_request(frame)
-                return _LATER_UNITS
-            if "receipt" not in headers and not self._may_be_legacy:
-                self._way = way
-                head, length = self._stream.last_head
-                self._hot = None if way.options is not None or way.consumer is None else _Hot(way, way.consumer, head + b"\n\n", length)
-        return self._call(way, frame.body)
-
-    def _call(self, way: _Way, body: bytes) -> int:
-        """Answers how many units it took beside its own."""
-        self._counters.requests += 1
-        answer = self._take(body) if way.options is None else None
-        if answer is None:
-            answer = self._rpc.answer(body, way.options)
-        if isinstance(answer, bytes):
-            if answer:
-                self._reply(way, answer)
-            return len(answer) >> _UNIT_BITS
-        self._follow(way, answer)
-        return _LATER_UNITS
-
-    def _follow(self, way: _Way, answer: asyncio.Future[bytes]) -> None:
-        """Send an answer when it comes."""
-        self._calls += 1
-
-        def settle(done: asyncio.Future[bytes]) -> None:
-            self._calls -= 1
-            if not done.cancelled() and (late := done.result()):
-                self._reply(way, late)
-            if self._has_ended:
-                self._finish_if_done()
-
-        if isinstance(answer, Reply) and not answer.done():
-            answer.follow = settle
-        else:
-            answer.add_done_callback(settle)
-
-    def _send_request(self, frame: Frame) -> None:
-        """By the broker, which judges the reply address."""
-        waiting = self._broker.send(names.REQUESTS, self._message(frame))
-        if waiting is not None:
-            self._receipts.give_later(waiting, None)
-
-    def _find_way(self, headers: object) -> _Way | None:
-        """Where the answer goes; ``None`` if not to this very client. Raises ``InvalidParams``."""
-        if not isinstance(headers, dict):
-            return None
-        reply_to = headers.get("reply-to")
-        if reply_to is None:
-            consumer = self._own.get(names.RESPONSES)
-        elif names.is_own(reply_to):
-            if reply_to.startswith(names.TEMPORARY):
-                self._reply_queue(reply_to)
-            consumer = self._own.get(reply_to)
-            if consumer is None and names.is_generated(reply_to):
-                return None
-            if consumer is None:
-                raise InvalidParams(path="$.reply-to", reason="nobody is subscribed to it")
-            if consumer.ack is not Ack.AUTO:
-                return None
-        else:
-            return None
-        correlation = headers.get("correlation-id")
-        tail = b"\n" if correlation is None else f"\ncorrelation-id:{self.escape(correlation)}\n".encode()
-        return _Way(headers, consumer, tail + b"content-length:", read_options(headers))
-
-    def _reply(self, way: _Way, answer: bytes) -> None:
-        consumer = way.consumer
-        if consumer is None or consumer.is_over or self._state is _State.OVER:
-            self._counters.dropped_answers += 1
-            return
-        self._replies += 1
-        self.write(consumer.reply(self._replies, way.tail, answer))
-
-    def _reply_queue(self, name: str) -> str:
-        """The temporary queue that the client calls so. One that it has not subscribed to is subscribed to under its own name."""
-        real = self._temporary.get(name)
-        if real is not None or name in self._own:
-            return real or name
-        if name in self._temporary.values() or names.is_generated(name):
-            return name  # of ours, or somebody else's: the broker knows
-        self._add(name, id=name, ack=Ack.AUTO, headers={})
-        return self._temporary[name]
+        self.consider(destination, headers)
+        way = self._requests.find_way(headers)
+        if way is None:
+            waiting = self._broker.send(names.REQUESTS, _replace(self._model(headers), body=frame.body))
+            if waiting is not None:
+                self._receipts.give_later(waiting, None)
+            return LATER_UNITS
+        if "receipt" not in headers and not self._may_be_legacy:
+            self._known.learn(partial(self._requests.call, way))
+            self._requests.like_this(way, *self._stream.last_head)
+        return self._requests.call(way, frame.body)
 
     # SUBSCRIBE.
 
     def _subscribe(self, frame: Frame) -> None:
-        headers = frame.headers
-        destination = headers.get("destination")
-        if not destination:
-            raise StompError("the header destination is missing")
-        id = headers.get("id")
-        if id is None:
-            if self.version != "1.0":
-                raise StompError("the header id is missing")
-            id = destination
-        ack = _ACKS.get(headers.get("ack", "auto"))
-        if ack is None or (ack is Ack.INDIVIDUAL and self.version == "1.0"):
-            raise StompError("the header ack is auto, client or client-individual")
-        if "selector" in headers:
-            raise StompError("selectors are not supported")
-        if ack is not Ack.AUTO and not self._is_modern:
-            self._show_modern()
-        if self._may_be_legacy:
-            self._consider(destination, headers)
-        self._add(destination, id=id, ack=ack, headers=dict(headers))
-
-    def _add(self, destination: str, *, id: str, ack: Ack, headers: dict[str, str]) -> None:
-        if id in self._subscriptions:
-            raise AlreadyExists(type="subscription", id=id)
-        if len(self._subscriptions) >= self._limits.subscriptions:
-            raise LimitExceeded(limit="subscriptions of a connection", maximum=self._limits.subscriptions)
-        filter, coalesce_s = read_event_wish(headers.get("filter"), headers.get("coalesce"))
-        real = destination
-        if destination.startswith(names.TEMPORARY):
-            real = self._temporary.get(destination) or self._broker.temporary()
-        consumer = StompConsumer(self, id=id, destination=destination, ack=ack, version=self.version)
-        wish = Wish(
-            destination=real,
-            id=id,
-            ack=ack,
-            credit=self._prefetch(headers),
-            after=headers.get("resume"),
-            snapshot=headers.get("snapshot") == "true",
-            filter=filter,
-            coalesce_s=coalesce_s,
-            browse=headers.get("browser") == "true",
-        )
-        consumer.subscription = self._broker.subscribe(wish, consumer)
-        self._subscriptions[id] = consumer
-        if real is not destination:
-            self._temporary[destination] = real
-        if names.is_own(destination):
-            self._own.setdefault(destination, consumer)
-        self._way = self._members = self._hot = None
-
-    def _prefetch(self, headers: dict[str, str]) -> int | None:
-        text = headers.get("prefetch-count")
-        if text is None:
-            return None
-        most = self._limits.prefetch
-        if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 0 < int(text) <= most):
-            raise InvalidParams(path="$.prefetch-count", reason=f"it is a number from 1 to {most}")
-        return int(text)
+        self._subscriptions.begin(frame.headers)
 
     def _unsubscribe(self, frame: Frame) -> None:
-        """What the subscription has not settled stays so, and may be settled still."""
-        id = frame.headers.get("id")
-        if id is None and self.version == "1.0":
-            id = frame.headers.get("destination")
-        if id is None:
-            raise StompError("the header id is missing")
-        consumer = self._subscriptions.pop(id, None)
-        if consumer is None:
-            raise ObjectNotFound(type="subscription", id=id)
-        consumer.is_over = True
-        if consumer.subscription is not None:
-            consumer.subscription.end()
-        if self._own.get(consumer.destination) is consumer:
-            del self._own[consumer.destination]
-            others = (each for each in self._subscriptions.values() if each.destination == consumer.destination)
-            if (other := next(others, None)) is not None:
-                self._own[consumer.destination] = other
-        self._way = self._members = self._hot = None
+        self._subscriptions.end(frame.headers)
 
     # ACK and NACK.
 
     def _ack(self, frame: Frame) -> Awaitable[None] | None:
-        return self._settle(frame, Verdict.ACCEPTED)
+        self.show_modern()
+        kind = self._acknowledgements.kind(frame) if self._known.knows_no_ack else None
+        waiting = self._acknowledgements.settle(frame.headers, Verdict.ACCEPTED)
+        if kind is not None:
+            self._known.learn_ack(*kind)
+        return waiting
 
     def _nack(self, frame: Frame) -> Awaitable[None] | None:
         """Tried in vain; with ``requeue:false`` it is not to be tried again."""
         if self.version == "1.0":
             raise StompError("NACK is not known in STOMP 1.0")
-        return self._settle(frame, Verdict.REJECTED if frame.headers.get("requeue") == "false" else Verdict.FAILED)
-
-    def _settle(self, frame: Frame, verdict: Verdict) -> Awaitable[None] | None:
-        if not self._is_modern:
-            self._show_modern()
-        tag, consumer = self._find_delivery(frame)
-        transaction = frame.headers.get("transaction")
-        if transaction is not None:
-            self._transactions.add(transaction, 0)
-        waiting = self._broker.settle(tag, verdict, cumulative=consumer.is_cumulative, transaction=transaction)
-        for each in consumer.up_to(tag):
-            del consumer.unsettled[each]
-            del self.unsettled[each]
-            if transaction is not None:
-                self._transactions.settle(transaction, each, consumer)
-        return waiting
-
-    def _find_delivery(self, frame: Frame) -> tuple[int, StompConsumer]:
-        """1.2 names a delivery by ``id``; the others by ``message-id``, 1.1 with ``subscription``."""
-        headers = frame.headers
-        name = "id" if self.version == "1.2" else "message-id"
-        text = headers.get(name)
-        if text is None:
-            raise StompError(f"the header {name} is missing")
-        if self.version == "1.1" and "subscription" not in headers:
-            raise StompError("the header subscription is missing")
-        number = text if name == "id" else text.removeprefix(f"{self.id}-")
-        is_tag = number.isascii() and number.isdigit() and len(number) <= _TAG_DIGITS
-        consumer = self.unsettled.get(int(number)) if is_tag else None
-        if consumer is None or headers.get("subscription", consumer.id) != consumer.id:
-            raise ObjectNotFound(type="delivery", id=text)
-        return int(number), consumer
+        self.show_modern()
+        is_hopeless = frame.headers.get("requeue") == "false"
+        return self._acknowledgements.settle(frame.headers, Verdict.REJECTED if is_hopeless else Verdict.FAILED)
 
     # Transactions.
 
     def _transaction(self, frame: Frame) -> str:
-        if not self._is_modern:
-            self._show_modern()
+        self.show_modern()
         name = frame.headers.get("transaction")
         if not name:
             raise StompError("the header transaction is missing")
@@ -783,6 +606,4 @@ class StompSession:
         name = self._transaction(frame)
         settled = self._transactions.end(name)
         self._broker.abort(name)
-        for tag, consumer in settled:
-            self.unsettled[tag] = consumer
-            consumer.unsettled = dict.fromkeys(sorted((*consumer.unsettled, tag)))
+        self._acknowledgements.open_again(settled)

@@ -50,6 +50,7 @@ class StompStream:
         "_position",
         "is_strict",
         "limits",
+        "newest_head",
         "version",
     )
 
@@ -65,6 +66,7 @@ class StompStream:
         self._body_pieces: list[bytes] = []
         self._body_octets = 0
         self._body_wanted = -1  # octets that are missing, the NUL included; -1: up to the first NUL
+        self.newest_head = b""  # of the frame that came last, whatever it is
         self._last_head = b""
         self._last_parsed: tuple[str, dict[str, str]] = ("", {})
         self._last_length: int | None = None
@@ -89,6 +91,15 @@ class StompStream:
     def last_head(self) -> tuple[bytes, int | None]:
         """The head of the SEND or other frame that came last, and its content-length: one that begins alike is alike."""
         return self._last_head, self._last_length
+
+    def rest(self) -> tuple[bytes, int]:
+        """What was received and from where on nobody has looked at it, for who knows the frames in it; nothing within a frame."""
+        return (b"", 0) if self._head or self._frame is not None else (self._data, self._position)
+
+    def move_to(self, position: int) -> None:
+        """What stands before this position in ``rest`` was looked at: whole frames, and line ends behind them."""
+        if position:
+            self._position = position
 
     def receive_data(self, data: bytes) -> None:
         """Keep what the peer sent."""
@@ -213,6 +224,7 @@ class StompStream:
 
     def _begin(self, head: bytes) -> Frame | None:
         """The head is complete; its body may be."""
+        self.newest_head = head
         if head == self._last_head:
             command, headers = self._last_parsed
             length = self._last_length

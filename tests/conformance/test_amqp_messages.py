@@ -531,6 +531,34 @@ async def test_am_084_application_properties_for_others(value: object, text: str
     assert dict(delivery.message.headers) == {"p": text}
 
 
+@pytest.mark.parametrize(
+    "annotations",
+    (
+        pytest.param(b"\xc1\x03\x02\xff\xff", id="unknown constructors"),
+        pytest.param(b"\xc1\x02\x01\x40", id="a key without a value"),
+        pytest.param(b"\xc1\x05\x02\xa1\x09a\x40", id="a key that is not complete"),
+        pytest.param(b"\xd1\x00\x00\x00\x06\x00\x00\x00\x02\xff\xff", id="in a long map"),
+    ),
+)
+async def test_am_083_annotations_that_are_none_are_refused_before_anybody_gets_them(annotations: bytes) -> None:
+    """Their sender is told, not whoever receives next; the queue goes on."""
+    messaging, client = await served()
+    client.sender()
+    client.send(b"\x00\x53\x72" + annotations + message("bad"))
+    (closed,) = client.heard(p.Close)
+    assert closed.error is not None
+    assert closed.error.condition == "amqp:decode-error"
+    other = AmqpPeer(messaging.exchange)
+    other.open()
+    other.begin()
+    other.sender()
+    other.receiver(credit=5)
+    other.send(message("good"))
+    await turns()
+    ((_transfer, payload),) = other.transfers()
+    assert body_of(payload) == b"good"
+
+
 @pytest.mark.parametrize("correlation", ("text", ULong(7), uuid.UUID(int=9), b"\x01\x02", "AMQP_ULONG:x"))
 async def test_am_084_ids_come_back_with_their_types(correlation: object) -> None:
     octets = message(

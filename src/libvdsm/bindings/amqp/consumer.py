@@ -64,9 +64,9 @@ class AmqpConsumer:
         shared, message = delivery.shared, delivery.message
         tag = delivery.tag if self._settles else None
         if shared is None and delivery.resume is None:
-            head = messages.usual_head(message, delivery.count)
-            if head is not None:
-                link.send(head, message.amqp, tag)  # type: ignore[arg-type] # what has such a head is AMQP's own
+            usual = messages.usual(message, delivery.count)
+            if usual is not None:
+                link.send(*usual, tag)
                 return
         if delivery.resume is not None:
             annotation = messages.resume_annotation(delivery.resume)

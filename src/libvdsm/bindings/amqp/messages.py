@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
+import struct
 import uuid
 from collections.abc import Mapping
 from functools import lru_cache
@@ -33,8 +34,27 @@ _NULL: Final = 0x40
 _STR8: Final = 0xA1
 _LIST8: Final = 0xC0
 _MAP8: Final = 0xC1
+#: Constructors of values that are always the same text, and of whole numbers.
+_CONSTANTS: Final = {0x40: "", 0x41: "true", 0x42: "false", 0x43: "0", 0x44: "0"}
+_NUMBERS: Final = {
+    code: struct.Struct(form)
+    for form, codes in {
+        ">B": (0x50, 0x52, 0x53),
+        ">b": (0x51, 0x54, 0x55),
+        ">H": (0x60,),
+        ">h": (0x61,),
+        ">I": (0x70,),
+        ">i": (0x71,),
+        ">Q": (0x80,),
+        ">q": (0x81, 0x83),
+    }.items()
+    for code in codes
+}
 #: So many short sections of each kind are known again.
 _KEPT: Final = 1_024
+#: Annotations of so many octets are known again.
+_MOST_KNOWN: Final = 257
+_TEXT: Final = "text/plain"
 #: A message without its body, its ``to``, the user it claims, and its end in seconds since 1970.
 _Properties: TypeAlias = tuple[Message, str | None, bytes | None, float | None]
 _NOTHING_SAID: Final = Message(body=b"")
@@ -52,7 +72,7 @@ def read(payload: bytes, now: float, sender: str | None = None) -> tuple[Message
     usual = sections.find_usual(payload)
     if usual is None:
         return _read_unusual(payload, now, sender)
-    header, properties, application, bare, begin = usual
+    header, annotations, properties, application, kept, begin, is_text = usual
     durable, priority, expires_at, template, to, user = False, _USUAL_PRIORITY, None, _NOTHING_SAID, None, None
     if header >= 0:
         durable, priority, expires_at = _read_header(payload, header, now)
@@ -62,16 +82,33 @@ def read(payload: bytes, now: float, sender: str | None = None) -> tuple[Message
             expires_at = ends if expires_at is None else min(ends, expires_at)
     if application >= 0:
         template = replace(template, headers=_read_headers(payload, application))
-    message = replace(
-        template,
-        body=payload[begin:],
-        amqp=payload[bare:] if bare else payload,
-        durable=durable,
-        priority=priority,
-        expires_at=expires_at,
-        user=sender,
+    if annotations >= 0:
+        bare = annotations + 2 + payload[annotations + 1]
+        if not _may_be_kept(payload[annotations:bare]):
+            kept = bare
+    if is_text:
+        _check_text(payload, begin)
+    return (
+        replace(
+            template,
+            body=payload[begin:],
+            amqp=payload[kept:] if kept else payload,
+            durable=durable,
+            priority=priority,
+            expires_at=expires_at,
+            user=sender,
+            content_type=_TEXT if is_text and template.content_type is None else template.content_type,
+        ),
+        to,
+        user,
     )
-    return message, to, user
+
+
+def _check_text(payload: bytes, position: int) -> None:
+    try:
+        payload[position:].decode()
+    except UnicodeDecodeError as fault:
+        raise DecodeError("a value is not complete, or is no text") from fault
 
 
 def _read_unusual(payload: bytes, now: float, sender: str | None) -> tuple[Message, str | None, bytes | None]:
@@ -84,19 +121,29 @@ def _read_unusual(payload: bytes, now: float, sender: str | None) -> tuple[Messa
             expires_at = ends if expires_at is None else min(ends, expires_at)
     if parts.application_properties >= 0:
         template = replace(template, headers=_read_headers(payload, parts.application_properties))
-    bare = payload[parts.bare :] if parts.bare else payload
+    kept = payload[parts.bare :] if parts.bare else payload
     if parts.annotations is not None:
         start, end = parts.annotations
-        annotations = payload[start:end]
-        if _OWN not in annotations:
-            bare = annotations + bare
+        if _may_be_kept(payload[values.skip(payload, start + 1) : end]):
+            kept = payload[start:end] + kept
     body, kind = _read_body(payload, parts)
     if template.content_type is not None:
         kind = template.content_type
-    made = replace(
-        template, body=body, amqp=bare, durable=durable, priority=priority, expires_at=expires_at, user=sender, content_type=kind
+    message = replace(
+        template, body=body, amqp=kept, durable=durable, priority=priority, expires_at=expires_at, user=sender, content_type=kind
     )
-    return made, to, user
+    return message, to, user
+
+
+def _may_be_kept(annotations: bytes) -> bool:
+    """Whether annotations are the sender's own, and not said in our name. Raises ``DecodeError`` for what they may not be."""
+    return _are_own(annotations) if len(annotations) <= _MOST_KNOWN else _are_own.__wrapped__(annotations)
+
+
+@lru_cache(maxsize=_KEPT)
+def _are_own(annotations: bytes) -> bool:
+    values.decode(annotations)
+    return _OWN not in annotations
 
 
 def _read_header(payload: bytes, position: int, now: float) -> tuple[bool, int, float | None]:
@@ -149,29 +196,41 @@ def _known_properties(count: int, rest: bytes) -> _Properties:
 
 
 def _decode_properties(payload: bytes, position: int) -> _Properties:
-    fields, _end = values.decode(payload, position)
-    if not isinstance(fields, list) or len(fields) > _PROPERTIES:
+    fields, _end = values.decode_list(payload, position, len(payload))
+    if len(fields) > _PROPERTIES:
         raise DecodeError("the properties are too many", Scope.LINK)
     if not fields:
         return _NOTHING_SAID, None, None, None
     message_id, user, to, subject, reply_to, correlation, kind, encoding, expiry = (fields + _NO_PROPERTIES)[:9]
-    members: dict[str, str] = {}
-    if message_id is not None:
-        members["message_id"] = message_id if type(message_id) is str else _id_text(message_id)
-    if correlation is not None:
-        members["correlation_id"] = correlation if type(correlation) is str else _id_text(correlation)
-    for name, value in (("subject", subject), ("reply_to", reply_to), ("content_type", kind), ("content_encoding", encoding)):
-        if value is not None:
-            if not isinstance(value, str):
-                raise DecodeError(f"{name} is no text", Scope.LINK)
-            members[name] = str(value)
-    if not isinstance(to, str | None) or not isinstance(user, bytes | None) or not isinstance(expiry, int | None):
+    made = replace(
+        _NOTHING_SAID,
+        message_id=_id_text(message_id),
+        correlation_id=_id_text(correlation),
+        subject=_word("subject", subject),
+        reply_to=_word("reply_to", reply_to),
+        content_type=_word("content_type", kind),
+        content_encoding=_word("content_encoding", encoding),
+    )
+    if (to is not None and not isinstance(to, str)) or (user is not None and not isinstance(user, bytes)):
         raise DecodeError("a property is not what it must be", Scope.LINK)
-    made = replace(_NOTHING_SAID, **members) if members else _NOTHING_SAID
-    return made, to, user, None if expiry is None else expiry / _MS
+    if expiry is None:
+        return made, to, user, None
+    if not isinstance(expiry, int):
+        raise DecodeError("a property is not what it must be", Scope.LINK)
+    return made, to, user, expiry / _MS
 
 
-def _id_text(value: object) -> str:
+def _word(name: str, value: object) -> str | None:
+    if value is None or type(value) is str:
+        return value
+    if not isinstance(value, str):
+        raise DecodeError(f"{name} is no text", Scope.LINK)
+    return str(value)
+
+
+def _id_text(value: object) -> str | None:
+    if value is None or type(value) is str:
+        return value
     if isinstance(value, str):
         return str(value)
     if isinstance(value, bytes):
@@ -206,7 +265,34 @@ def _read_headers(payload: bytes, position: int) -> Mapping[str, str]:
 
 @lru_cache(maxsize=_KEPT)
 def _known_headers(octets: bytes) -> Mapping[str, str]:
-    return _decode_headers(octets, 0)
+    headers = _usual_headers(octets)
+    return _decode_headers(octets, 0) if headers is None else headers
+
+
+def _usual_headers(octets: bytes) -> Mapping[str, str] | None:
+    """Those of a short map in which there are texts, whole numbers and constants alone; ``None`` if it is not such a one, or not right."""
+    headers: dict[str, str] = {}
+    position, end = 3, len(octets)
+    try:
+        while position < end:
+            if octets[position] != _STR8:
+                return None
+            begin, position = position + 2, position + 2 + octets[position + 1]
+            name = octets[begin:position].decode()
+            code = octets[position]
+            if code == _STR8:
+                begin, position = position + 2, position + 2 + octets[position + 1]
+                headers[name] = octets[begin:position].decode()
+            elif code in _CONSTANTS:
+                headers[name] = _CONSTANTS[code]
+                position += 1
+            else:
+                read = _NUMBERS[code]
+                headers[name] = str(read.unpack_from(octets, position + 1)[0])
+                position += 1 + read.size
+    except (IndexError, KeyError, UnicodeDecodeError, struct.error):
+        return None
+    return headers if position == end and 2 * len(headers) == octets[2] else None
 
 
 def _decode_headers(payload: bytes, position: int) -> Mapping[str, str]:
@@ -252,7 +338,7 @@ def _read_body(payload: bytes, parts: sections.Parts) -> tuple[bytes, str | None
     if isinstance(value, bytes):
         return value, None
     if isinstance(value, str):
-        return value.encode(), "text/plain"
+        return value.encode(), _TEXT
     return _json(value), "application/json"
 
 
@@ -282,6 +368,7 @@ def plain(value: object) -> object:
 # To AMQP.
 
 _ANNOTATIONS: Final = b"\x00\x53\x72"
+_SHORT_ANNOTATIONS: Final = _ANNOTATIONS + bytes((_MAP8,))
 _USER: Final = Symbol(f"{OWN}user")
 _DEAD: Final = ((DEAD_REASON, Symbol(f"{OWN}{DEAD_REASON}")), (DEAD_ORIGIN, Symbol(f"{OWN}{DEAD_ORIGIN}")))
 _HEADERS: Final[dict[tuple[bool, int, int], bytes]] = {}
@@ -304,23 +391,27 @@ def _header(message: Message, count: int, ttl: int | None) -> bytes:
     return b"\x00\x53\x70" + values.encode_items([values.encode(each) for each in fields])
 
 
-def usual_head(message: Message, count: int) -> bytes | None:
-    """What stands before an AMQP sender's message, if it needs no look at the clock and says nothing but what every delivery does."""
-    if (
-        message.expires_at is not None
-        or message.amqp is None
-        or message.amqp.startswith(_ANNOTATIONS)
-        or (message.headers and DEAD_REASON in message.headers)
-    ):
+def usual(message: Message, count: int) -> tuple[bytes, bytes] | None:
+    """Both parts of what is sent, if nobody else gets it and it is an AMQP sender's; ``None`` if something more is to be said of it.
+
+    That is the case if it expires, is a dead letter, or has long annotations: then ``header`` and ``tail`` say it.
+    """
+    octets = message.amqp
+    if octets is None or message.expires_at is not None or (message.headers and DEAD_REASON in message.headers):
         return None
-    return _kept_head(message.durable, message.priority, count, message.user)
+    if octets[2] != _ANNOTATIONS[2]:
+        return _known_head(message.durable, message.priority, count, message.user, b""), octets
+    if octets[:4] == _SHORT_ANNOTATIONS:
+        end = 5 + octets[4]
+        return _known_head(message.durable, message.priority, count, message.user, octets[:end]), octets[end:]
+    return None
 
 
 @lru_cache(maxsize=_KEPT)
-def _kept_head(durable: bool, priority: int, count: int, user: str | None) -> bytes:
+def _known_head(durable: bool, priority: int, count: int, user: str | None, annotations: bytes) -> bytes:
     fields = [durable, UByte(priority), None, None, UInt(count)]
     octets = b"\x00\x53\x70" + values.encode_items([values.encode(each) for each in fields])
-    return octets if user is None else octets + _user_annotation(user)
+    return octets + (annotations if user is None else _annotated(annotations, user, None))
 
 
 def resume_annotation(token: str) -> bytes:

@@ -37,6 +37,9 @@ _MAPS: Final = frozenset({0xC1, 0xD1})
 _BINARIES: Final = frozenset({0xA0, 0xB0})
 #: Constructors with a length of one octet, as most sections have them.
 _SHORT: Final = frozenset({0xA0, 0xC0, 0xC1})
+#: How the last section of a usual message begins: data, or a value that is a binary or a text; with a length of one octet, or of four.
+_SHORT_BODIES: Final = frozenset({b"\x00\x53\x75\xa0", b"\x00\x53\x77\xa0", b"\x00\x53\x77\xa1"})
+_LONG_BODIES: Final = frozenset({b"\x00\x53\x75\xb0", b"\x00\x53\x77\xb0", b"\x00\x53\x77\xb1"})
 #: Constructors of a section's value; of a value any.
 _SHAPES: Final = {
     HEADER: _LISTS,
@@ -92,34 +95,40 @@ def split(message: bytes) -> Parts:
     return parts
 
 
-def find_usual(message: bytes) -> tuple[int, int, int, int, int] | None:
+def find_usual(message: bytes) -> tuple[int, int, int, int, int, int, bool] | None:
     """Where the sections of a usual message are; ``None`` for any other one, whatever it is: ``split`` finds out.
 
-    A usual message has sections of a short length, no annotations, and at its end one section of data. Told are the places of the values
-    of header, properties and application properties (-1 if there is none), of the bare message, and of the octets of its data.
+    A usual message has sections of a short length, and at its end one of data, or a value that is a text or a binary. Told are the places of
+    the values of header, annotations, properties and application properties (-1 if there is none), of what is kept of it (all but its
+    header), and of the octets of its body; and whether these are a text.
     """
-    header = properties = application = -1
-    bare = position = 0
+    header = annotations = properties = application = -1
+    kept = position = 0
     try:
         begin = message[:4]
         if begin == b"\x00\x53\x70\xc0":
-            header, bare = 3, 5 + message[4]
-            position, begin = bare, message[bare : bare + 4]
+            header, kept = 3, 5 + message[4]
+            position, begin = kept, message[kept : kept + 4]
+        if begin == b"\x00\x53\x72\xc1":
+            annotations, position = position + 3, position + 5 + message[position + 4]
+            begin = message[position : position + 4]
         if begin == b"\x00\x53\x73\xc0":
             properties, position = position + 3, position + 5 + message[position + 4]
             begin = message[position : position + 4]
         if begin == b"\x00\x53\x74\xc1":
             application, position = position + 3, position + 5 + message[position + 4]
             begin = message[position : position + 4]
-        if begin == b"\x00\x53\x75\xa0":
+        if begin in _SHORT_BODIES:
             octets, position = message[position + 4], position + 5
-        elif begin == b"\x00\x53\x75\xb0":
+        elif begin in _LONG_BODIES:
             octets, position = int.from_bytes(message[position + 4 : position + 8], "big"), position + 8
         else:
             return None
     except IndexError:
         return None
-    return (header, properties, application, bare, position) if position + octets == len(message) else None
+    if position + octets != len(message):
+        return None
+    return header, annotations, properties, application, kept, position, begin[3] & 1 == 1
 
 
 def _descriptor(message: bytes, position: int) -> tuple[int, int]:

@@ -226,13 +226,27 @@ def _compound(width: int) -> _Reader:
     return read
 
 
+_NULL: Final = 0x40
+_STR8: Final = 0xA1
+
+
 def _items(data: bytes, position: int, end: int, count: int, depth: int, readers: list[_Reader] | None = None) -> list[object]:
     if count > end - position or depth > DEEPEST:
         raise DecodeError("a list with too many values, or too deep")
-    items, readers = [], readers or _READERS
+    items: list[object] = []
+    readers = readers or _READERS
     for _each in range(count):
-        item, position = readers[data[position]](data, position + 1, depth)
-        items.append(item)
+        code = data[position]
+        if code == _NULL:
+            items.append(None)
+            position += 1
+        elif code == _STR8:  # the commonest, without a call
+            start = position + 2
+            position = start + data[position + 1]
+            items.append(data[start:position].decode())
+        else:
+            item, position = readers[code](data, position + 1, depth)
+            items.append(item)
     if position != end:
         raise DecodeError("the size of a list is not that of its values")
     return items

@@ -12,7 +12,7 @@ from libvdsm.bindings.amqp import messages
 from libvdsm.interfaces.messaging import Message
 from libvdsm.wire.amqp import values
 from libvdsm.wire.amqp.errors import DecodeError
-from libvdsm.wire.amqp.values import Symbol, Timestamp, UByte, UInt, ULong
+from libvdsm.wire.amqp.values import Byte, Int, Short, Symbol, Timestamp, UByte, UInt, ULong, UShort
 
 _TEXTS = st.one_of(st.none(), st.text(max_size=8), st.builds(Symbol, st.text(max_size=4, alphabet="ab")))
 _IDS = st.one_of(_TEXTS, st.binary(max_size=4), st.builds(ULong, st.integers(0, 9)), st.uuids(), st.booleans())
@@ -26,6 +26,16 @@ _FIELDS = st.tuples(
     _TEXTS,
     _TEXTS,
     st.one_of(st.none(), st.builds(Timestamp, st.integers(0, 9))),
+)
+_SIMPLE = st.one_of(
+    st.text(max_size=8),
+    st.integers(-(2**63), 2**63 - 1),
+    st.builds(UInt, st.integers(0, 2**32 - 1)),
+    st.builds(Int, st.integers(-(2**31), 2**31 - 1)),
+    st.booleans(),
+    st.none(),
+    st.builds(Symbol, st.text(max_size=4, alphabet="ab")),
+    st.uuids(),
 )
 _BODY = b"\x00\x53\x75\xa0\x01x"
 
@@ -70,6 +80,38 @@ def test_properties_are_what_they_would_be_decoded_to(fields: tuple[object, ...]
         assert replace(said, body=message.body, amqp=message.amqp, durable=False, expires_at=ends) == message
 
 
+@given(st.dictionaries(st.text(max_size=4), _SIMPLE, max_size=4), st.lists(st.tuples(st.integers(0, 40), st.integers(0, 255)), max_size=2))
+def test_headers_are_what_they_would_be_decoded_to(found: dict[str, object], damage: list[tuple[int, int]]) -> None:
+    """Those of usual values are read without the decoder, and say the same; of all others nothing is said."""
+    octets = bytearray(values.encode(found))
+    for place, octet in damage:
+        if 2 <= place < len(octets):
+            octets[place] = octet
+    usual = messages._usual_headers(bytes(octets))
+    if usual is not None:
+        assert dict(usual) == messages._decode_headers(bytes(octets), 0)
+
+
+def test_usual_headers_need_no_decoder() -> None:
+    """Texts, whole numbers of all widths, and constants."""
+    numbers = [
+        UByte(200),
+        UShort(60_000),
+        UInt(7),
+        UInt(70_000),
+        ULong(7),
+        ULong(2**63),
+        Byte(-1),
+        Short(-2),
+        Int(-3),
+        5,
+        2**40,
+        Timestamp(9),
+    ]
+    found = {str(place): value for place, value in enumerate([*numbers, "text", True, False, None, UInt(0), ULong(0)])}
+    assert messages._usual_headers(values.encode(found)) == {name: messages.text_of(value) for name, value in found.items()}
+
+
 def test_ids_differ_where_all_else_is_known() -> None:
     """Each message has its own id, time to live and headers, though what it shares is decoded once."""
     told = []
@@ -92,9 +134,9 @@ _VALUES = st.one_of(
 )
 _SECTIONS = st.one_of(
     _HEADS.map(lambda fields: section(0x70, fields)),
-    st.sampled_from(
-        [section(0x71, {}), section(0x72, {Symbol("x-opt-a"): "b"}), section(0x78, {}), section(0x77, "text"), section(0x76, [1])]
-    ),
+    st.sampled_from([section(0x71, {}), section(0x78, {}), section(0x76, [1]), section(0x77, [1])]),
+    st.sampled_from(["x-opt-a", f"{messages.OWN}user", "a" * 300]).map(lambda name: section(0x72, {Symbol(name): "b"})),
+    st.sampled_from(["", "t", "ü" * 128, b"", b"t" * 256]).map(lambda value: section(0x77, value)),
     _FIELDS.map(lambda fields: section(0x73, list(fields))),
     st.dictionaries(_NAMES, _VALUES, max_size=3).map(lambda found: section(0x74, found)),
     st.sampled_from([0, 1, 255, 256]).map(lambda octets: section(0x75, b"x" * octets)),

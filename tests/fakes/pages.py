@@ -57,15 +57,15 @@ class FakePageConsumer(FakeConsumer):
         if self.room <= 0 or self.is_closed:
             return None
         self.memberships.append(membership)
-        return Road(self.write, self.flush)
+        return Road(self, self.flush)
 
     def part(self, membership: Membership) -> None:
         """See ``PageConsumer``."""
         self.memberships.remove(membership)
         self.paged += membership.octets
 
-    def write(self, page: bytes) -> None:
-        """See ``Road``: full when the room is used up."""
+    def write(self, page: bytes, /) -> None:
+        """See ``Writer``: full when the room is used up."""
         assert not self.reasons, "written after the end"
         assert not self.gathered, "a page overtakes what was gathered"
         self.written.append(page)

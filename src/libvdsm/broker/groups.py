@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 if TYPE_CHECKING:
     from libvdsm.broker.following import Follower, Numbered
     from libvdsm.interfaces.messaging import Delivery
-    from libvdsm.interfaces.pages import PageConsumer, Road
+    from libvdsm.interfaces.pages import PageConsumer, Road, Writer
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class _Plan(Generic[R]):
     def __init__(self, choirs: Sequence[_Choir[R]]) -> None:
         self.model = next(iter(choirs[0].roads))  # as far as it matters here they are all alike
         self.befores = tuple({road.before: None for choir in choirs for road in choir.roads.values()})
-        self.ways = tuple((choir, tuple(road.write for road in choir.roads.values())) for choir in choirs)
+        self.ways = tuple((choir, tuple(road.writer for road in choir.roads.values())) for choir in choirs)
 
 
 class Group(Generic[R]):
@@ -163,13 +163,13 @@ class Group(Generic[R]):
         rests, make = consumer.page_rests(deliveries), consumer.page
         self.cursor = last
         plan.model.follower.count_told(self.size * len(deliveries))
-        for choir, writes in plan.ways:
+        for choir, writers in plan.ways:
             page = make(choir.head, rests)
             choir.octets += len(page)
-            left = iter(writes)
+            left = iter(writers)
             try:
-                for write in left:
-                    write(page)
+                for writer in left:
+                    writer.write(page)
             except Exception as failure:  # noqa: BLE001 - one connection's: the others are written to all the same
                 _go_on(left, page, failure)
 
@@ -181,11 +181,11 @@ class Group(Generic[R]):
         return self._plan
 
 
-def _go_on(left: Iterator[Callable[[bytes], object]], page: bytes, failure: Exception) -> None:
+def _go_on(left: Iterator[Writer], page: bytes, failure: Exception) -> None:
     """A page could not be written to somebody: write it to those behind him."""
     _log.warning("a page could not be written: %s", failure)
-    for write in left:
+    for writer in left:
         try:
-            write(page)
+            writer.write(page)
         except Exception as other:  # noqa: BLE001 - likewise
             _log.warning("a page could not be written: %s", other)

@@ -28,10 +28,18 @@ class Membership(Protocol):
         ...
 
 
+class Writer(Protocol):
+    """Where a page is written: a transport, which tells its connection at once when it is full."""
+
+    def write(self, data: bytes, /) -> object:
+        """Send it; never blocks."""
+        ...
+
+
 class Road(NamedTuple):
     """How pages come to a connection."""
 
-    write: Callable[[bytes], object]  # straight to its transport, which says at once when it is full
+    writer: Writer
     before: Callable[[], object]  # writes what this and other connections gather: called before pages, which must not overtake it
 
 

@@ -313,7 +313,7 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or self._is_full or self.is_closing or self.is_lingering or transport.is_closing():
             return None
-        return Road(transport.write, self.hub.flush_all)
+        return Road(transport, self.hub.flush_all)
 
     def _leave_pages(self) -> None:
         """Take none any more before somebody has looked whether they may come."""

@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import json
 import re
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
+from libvdsm.base.tls import server_context
 from libvdsm.bindings.stomp.endpoint import StompEndpoint
 from libvdsm.broker.session import BrokerSession
 from libvdsm.interfaces.caller import Rights
@@ -18,6 +21,7 @@ from libvdsm.interfaces.journal import Entry
 from libvdsm.transports.config import Limits, ListenerPolicy
 from libvdsm.transports.line import LineConnection
 from libvdsm.wire.stomp.frames import encode
+from tests.fakes.certificates import Pki
 from tests.fakes.messaging import ALL, Messaging, message, turns
 from tests.fakes.recording_bridge import Client, Served, serve, until
 from tests.fakes.stomp_peer import FakeRpc, login
@@ -34,11 +38,15 @@ class Hall:
     world: Messaging
     served: Served
     sender: BrokerSession
+    tls: ssl.SSLContext | None = None  # of clients
 
     async def greeted(self, connect: bytes = CONNECT, rights: Rights = ALL) -> Client:
         """Somebody who has connected, and may do all."""
         known = set(self.served.tcp._connections)
-        client = await self.served.connect()
+        if self.tls is None:
+            client = await self.served.connect()
+        else:
+            client = Client(*await asyncio.open_connection("127.0.0.1", self.served.port, ssl=self.tls, server_hostname="localhost"))
         client.send(connect)
         assert (await client.reader.readuntil(b"\0")).startswith(b"CONNECTED\n")
         (connection,) = self.served.tcp._connections - known
@@ -85,11 +93,11 @@ class Hall:
 
 
 @contextlib.asynccontextmanager
-async def opened(limits: Limits | None = None) -> AsyncIterator[Hall]:
+async def opened(limits: Limits | None = None, tls: ssl.SSLContext | None = None) -> AsyncIterator[Hall]:
     """A hall, empty."""
     world = Messaging()
     endpoint = StompEndpoint(exchange=world.exchange, rpc=FakeRpc(), login=login)
-    async with serve(limits, policy=ListenerPolicy(anonymous=True), stomp=endpoint) as served:
+    async with serve(limits, policy=ListenerPolicy(anonymous=True), stomp=endpoint, tls=tls) as served:
         yield Hall(world, served, world.open())
 
 
@@ -315,3 +323,22 @@ async def test_events_go_the_same_road_with_their_tokens() -> None:
         assert json.loads(body(late))["object"]["id"] == "2"
         for each in (*clients, again):
             each.close()
+
+
+async def test_over_tls_the_same_holds(tmp_path: Path) -> None:
+    """Its transport says as well within a write that it is full."""
+    pki = Pki(tmp_path)
+    async with opened(Limits(write_octets=100_000), tls=server_context(pki.keys)) as hall:
+        hall.tls = pki.context()
+        slow, quick = await hall.hearing(), await hall.hearing()
+        assert hall.members == 2
+        texts = [f"{number:03}" + "x" * 20_000 for number in range(400)]
+        heard = []
+        for at in range(0, 400, 20):
+            hall.say(*texts[at : at + 20])
+            heard += [body(each) for each in await frames(quick, 20)]
+        assert heard == texts
+        assert hall.members == 1
+        assert [body(each) for each in await frames(slow, 400)] == texts
+        slow.close()
+        quick.close()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from libvdsm.broker.items import GONE, PENDING, USUAL, WAITING, Item, Line
+from libvdsm.broker.items import GONE, HELD, PENDING, USUAL, WAITING, Item, Line
 from libvdsm.interfaces.generated.errors import LimitExceeded, ObjectNotFound
 from libvdsm.interfaces.generated.types import QueueOverflow
 from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Message
@@ -170,7 +170,7 @@ class Queue:
             return True
         octets = message.octets
         rules, around = self.rules, self._around
-        if self.messages >= rules.max_messages or self.octets + octets > rules.max_octets or not around.has_room(octets):
+        if self.messages >= rules.max_messages or self.octets + octets > rules.max_octets or around.octets + octets > around.most_octets:
             return False
         if len(ready) > 1:
             ready.rotate(-1)
@@ -180,7 +180,10 @@ class Queue:
         around.octets += octets
         keeper = around.keeper
         keeper.last_sequence = sequence = keeper.last_sequence + 1
-        receiver.take(Item(sequence=sequence, message=message, queue=self, octets=octets, sent_at=around.clock.time(), is_recorded=True))
+        item = Item(
+            sequence=sequence, message=message, queue=self, octets=octets, sent_at=around.clock.time(), is_recorded=True, state=HELD
+        )
+        receiver.take_first(item)
         return True
 
     def take_in(self, message: Message, joining: list[Item] | None = None) -> Recorded | None:
@@ -529,8 +532,12 @@ class Queue:
         self.octets += item.octets
         self._around.octets += item.octets
 
-    def done(self, octets: int) -> None:
-        """One of so many octets is no longer here."""
+    def settled(self, item: Item) -> None:
+        """One that was held and has no record is done: as ``accept``, by the shortest way."""
+        octets = item.octets
+        item.state = GONE
+        self.unsettled -= 1
+        self.counters.delivered += 1
         self.messages -= 1
         self.octets -= octets
         self._around.octets -= octets

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from libvdsm.broker.session import BrokerSession
 
 _AUTO = Ack.AUTO
+_CLIENT = Ack.CLIENT
 
 
 class Receiver:
@@ -94,6 +95,24 @@ class Receiver:
         session.tag = tag = session.tag + 1
         self.consumer.deliver(Delivery(tag=tag, message=message, destination=self.queue.destination))
 
+    def take_first(self, item: Item) -> None:
+        """As ``take``, for one that nobody has had before."""
+        session, queue = self.session, self.queue
+        session.tag = tag = session.tag + 1
+        if self.credit_left is not None:
+            self.credit_left -= 1
+            if self.credit_left == 0:
+                queue.unready(self)
+        queue.unsettled += 1
+        if self.ack is _AUTO:
+            queue.accept(item)
+        else:
+            item.holder = self
+            session.unsettled[tag] = item
+            if self.ack is _CLIENT:
+                self.open[tag] = item
+        self.consumer.deliver(Delivery(tag=tag, message=item.message, destination=queue.destination))
+
     def take(self, item: Item) -> None:
         """Deliver an item, and have it until it is settled."""
         session, queue = self.session, self.queue
@@ -112,7 +131,7 @@ class Receiver:
         else:
             item.holder = self
             session.unsettled[tag] = item
-            if self.ack is Ack.CLIENT:
+            if self.ack is _CLIENT:
                 self.open[tag] = item
         self.consumer.deliver(delivery)
 

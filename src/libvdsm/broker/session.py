@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from msgspec.structs import force_setattr
 
 from libvdsm.broker.destinations import RESPONSES, Destination, Kind, check_topic, is_owned, parse
-from libvdsm.broker.items import GONE, HELD, Holder, Item
+from libvdsm.broker.items import HELD, Holder, Item
 from libvdsm.broker.listeners import OwnSubscription, TopicSubscription
 from libvdsm.broker.queue import not_there
 from libvdsm.broker.receivers import Browser, Receiver
@@ -287,15 +287,13 @@ class BrokerSession:
         item = self.unsettled.get(tag)
         if item is None or item.transaction is not None:
             raise ObjectNotFound(type="delivery", id=str(tag))
-        if transaction is None and not cumulative:
-            queue = item.queue
+        holder = item.holder
+        if transaction is None and (not cumulative or (holder is not None and next(iter(holder.open), None) == tag)):
+            queue = item.queue  # and it is the only one that is meant
             if verdict is _ACCEPTED and queue is not None and not item.is_kept and not queue.is_ended:
                 del self.unsettled[tag]
-                item.state = GONE
-                queue.unsettled -= 1
-                queue.counters.delivered += 1
-                queue.done(item.octets)
-                if (holder := item.holder) is not None:
+                queue.settled(item)
+                if holder is not None:
                     item.holder = None
                     holder.settled(tag)
                 return None

@@ -51,8 +51,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         octets = len(self.body) + 64
         if self.amqp is not None:
             octets += len(self.amqp)
-        for name, value in self.headers.items():
-            octets += len(name) + len(value)
+        if self.headers:
+            for name, value in self.headers.items():
+                octets += len(name) + len(value)
         return octets
 
 

@@ -79,10 +79,14 @@ class StompConsumer:
         else:
             kept = shared.get(self._key)
             tail = shared[self._key] = self._tail(delivery) if kept is None else kept
-        if self.ack is _AUTO and delivery.resume is None and not (delivery.redelivered or delivery.count):
+        if delivery.resume is not None or delivery.redelivered or delivery.count:
+            session.write(self._first(delivery, tag) + tail)
+        elif self.ack is _AUTO:
             session.write(b"%b%d\n%b" % (self._head, tag, tail))
         else:
-            session.write(self._first(delivery, tag) + tail)
+            self.unsettled[tag] = None
+            session.unsettled[tag] = self
+            session.write(b"%b%d\nack:%d\n%b" % (self._head, tag, tag, tail))
 
     def reply(self, number: int, tail: bytes, body: bytes) -> bytes:
         """The frame that answers a call of the same client; ``tail`` is what stands between the number and the length."""

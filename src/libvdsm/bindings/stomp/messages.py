@@ -19,9 +19,7 @@ MEMBERS: Final = {
     "subject": "subject",
     "amqp-message-id": "message_id",
 }
-_KIND: Final = ("content-type", "content-encoding")
-#: Of a message that has nothing but what many have.
-_NONE_OF_ITS_OWN: Final = (None,) * 5
+_USUAL: Final = ("content-type", "content-encoding", "reply-to", "subject")
 #: So many heads of messages that are alike are kept.
 _KEPT: Final = 256
 #: Headers with a meaning of their own; a sender's are read or dropped, and never passed on as its own.
@@ -84,10 +82,18 @@ def _number(headers: Mapping[str, str], name: str, most: int) -> int:
 def write_shared(message: Message, destination: str, version: str) -> bytes:
     """Of a MESSAGE frame what all its deliveries have in common: headers behind those of the delivery, and the body with its NUL."""
     body = message.body
-    own = message.correlation_id, message.message_id, message.reply_to, message.subject, message.expires_at
-    if own == _NONE_OF_ITS_OWN and not message.headers:
-        kind = message.content_type, message.content_encoding
-        return b"%bcontent-length:%d\n\n%b\0" % (_usual_lines(destination, kind, message.user, message.priority, version), len(body), body)
+    if message.correlation_id is None and message.message_id is None and message.expires_at is None and not message.headers:
+        lines = _usual_lines(
+            destination,
+            version,
+            message.content_type,
+            message.content_encoding,
+            message.reply_to,
+            message.subject,
+            message.user,
+            message.priority,
+        )
+        return b"%bcontent-length:%d\n\n%b\0" % (lines, len(body), body)
     headers = [("destination", destination)]
     for name, member in MEMBERS.items():
         value = getattr(message, member)
@@ -101,10 +107,19 @@ def write_shared(message: Message, destination: str, version: str) -> bytes:
 
 
 @lru_cache(maxsize=_KEPT)
-def _usual_lines(destination: str, kind: tuple[str | None, str | None], user: str | None, priority: int, version: str) -> bytes:
-    """The headers of a message without any that is but its own; ``kind``: content type and encoding."""
-    headers = [("destination", destination)]
-    headers += [(name, value) for name, value in zip(_KIND, kind, strict=True) if value is not None]
+def _usual_lines(
+    destination: str,
+    version: str,
+    content_type: str | None,
+    content_encoding: str | None,
+    reply_to: str | None,
+    subject: str | None,
+    user: str | None,
+    priority: int,
+) -> bytes:
+    """The headers of a message without any that is but its own."""
+    told = zip(_USUAL, (content_type, content_encoding, reply_to, subject), strict=True)
+    headers = [("destination", destination), *((name, value) for name, value in told if value is not None)]
     return encode_lines([*headers, *_of_sender(user, priority)], version)
 
 

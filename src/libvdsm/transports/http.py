@@ -117,7 +117,7 @@ class HttpReactor(Connection):
             self.pause_reading()
         elif not self._is_waiting:
             self._work(share.left if share.left > 0 or share.renew() else 0)
-        elif len(self._held) * PIECE_OCTETS >= CHECK_OCTETS:
+        elif self.hub.turns.is_shared or len(self._held) * PIECE_OCTETS >= CHECK_OCTETS:
             self.pause_reading()
 
     def _hold(self, data: bytes) -> None:
@@ -167,7 +167,7 @@ class HttpReactor(Connection):
                 if self._is_full:
                     self._share.left -= units - left
                     return units - left
-            if not left & 3 and clock() >= until:
+            if clock() >= until:
                 break
         self._share.left -= units - left
         self._rest()

@@ -64,7 +64,7 @@ class LineConnection(Connection, Generic[S]):
         """It is not this connection's turn; a peer that goes on all the same is not read."""
         self._is_held_back = True
         self._waiting_octets += octets
-        if self._waiting_octets >= _MUCH:
+        if self._waiting_octets >= _MUCH or (self._is_waiting and self.hub.turns.is_shared):
             self.pause_reading()
 
     def go_on(self, units: int) -> int:
@@ -74,7 +74,7 @@ class LineConnection(Connection, Generic[S]):
     def _work(self, units: int) -> int:
         session = self._session
         self._is_corked = True  # what is put now is written below
-        used = session.work(units) if units > 0 else 0
+        used = self._use(units) if units > 0 else 0
         self._share.left -= used
         self.calls += used
         self.hub.counters.messages += used
@@ -90,6 +90,20 @@ class LineConnection(Connection, Generic[S]):
             self._is_held_back = False
             self._waiting_octets = 0
             self.resume_reading()
+        return used
+
+    def _use(self, units: int) -> int:
+        """Have the session work; beside others no longer than they can bear."""
+        session, turns = self._session, self.hub.turns
+        if not turns.is_shared:
+            return session.work(units)
+        clock = turns.clock
+        until = clock() + turns.slice_s
+        used = 0
+        while used < units and (step := session.work(1)):
+            used += step
+            if clock() >= until:
+                break
         return used
 
     def drained(self) -> None:

@@ -88,7 +88,7 @@ class JsonConnection(Connection):
         self._is_fresh = False
         if not self._is_waiting:
             self._work(share.left if share.left > 0 or share.renew() else 0)
-        elif self._stream.has_much:
+        elif self._stream.has_much or self.hub.turns.is_shared:
             self.pause_reading()
 
     def _await(self, answer: asyncio.Future[bytes]) -> None:
@@ -135,7 +135,7 @@ class JsonConnection(Connection):
                 self.flush()
                 if self._is_full:
                     break
-            if not left & 1 and clock() >= until:
+            if clock() >= until:
                 break
         used = units - left
         self.calls += count

@@ -1,9 +1,13 @@
 """Whose messages are worked off in this turn of the loop: every identity has a share, and its connections divide it.
 
-A share is so many units; a message is one, every 4 KiB of an answer one more, and work that is begun and not done a few.
-When a share is used up, the connection keeps what it has read and waits for the next turn, when every identity has had
-its own. One whose share is not used up pays for none of this but a subtraction. While one identity alone is busy its
-share is large, because every turn has its cost; as soon as another one is seen, all shares are small for a while.
+A share is so many units, and so much time; a message is one unit, every 4 KiB of an answer one more, and work that is
+begun and not done a few. When a share is used up, the connection keeps what it has read and waits for the next turn, when
+every identity has had its own. One whose share is not used up pays for none of this but a subtraction.
+
+Whoever comes in the middle of a turn waits for its end, so a turn is as long as others can bear: long while nobody else is
+connected, because every turn has its cost; shorter while others are connected and silent; short for a while after one of
+them was heard (docs/adr/0039). What took longer than a share, because one message cannot be divided, is owed to the others
+that wait.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter as clock
+from time import perf_counter
 from typing import Protocol
 
 #: Octets of an answer that count as one unit more: 2 ** 12.
@@ -29,11 +33,15 @@ _LOOK_S = 0.005
 class TurnLimits:
     """How long a turn may be."""
 
-    alone: int = 256  # units of an identity in a turn, while no other one is busy
-    shared: int = 24  # units of each identity else
+    alone: int = 256  # units of an identity in a turn, while no other one is connected
+    beside: int = 96  # while others are connected and none of them is busy
+    shared: int = 8  # units of each identity else
+    at_once: int = 3  # units of each identity then before any of it has to wait: each is read and written by itself
     least: int = 8  # units of a connection in its turn: answers are written together
     alone_s: float = 0.001  # what of one identity has to wait, or what one connection has read, may take of a turn
-    shared_s: float = 0.000_08
+    beside_s: float = 0.000_25
+    shared_s: float = 0.000_03
+    owed_s: float = 0.01  # the most that is owed
     calm_s: float = 1.0  # after which another identity counts as busy no more
 
 
@@ -48,13 +56,14 @@ class Worker(Protocol):
 class Share:
     """One identity's part of every turn."""
 
-    __slots__ = ("_turns", "is_listed", "left", "seen", "since", "users", "waiting")
+    __slots__ = ("_turns", "is_listed", "left", "owes_s", "seen", "since", "users", "waiting")
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
-        self.left = turns.limits.shared  # never above nothing while somebody waits
+        self.left = turns.limits.at_once  # never above nothing while somebody waits
         self.seen = self.left  # when others looked whether it is busy
         self.since = 0.0
+        self.owes_s = 0.0  # time that it took from others who wait
         self.users = 0  # connections
         self.is_listed = False  # for the next turn
         self.waiting: deque[Worker] = deque()
@@ -69,7 +78,7 @@ class Share:
             return False
         self.since = now
         turns.look(now, self)
-        self.left = self.seen = turns.budget
+        self.left = self.seen = turns.at_once
         return True
 
     def defer(self, worker: Worker) -> None:
@@ -77,6 +86,28 @@ class Share:
         self.left = min(self.left, 0)
         self.waiting.append(worker)
         self._turns.defer(self)
+
+    def serve(self, *, has_rivals: bool) -> None:
+        """Divide a share among those who wait, until it or its time is used up."""
+        turns, waiting = self._turns, self.waiting
+        clock = turns.clock
+        begun = clock()
+        until = begun + turns.slice_s
+        if has_rivals:
+            until -= self.owes_s
+            if until <= begun:
+                self.owes_s -= turns.slice_s
+                return
+        budget = turns.budget
+        part = min(budget, max(turns.limits.least, budget // len(waiting)))
+        now = begun
+        for _worker in range(len(waiting)):
+            budget -= waiting.popleft().work_off(part)
+            now = clock()
+            if budget <= 0 or now >= until:
+                break
+        self.owes_s = min(max(now - until, 0.0), turns.limits.owed_s)
+        self.left = self.seen = 0 if waiting else max(min(budget, turns.at_once), 0)
 
 
 class Turns:
@@ -88,14 +119,17 @@ class Turns:
         *,
         now: Callable[[], float] | None = None,
         call_soon: Callable[[Callable[[], None]], object] | None = None,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         """``now`` is the loop's ``time``, ``call_soon`` the loop's own; by default those of the loop that runs at the first need.
 
-        The time of uvloop stands still within a turn, which is what tells one turn from the next.
+        The time of uvloop stands still within a turn, which is what tells one turn from the next; ``clock`` tells how long one takes.
         """
         self.limits = limits or TurnLimits()
-        self.budget = self.limits.alone
+        self.clock = clock
+        self.budget = self.at_once = self.limits.alone
         self.slice_s = self.limits.alone_s
+        self.is_shared = False  # whether more than one identity is busy
         self.turns = 0  # in which somebody had waited
         self.deferred = 0
         self._now = now
@@ -123,17 +157,27 @@ class Turns:
         return self._now()
 
     def look(self, now: float, own: Share) -> None:
-        """Whether others are busy beside ``own``; looked at now and then."""
+        """Whether others are connected, or even busy, beside ``own``; looked at now and then."""
         if now < self._looked_at + _LOOK_S:
             return
         self._looked_at = now
+        limits = self.limits
+        is_alone = True
         for share in self._shares.values():
-            if share is not own and (share.left != share.seen or share.waiting):
+            if share is own:
+                continue
+            if share.users:
+                is_alone = False
+            if share.left != share.seen or share.waiting:
                 share.seen = share.left
-                self._calm_at = now + self.limits.calm_s
-        is_calm = now >= self._calm_at
-        self.budget = self.limits.alone if is_calm else self.limits.shared
-        self.slice_s = self.limits.alone_s if is_calm else self.limits.shared_s
+                self._calm_at = now + limits.calm_s
+        self.is_shared = now < self._calm_at
+        if self.is_shared:
+            self.budget, self.at_once, self.slice_s = limits.shared, limits.at_once, limits.shared_s
+        elif is_alone:
+            self.budget, self.at_once, self.slice_s = limits.alone, limits.alone, limits.alone_s
+        else:
+            self.budget, self.at_once, self.slice_s = limits.beside, limits.beside, limits.beside_s
 
     def defer(self, share: Share) -> None:
         """``share`` has somebody who waits."""
@@ -154,21 +198,15 @@ class Turns:
         """A turn for everybody who waits."""
         self.turns += 1
         shares, now = self._waiting, self.now()
-        for share in shares:
-            self.look(now, share)
-            share.since = now
-            share.left = share.seen = _serve(share.waiting, self.budget, self.limits.least, clock() + self.slice_s)
-            share.is_listed = bool(share.waiting)
-        self._waiting = [share for share in shares if share.is_listed]
-        if self._waiting:
-            self._schedule()
-
-
-def _serve(waiting: deque[Worker], budget: int, least: int, until: float) -> int:
-    """Divide one share among those who wait, until it or its time is used up; what is left of it, nothing while somebody waits."""
-    part = max(least, budget // len(waiting))
-    for _worker in range(len(waiting)):
-        budget -= waiting.popleft().work_off(part)
-        if budget <= 0 or clock() >= until:
-            break
-    return 0 if waiting else max(budget, 0)
+        has_rivals = len(shares) > 1
+        try:
+            for share in shares:
+                self.look(now, share)
+                share.since = now
+                share.serve(has_rivals=has_rivals)
+        finally:  # whatever becomes of one of them, the others have their turn
+            for share in shares:
+                share.is_listed = bool(share.waiting)
+            self._waiting = [share for share in shares if share.is_listed]
+            if self._waiting:
+                self._schedule()

@@ -66,7 +66,7 @@ class WebSocketReactor(Connection):
         share = self._share
         if not (self._is_waiting or self._is_full or self.is_held()):
             self._work(share.left if share.left > 0 or share.renew() else 0)
-        elif self._codec.has_much:
+        elif self._codec.has_much or (self._is_waiting and self.hub.turns.is_shared):
             self.pause_reading()
 
     def _look_who(self) -> None:
@@ -101,7 +101,7 @@ class WebSocketReactor(Connection):
                 self.flush()
                 if self._is_full:
                     break
-            if not left & 1 and clock() >= until:
+            if clock() >= until:
                 break
         self._share.left -= units - left
         self.flush()

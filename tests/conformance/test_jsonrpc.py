@@ -455,6 +455,7 @@ async def test_jr_072_http_has_its_rules() -> None:
             (post(one, content_type="application/x-www-form-urlencoded"), 415),
             (post(one, content_type="application/json; charset=latin-1"), 415),
             (post(one, "Content-Type: text/plain"), 415),
+            (post(one, "Content-Encoding: gzip"), 415),
             (b"POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4194305\r\n\r\n", 413),
         ]
         for request, status in cases:

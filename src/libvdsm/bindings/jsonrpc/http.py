@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _NO_CONTENT = Response(204)
 _NOT_POST = Response(405, b'{"error":"calls are made by POST"}\n', headers=((b"Allow", b"POST"),))
 _NOT_JSON = Response(415, b'{"error":"the content type must be application/json"}\n', headers=((b"Accept-Post", b"application/json"),))
+_PACKED = Response(415, b'{"error":"the body must come without a content coding"}\n', headers=((b"Accept-Encoding", b"identity"),))
 _JSON = re.compile(rb'application/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
 _NUMBER = re.compile(rb"[0-9]{1,18}(?:\.[0-9]{1,18})?")
 _INTEGER = re.compile(rb"[0-9]{1,18}")
@@ -39,6 +40,7 @@ _OPTIONS: dict[bytes, tuple[str, re.Pattern[bytes] | None]] = {
     b"traceparent": ("traceparent", None),
     b"tracestate": ("tracestate", None),
 }
+_UNUSUAL = frozenset({*_OPTIONS, b"content-encoding"})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -68,7 +70,7 @@ class JsonRpcHttpSession:
     def usual(self, request: Request) -> Callable[[bytes], bytes | asyncio.Future[bytes] | None] | None:
         """Calls without options beside them, in the very content type."""
         headers = request.headers
-        is_usual = request.method == b"POST" and headers.get(b"content-type") == b"application/json" and _OPTIONS.keys().isdisjoint(headers)
+        is_usual = request.method == b"POST" and headers.get(b"content-type") == b"application/json" and _UNUSUAL.isdisjoint(headers)
         return self._session.take if is_usual else None
 
     def handle(self, request: Request) -> Response | asyncio.Future[Response]:
@@ -79,6 +81,8 @@ class JsonRpcHttpSession:
         content_type = headers.get(b"content-type")
         if content_type != b"application/json" and (content_type is None or _JSON.fullmatch(content_type) is None):
             return _NOT_JSON
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            return _PACKED
         try:
             options = None if _OPTIONS.keys().isdisjoint(headers) else read_options(headers)
         except BadHeaderError as error:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _BAD_REQUEST = 400
 _TOO_LARGE = 413
 _EXPECTATION_FAILED = 417
+_NOT_IMPLEMENTED = 501
 _HEAD_TOO_LARGE = 431
 _END_OF_HEAD = b"\r\n\r\n"
 _MOST_PIECES = 64
@@ -243,6 +244,8 @@ class HttpConnection:
             raise _RefusalError(_BAD_REQUEST, _ONE_HOST)
         if b"transfer-encoding" in headers and self._parser.get_http_version() == "1.0":
             raise _RefusalError(_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding")
+        if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":  # RFC 9112, 6.1: what is in it we could not read
+            raise _RefusalError(_NOT_IMPLEMENTED, "the only transfer coding is chunked")
         expects = b"expect" in headers and self._parser.get_http_version() != "1.0"
         if expects and headers[b"expect"].lower() != b"100-continue":
             raise _RefusalError(_EXPECTATION_FAILED, "the only expectation is 100-continue")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from libvdsm.bindings.stomp import messages, names
+from libvdsm.bindings.stomp import names
+from libvdsm.bindings.stomp.messages import write_shared
 from libvdsm.bindings.stomp.pace import pad
 from libvdsm.interfaces.messaging import Ack, Delivery, Message
 from libvdsm.wire.stomp.frames import encode_head
@@ -37,6 +38,7 @@ class StompConsumer:
         "ack",
         "destination",
         "id",
+        "is_cumulative",
         "is_over",
         "subscription",
         "unsettled",
@@ -47,6 +49,7 @@ class StompConsumer:
         self.id = id
         self.destination = destination  # as the client wrote it
         self.ack = ack
+        self.is_cumulative = ack is Ack.CLIENT  # settling a delivery settles all before it
         self.unsettled: dict[int, None] = {}  # tags of deliveries, in their order
         self.subscription: Subscription | None = None
         self.is_over = False
@@ -60,11 +63,6 @@ class StompConsumer:
         reply = encode_head("MESSAGE", [("subscription", id), ("destination", destination)], version)
         self._reply_head = reply + f"{_JSON}message-id:{session.id}-r".encode()
 
-    @property
-    def is_cumulative(self) -> bool:
-        """Whether settling a delivery settles all before it."""
-        return self.ack is Ack.CLIENT
-
     def deliver(self, delivery: Delivery) -> None:
         """Write it; with ``Ack.AUTO`` it is done by that."""
         session, tag = self._session, delivery.tag
@@ -75,18 +73,20 @@ class StompConsumer:
             return
         shared = delivery.shared
         if shared is None or self._own_destination is not None:
-            tail = self._tail(delivery)
+            tail = write_shared(delivery.message, self._own_destination or delivery.destination, session.version)
         else:
             kept = shared.get(self._key)
             tail = shared[self._key] = self._tail(delivery) if kept is None else kept
         if delivery.resume is not None or delivery.redelivered or delivery.count:
             session.write(self._first(delivery, tag) + tail)
         elif self.ack is _AUTO:
-            session.write(b"%b%d\n%b" % (self._head, tag, tail))
+            session.has_sent = True
+            session.put(b"%b%d\n%b" % (self._head, tag, tail))
         else:
             self.unsettled[tag] = None
             session.unsettled[tag] = self
-            session.write(b"%b%d\nack:%d\n%b" % (self._head, tag, tag, tail))
+            session.has_sent = True
+            session.put(b"%b%d\nack:%d\n%b" % (self._head, tag, tag, tail))
 
     def reply(self, number: int, tail: bytes, body: bytes) -> bytes:
         """The frame that answers a call of the same client; ``tail`` is what stands between the number and the length."""
@@ -109,7 +109,7 @@ class StompConsumer:
         return head if delivery.resume is None else head + b"resume:%b\n" % self._session.escape(delivery.resume).encode()
 
     def _tail(self, delivery: Delivery) -> bytes:
-        return messages.write_shared(delivery.message, self._own_destination or delivery.destination, self._session.version)
+        return write_shared(delivery.message, self._own_destination or delivery.destination, self._session.version)
 
     def _legacy(self, delivery: Delivery) -> bytes:
         message = delivery.message
@@ -117,7 +117,7 @@ class StompConsumer:
         body = pad(message.body, len(first), message.content_type)
         if body is not message.body:
             message = _with_body(message, body)
-        return first + messages.write_shared(message, self._own_destination or self.destination, self._session.version)
+        return first + write_shared(message, self._own_destination or self.destination, self._session.version)
 
     # Pages; see ``PageConsumer``.
 
@@ -159,7 +159,7 @@ class StompConsumer:
 
     def is_full(self) -> bool:
         """Whether the client takes too little."""
-        return self._session.is_full
+        return self._session.is_full()
 
     def when_drained(self, resume: Callable[[], None]) -> None:
         """Call ``resume`` when it takes again."""

@@ -38,7 +38,7 @@ class Known:
         "_accept",
         "_ack_of",
         "_ack_prefix",
-        "_ack_suffix",
+        "_ack_tail",
         "_body_octets",
         "_fail",
         "_give_later",
@@ -77,7 +77,7 @@ class Known:
         self._heads: dict[bytes, tuple[int | None, Act]] = {}  # with the length of the body, if the head tells it
         self._octets = 0
         self._ack_prefix = b""  # of an ACK, up to the number
-        self._ack_suffix = b""
+        self._ack_tail = b""  # behind it, to the end of the frame
         self._ack_of: StompConsumer | None = None  # whose deliveries alone it names
 
     @property
@@ -110,14 +110,14 @@ class Known:
         end = head.find(b"\n", at + len(lead))
         end = len(head) if end < 0 else end
         if head[at + len(lead) : end].isdigit():
-            self._ack_prefix, self._ack_suffix, self._ack_of = head[: at + len(lead)], head[end:], consumer
+            self._ack_prefix, self._ack_tail, self._ack_of = head[: at + len(lead)], head[end:] + b"\n\n\0", consumer
             self.is_empty = False
 
     def forget(self) -> None:
         """What frames mean may be different from now on; or nothing is to be carried out any more."""
         self._heads.clear()
         self._octets = 0
-        self._ack_prefix = self._ack_suffix = b""
+        self._ack_prefix = self._ack_tail = b""
         self._ack_of = None
         self.is_empty = True
 
@@ -170,9 +170,9 @@ class Known:
 
     def _read_ack(self, data: bytes, start: int) -> tuple[int, int]:
         """The number of a delivery that begins there, and where the next frame does; the number is -1 if there is no such."""
-        suffix = self._ack_suffix
+        tail = self._ack_tail
         end = data.find(b"\n", start, start + TAG_DIGITS + 1)
         number = data[start:end]
-        if end < 0 or not number.isdigit() or not data.startswith(suffix + b"\n\n\0", end):
+        if end < 0 or not number.isdigit() or not data.startswith(tail, end):
             return -1, start
-        return int(number), end + len(suffix) + 3
+        return int(number), end + len(tail)

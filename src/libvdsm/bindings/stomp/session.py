@@ -92,7 +92,8 @@ class StompSession:
         self.heard_at = 0.0
         self._caller = caller
         self._line = line
-        self._put = line.put
+        self.put = line.put  # a frame, unless the session is over; see ``write``
+        self.is_full = line.is_full  # whether the client takes too little
         self.pager = line.pager
         self._paged_octets = 0
         self._broker = broker
@@ -285,9 +286,8 @@ class StompSession:
 
     # Writing.
 
-    @property
-    def is_full(self) -> bool:
-        """Whether the client takes too little."""
+    def _is_behind(self) -> bool:
+        """Whether a client that is sent one frame at a time takes too little."""
         return self._line.is_full() or (self._pace is not None and self._pace.is_full)
 
     def when_drained(self, resume: Callable[[], None]) -> None:
@@ -301,7 +301,7 @@ class StompSession:
         """Send a frame, if anything is sent any more."""
         if not self.is_over:
             self.has_sent = True
-            self._put(frame)
+            self.put(frame)
 
     def escape(self, text: str) -> str:
         """A value as the version has it."""
@@ -447,7 +447,7 @@ class StompSession:
             self._counters.legacy_peers += 1
             if self._line.is_secure:
                 self._pace = Pace(self._line)
-                self._put = self._pace.put
+                self.put, self.is_full = self._pace.put, self._is_behind
 
     # Frames.
 

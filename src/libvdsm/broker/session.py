@@ -296,7 +296,7 @@ class BrokerSession:
                 if holder is not None:
                     item.holder = None
                     holder.settled(tag)
-                return None
+                return None  # as below, without a call more
             return self._settle(tag, item, verdict, undeliverable_here)
         chosen = self._up_to(tag, item) if cumulative else [(tag, item)]
         if transaction is not None:
@@ -308,7 +308,15 @@ class BrokerSession:
             return None
         recorded: Awaitable[None] | None = None
         for each, its in chosen:
-            recorded = self._settle(each, its, verdict, undeliverable_here) or recorded
+            queue = its.queue
+            if verdict is _ACCEPTED and queue is not None and not its.is_kept and not queue.is_ended:
+                del self.unsettled[each]
+                queue.settled(its)
+                its.holder = None
+                if holder is not None:
+                    holder.settled(each)
+            else:
+                recorded = self._settle(each, its, verdict, undeliverable_here) or recorded
         return recorded
 
     def _up_to(self, tag: int, item: Item) -> list[tuple[int, Item]]:

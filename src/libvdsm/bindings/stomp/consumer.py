@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from libvdsm.bindings.stomp import names
@@ -173,15 +173,16 @@ class StompConsumer:
         if not self.is_over:
             self._session.fail(reason)
 
-    def up_to(self, tag: int) -> Iterator[int]:
+    def up_to(self, tag: int) -> list[int]:
         """The deliveries that are settled together with this one."""
         if not self.is_cumulative:
-            yield tag
-            return
-        for each in tuple(self.unsettled):
-            yield each
+            return [tag]
+        found = []
+        for each in self.unsettled:
+            found.append(each)
             if each == tag:
-                return
+                break
+        return found
 
 
 def _with_body(message: Message, body: bytes) -> Message:

@@ -185,7 +185,7 @@ def test_lines_are_given_again_behind_a_value_that_came_in_parts(split: int) -> 
     """Wherever a read ends: what it cut is an event, and all lines behind that are lines."""
     stream = JsonStream()
     sent = b"[1]\n[2]\n[3]\n[4]\n"
-    told = []
+    told: list[tuple[bytes | Broken, bool]] = []
     for data in (sent[:split], sent[split:] + b"[5]\n[6]\n"):
         stream.receive_data(data)
         while True:

@@ -44,6 +44,7 @@ class Door(asyncio.Protocol):
         self.reader: Reader | None = None  # over TLS
         self.last_word = b""  # said before it is closed
         self._is_refused = False
+        self._is_aborted = False
         self.caller: Caller | None = None  # who it turned out to be ...
         self.expires_at = 0.0  # ... and until when, in seconds since 1970; 0: no such time
 
@@ -54,6 +55,9 @@ class Door(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio."""
+        if self._is_aborted:  # just before: it may not come in any more, or it would be left with a transport that nobody ends
+            cast("asyncio.Transport", transport).abort()
+            return
         self.transport = cast("asyncio.Transport", transport)
         self.has_entered = True
 
@@ -102,6 +106,7 @@ class Door(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
         elif self.entering is not None:
+            self._is_aborted = True
             self.entering.cancel()
         else:
             if self.forget is not None:

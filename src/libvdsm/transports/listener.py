@@ -272,7 +272,7 @@ class Listener:
 
     def _take_in(self, door: Door, context: ssl.SSLContext | None) -> None:
         if context is None:
-            door.entering = self.loop.create_task(self._enter(door, None))
+            self._let_in(door, None)
             return
         door.reader = Reader(door, self._buffer)
         self._queue.append(door)
@@ -292,9 +292,20 @@ class Listener:
                 door.abort()
                 continue
             door.since = self.now()
-            door.entering = self.loop.create_task(self._enter(door, self._tls))
+            self._let_in(door, self._tls)
         if self._queue:
             self.loop.call_soon(self._begin_handshakes)
+
+    def _let_in(self, door: Door, context: ssl.SSLContext | None) -> None:
+        door.entering = self.loop.create_task(self._enter(door, context))
+        door.entering.add_done_callback(partial(self._has_come, door))
+
+    def _has_come(self, door: Door, _entering: asyncio.Task[None]) -> None:
+        """It is in, or will never be: even if it was sent away before its task had begun."""
+        door.entering = None
+        if not door.has_entered:  # else the transport closes the socket
+            door.sock.close()
+            self._leave(door)
 
     async def _enter(self, door: Door, context: ssl.SSLContext | None) -> None:
         """Give the socket to a transport; over TLS that is done when the handshake is."""
@@ -314,11 +325,6 @@ class Listener:
             if context is not None:
                 self.counters.refused_handshakes += 1
                 _log.info("%s: refused %s: TLS: %s", self.policy.name, door.address, why(failure))
-        finally:
-            door.entering = None
-            if not door.has_entered:  # else the transport closes the socket
-                door.sock.close()
-                self._leave(door)
 
     def _leave(self, door: Door) -> None:
         if door in self._strangers:

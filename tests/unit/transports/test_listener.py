@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import encodings.idna  # noqa: F401 - not to be looked for when no descriptor is left
 import json
 import os
@@ -13,6 +14,7 @@ import pytest
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint
 from libvdsm.interfaces.endpoint import Endpoints
 from libvdsm.transports.config import Limits, ListenerPolicy
+from libvdsm.transports.detector import Door
 from libvdsm.transports.listener import Listener
 from tests.fakes.recording_bridge import RecordingAuthenticator, RecordingBridge, serve, until
 
@@ -188,3 +190,39 @@ async def test_running_out_of_descriptors_does_not_end_us() -> None:
         assert await served.ask("tcp", PING) == PONG
         for client in waiting:
             client.close()
+
+
+async def test_who_is_sent_away_while_coming_in_stays_out() -> None:
+    """The transport may be made, and a request be there, before the task that is cancelled hears of it."""
+
+    class Transport:
+        is_aborted = False
+
+        def abort(self) -> None:
+            self.is_aborted = True
+
+    near, far = socket.socketpair()
+    taken: list[Door] = []
+    with near, far:
+        door = Door(near, address="a", since=0, welcome=lambda door, _protocol: taken.append(door), leave=taken.append)
+        door.entering = asyncio.get_running_loop().create_future()  # type: ignore[assignment]
+        door.abort()
+        transport = Transport()
+        door.connection_made(transport)  # type: ignore[arg-type]
+        door.data_received(PING)
+    assert transport.is_aborted
+    assert not door.has_entered
+    assert taken == []
+
+
+async def test_who_is_sent_away_before_coming_in_is_closed() -> None:
+    """Nothing of the task that would have taken it in has run."""
+    async with serve() as served:
+        near, far = socket.socketpair()
+        near.setblocking(False)
+        with far:
+            served.tcp._arrive(near, ("127.0.0.1", 1))
+            assert served.tcp.connections == 1
+            next(iter(served.tcp._strangers)).abort()
+            await until(lambda: served.tcp.connections == 0)
+            assert near.fileno() == -1

@@ -38,6 +38,8 @@ _STREAM = b"/stream/"
 _STREAM_PROTOCOL = b"vdsm-stream"
 #: So many octets are parsed at a time.
 PIECE_OCTETS = 4_096
+#: And beside others, unless it is a body: a few requests.
+_SMALL_PIECE_OCTETS = 1_024
 
 
 def _has_hung_up(transport: asyncio.Transport) -> bool:
@@ -122,10 +124,11 @@ class HttpReactor(Connection):
 
     def _hold(self, data: bytes) -> None:
         """Keep ``data`` in pieces that are parsed one by one: so many requests are taken in a turn, not so many octets."""
-        if len(data) <= PIECE_OCTETS:
+        most = _SMALL_PIECE_OCTETS if self.hub.turns.is_shared and self._inflow is None else PIECE_OCTETS
+        if len(data) <= most:
             self._held.append(data)
         else:
-            self._held.extend(data[start : start + PIECE_OCTETS] for start in range(0, len(data), PIECE_OCTETS))
+            self._held.extend(data[start : start + most] for start in range(0, len(data), most))
 
     def _answer_usual(self, body: bytes) -> None:
         data = self._site.encode_usual(body, self.hub.date)

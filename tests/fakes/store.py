@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.store import Logged, Refused, StoreHealth
+
+T = TypeVar("T")
 
 
 class FakeStore:
@@ -21,6 +24,9 @@ class FakeStore:
 
     def load(self, kind: str) -> Mapping[str, bytes]:
         return dict(self.records.get(kind, {}))
+
+    def understood(self, kind: str, decode: Callable[[bytes], T]) -> dict[str, T]:
+        return {key: decode(data) for key, data in self.load(kind).items()}
 
     def put(self, kind: str, key: str, data: bytes) -> None:
         self.records.setdefault(kind, {})[key] = data

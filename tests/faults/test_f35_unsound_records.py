@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from libvdsm.access.roles import Roles
 from libvdsm.base.clock import ManualClock
+from libvdsm.bridge.idempotency import Answers
+from libvdsm.bridge.intents import Intents
+from libvdsm.inventory.objects import Objects
 from libvdsm.journal.check import check
 from libvdsm.journal.checksums import record_sum
 from libvdsm.journal.database import Database
 from libvdsm.journal.failures import TooNewStoreError, UnsoundStoreError
 from libvdsm.journal.opening import open_sound, set_meta
 from libvdsm.journal.place import DATABASE, Place
+from libvdsm.journal.recorder import Recorder
 from libvdsm.journal.store import SqliteStore
+from libvdsm.journal.stored import StoredDocuments, StoredJournal
 from libvdsm.journal.tables import STEPS, Step, create
 from libvdsm.journal.turns import Turn
+from libvdsm.tasks.tasks import Tasks
 
 KINDS = ("document", "task", "answer", "identity", "grant")
 
@@ -106,4 +114,48 @@ def test_f35_the_first_format_is_brought_up(tmp_path: Path) -> None:
     assert store.load("task") == {"a": b"a"}
     assert store.epoch == "0123456789abcdef"
     store.close_now()
+    assert check(tmp_path).is_sound
+
+
+def recorder(store: SqliteStore) -> Recorder:
+    return Recorder(StoredJournal(store, ManualClock()), ManualClock())
+
+
+ROLE = '{"name":"%s","summary":"Made here.","permissions":[],"builtIn":false}'
+INTENT = '{"id":"%s","method":"VM.pause","params":{},"actor":{"identity":"user:a","source":"token","address":"192.0.2.1"},"begun_at":1,"timeout":5}'
+TASK = (
+    '{"number":1,"created_at":1,"ended_at":null,"document":{"id":"%s","method":"VM.start","state":"running","identity":"user:a","revision":1,'
+    '"subsystem":"virt","progress":{"value":0,"unit":"percent"},"cancellable":true,"createdAt":"2026-01-01T00:00:00Z"}}'
+)
+
+#: A sound record of each kind, and who serves those records: what he has after a start.
+ROOMS: dict[str, tuple[str, Callable[[SqliteStore], int]]] = {
+    "answer": (
+        '{"at":1,"digest":"%s","method":"VM.pause","result":{}}',
+        lambda store: len(Answers(ManualClock(), store, lambda _id: None)),
+    ),
+    "document": ('1\n{"name":"%s"}', lambda store: sum(StoredDocuments(store).get("vm", name) is not None for name in "abc")),
+    "intent": (INTENT, lambda store: len(Intents(store))),
+    "object.vm": ('{"id":"%s","revision":1}', lambda store: len(Objects("vm", recorder(store), str, store))),
+    "role": (ROLE, lambda store: sum(not role.built_in for role in Roles(store).all())),
+    "task": (TASK, lambda store: len(list(Tasks(recorder=recorder(store), clock=ManualClock(), store=store)))),
+}
+
+
+@pytest.mark.parametrize("kind", ROOMS)
+@pytest.mark.parametrize("damage", (b"", b"{}", b"[1", b'{"number":"one","id":7}', b"\xff\n{}"))
+def test_f35_a_sound_record_that_cannot_be_understood_is_set_aside(tmp_path: Path, kind: str, damage: bytes) -> None:
+    """As an earlier or a later version may have left it. The daemon starts, serves the others, and says so once."""
+    sample, serve = ROOMS[kind]
+    place = Place(tmp_path)
+    database = Database(open_sound(place, ManualClock()), place, ManualClock())
+    keys = {name: f"vm/{name}" if kind == "document" else name for name in "abc"}
+    records = {(kind, key): (sample % name).encode() for name, key in keys.items()}
+    database.apply([Turn({**records, (kind, keys["b"]): damage})])
+    database.close()
+    for _ in range(2):
+        store = SqliteStore.open(tmp_path)
+        assert serve(store) == 2
+        assert store.health().quarantined == 1
+        store.close_now()
     assert check(tmp_path).is_sound

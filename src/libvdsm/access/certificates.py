@@ -98,7 +98,7 @@ class Certificates:
         self._clock = clock
         self._sign = sign
         self._enrolments = Enrolments(store, clock)
-        kept = sorted(map(_decode, store.load(KIND).values()), key=lambda each: each.number)
+        kept = sorted(store.understood(KIND, _decode).values(), key=lambda each: each.number)
         self._all = {each.certificate.id: each for each in kept}
         self._by_fingerprint = {each.certificate.fingerprint: each.certificate.id for each in kept}
         self._last = max((each.number for each in kept), default=0)

@@ -39,7 +39,7 @@ class Enrolments:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._all = {digest: _decode(data) for digest, data in store.load(KIND).items()}
+        self._all = store.understood(KIND, _decode)
         self._taken: dict[str, Enrolment] = {}
 
     def add(self, enrolment: Enrolment) -> str:

@@ -32,7 +32,7 @@ class Grants:
     def __init__(self, store: Store | None, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        kept = () if store is None else sorted(map(_decode, store.load(KIND).values()), key=lambda each: each.number)
+        kept = () if store is None else sorted(store.understood(KIND, _decode).values(), key=lambda each: each.number)
         self._all = {each.grant.id: each for each in kept}
         self._by_identity: dict[str, dict[str, Grant]] = {}
         for each in kept:

@@ -27,7 +27,7 @@ class Roles:
             name: Role(name=name, summary=entry.summary, permissions=list(entry.permissions), built_in=True)
             for name, entry in ROLES.items()
         }
-        self._own = {name: _decode(data) for name, data in ({} if store is None else store.load(KIND)).items()}
+        self._own = {} if store is None else store.understood(KIND, _decode)
         self._effective = {name: frozenset(role.permissions) for name, role in (self._built_in | self._own).items()}
 
     def all(self) -> list[Role]:

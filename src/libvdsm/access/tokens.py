@@ -57,7 +57,7 @@ class Tokens:
     def __init__(self, store: Store | None, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        kept = () if store is None else sorted(map(_decode, store.load(KIND).values()), key=lambda each: each.number)
+        kept = () if store is None else sorted(store.understood(KIND, _decode).values(), key=lambda each: each.number)
         self._all = {each.token.id: each for each in kept}
         self._by_digest = {each.digest: each.token.id for each in kept}
         self._until = {each.token.id: seconds_of(each.token.expires_at) for each in kept}

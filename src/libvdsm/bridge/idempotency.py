@@ -180,8 +180,8 @@ class Answers:
 
     def _load(self) -> None:
         now, wall = self._clock.monotonic(), self._clock.time()
-        found = [(_decode(data), name, data) for name, data in self._store.load(KIND).items()]
-        for kept, name, data in sorted(found, key=lambda one: one[0].at):
+        found = self._store.understood(KIND, lambda data: (_decode(data), data))
+        for name, (kept, data) in sorted(found.items(), key=lambda one: one[1][0].at):
             identity, _, key = name.partition("\n")
             age = min(max(0.0, wall - kept.at), self._keep_s)
             self._answers[identity, key] = _Answer(kept.digest, now - age, kept=data)

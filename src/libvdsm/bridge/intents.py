@@ -34,12 +34,15 @@ class Intent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     expected_generation: int | None = None
 
 
+_decode = msgspec.json.Decoder(Intent).decode
+
+
 class Intents:
     """The open ones, in the store and in memory."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._open = {key: msgspec.json.decode(data, type=Intent) for key, data in store.load(KIND).items()}
+        self._open = store.understood(KIND, _decode)
 
     def __iter__(self) -> Iterator[Intent]:
         return iter(list(self._open.values()))

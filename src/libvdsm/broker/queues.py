@@ -91,7 +91,7 @@ class Queues:
         self._load()
 
     def _load(self) -> None:
-        kept = [_decode(data) for data in self._store.load(KIND).values()]
+        kept = self._store.understood(KIND, _decode).values()
         births: dict[str, Queue] = {}
         for each in kept:
             name = each.queue.id

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from libvdsm.base.errors import ApiError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,10 @@ class Store(Protocol):
 
     def load(self, kind: str) -> Mapping[str, bytes]:
         """All sound records of a kind, by key; reads the disk, so it is for the start only."""
+        ...
+
+    def understood(self, kind: str, decode: Callable[[bytes], T]) -> dict[str, T]:
+        """As ``load``, each of them decoded; one that ``decode`` cannot read (it raises) is set aside, and the rest is served."""
         ...
 
     def put(self, kind: str, key: str, data: bytes) -> None:

@@ -20,6 +20,13 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, object]).decode
 
 
+def _whole(fragment: bytes) -> dict[str, object]:
+    """A kept document; raises ``ValueError`` or ``KeyError``."""
+    document = _decode(fragment)
+    document["revision"] = int(cast("int", document["revision"]))
+    return document
+
+
 class Item:
     """An object as it is now."""
 
@@ -55,7 +62,7 @@ class Objects:
         #: Who is told the type and id of every object that is new to us, before it is recorded; and of every one that is gone, after.
         self.on_added: list[Callable[[str, str], None]] = []
         self.on_removed: list[Callable[[str, str], None]] = []
-        for id, document in ({} if store is None else store.load(self._kind)).items():
+        for id, document in ({} if store is None else store.understood(self._kind, _whole)).items():
             self._restore(id, document)
 
     def __len__(self) -> int:
@@ -109,10 +116,9 @@ class Objects:
             self._store.put(self._kind, id, item.fragment)
         return True
 
-    def _restore(self, id: str, fragment: bytes) -> None:
+    def _restore(self, id: str, document: dict[str, object]) -> None:
         item = self._items[id] = Item(id)
         insort(self._ids, id)
-        document = _decode(fragment)
         self._fill(item, document, cast("int", document["revision"]))
 
     def _record(self, item: Item, change: str, patch: Mapping[str, object] | None, cause: Cause, generation: int | None = None) -> None:

@@ -136,13 +136,13 @@ class Database:
         query = "SELECT CAST(key AS BLOB), data, sum FROM records WHERE kind = ?"
         rows = self._connection.execute(query, (kind,)).fetchall()
         found: dict[str, bytes] = {}
-        unsound: list[bytes] = []
+        unsound: dict[bytes, str] = {}
         digest = 0
         for key, data, sum in rows:
             digest = wrapped(digest + sum) if isinstance(sum, int) else digest
             text = sound_key(kind, key, data, sum)
             if text is None:
-                unsound.append(key)
+                unsound[key] = "its checksum is wrong"
             else:
                 found[text] = data
         total = self._totals.of(f"record:{kind}")
@@ -151,7 +151,7 @@ class Database:
         if digest != total.digest and not unsound:
             raise UnsoundStoreError(f"the records of kind {kind} are not those that were kept")
         if unsound:
-            self._set_aside(kind, unsound)
+            self.set_aside(kind, unsound)
         return found
 
     def quarantined(self) -> int:
@@ -235,13 +235,14 @@ class Database:
             raise
         return self.span(log)
 
-    def _set_aside(self, kind: str, keys: Sequence[bytes]) -> None:
+    def set_aside(self, kind: str, reasons: Mapping[bytes, str]) -> None:
+        """Put the records with these keys into quarantine, each with its reason, in a transaction of its own."""
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         try:
-            for key in keys:
-                _log.error("the record of kind %s and key %r is unsound; it is set aside", kind, key)
-                set_aside(self._connection, self._clock.time(), kind.encode(), key, "its checksum is wrong")
+            for key, reason in reasons.items():
+                _log.error("the record of kind %s and key %r is set aside: %s", kind, key, reason)
+                set_aside(self._connection, self._clock.time(), kind.encode(), key, reason)
             total = self._totals.change(f"record:{kind}")
             total.count = total.digest = total.octets = 0
             for sum, octets in execute("SELECT sum, length(data) FROM records WHERE kind = ?", (kind,)):

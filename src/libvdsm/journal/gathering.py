@@ -6,10 +6,13 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from typing import TypeVar
 
 from libvdsm.interfaces.generated.errors import StateFull, StateUnavailable
 from libvdsm.interfaces.store import Logged, Refused, StoreHealth
 from libvdsm.journal.turns import Outcome, Span, StateChange, Turn
+
+T = TypeVar("T")
 
 
 class _Done:
@@ -47,6 +50,27 @@ class GatheringStore(ABC):
     @abstractmethod
     def _quarantined(self) -> int:
         """How many records are set aside."""
+
+    @abstractmethod
+    def load(self, kind: str) -> Mapping[str, bytes]:
+        """See ``Store``."""
+
+    @abstractmethod
+    def _set_aside(self, kind: str, reasons: Mapping[str, str]) -> None:
+        """Put the records with these keys into quarantine, each with its reason."""
+
+    def understood(self, kind: str, decode: Callable[[bytes], T]) -> dict[str, T]:
+        """See ``Store``."""
+        found: dict[str, T] = {}
+        reasons: dict[str, str] = {}
+        for key, data in self.load(kind).items():
+            try:
+                found[key] = decode(data)
+            except Exception as failure:  # noqa: BLE001 - one record that cannot be understood must not hold up the rest
+                reasons[key] = f"it cannot be understood: {failure!r}"
+        if reasons:
+            self._set_aside(kind, reasons)
+        return found
 
     # --- asking
 

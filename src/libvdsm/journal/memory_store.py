@@ -30,6 +30,7 @@ class MemoryStore(GatheringStore):
         self._epoch = token_hex(8)
         self._records: dict[str, dict[str, bytes]] = {kind: dict(each) for kind, each in (records or {}).items()}
         self._logs: dict[str, list[Logged]] = {}
+        self._set_aside_count = 0
 
     @property
     def epoch(self) -> str:
@@ -46,6 +47,11 @@ class MemoryStore(GatheringStore):
     def load(self, kind: str) -> Mapping[str, bytes]:
         """See ``Store``."""
         return dict(self._records.get(kind, {}))
+
+    def _set_aside(self, kind: str, reasons: Mapping[str, str]) -> None:
+        for key in reasons:
+            del self._records[kind][key]
+        self._set_aside_count += len(reasons)
 
     def tail(self, log: str, limit: int, most_octets: int) -> Sequence[Logged]:
         """See ``Store``."""
@@ -99,4 +105,4 @@ class MemoryStore(GatheringStore):
         del records[:place]
 
     def _quarantined(self) -> int:
-        return 0
+        return self._set_aside_count

@@ -139,6 +139,14 @@ class SqliteStore(GatheringStore):
                 raise UnsoundStoreError(str(failure)) from failure
         return found
 
+    def _set_aside(self, kind: str, reasons: Mapping[str, str]) -> None:
+        with self._writer.lock:
+            try:
+                self._database.set_aside(kind, {key.encode(): reason for key, reason in reasons.items()})
+                self._quarantine = self._database.quarantined()
+            except UNREADABLE as failure:
+                raise UnsoundStoreError(str(failure)) from failure
+
     def kinds(self) -> list[str]:
         """The kinds of records that there are or were; for the start only."""
         with self._writer.lock:

@@ -21,6 +21,7 @@ _FILL_RECORDS: Final = 2000
 _FILL_OCTETS: Final = 4 * 1024 * 1024
 
 _encode_head = msgspec.json.Encoder().encode
+_check_document = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_head = msgspec.json.Decoder(list[str]).decode
 
 
@@ -128,10 +129,7 @@ class StoredDocuments:
     def __init__(self, store: Store) -> None:
         """Reads them from the store."""
         self._store = store
-        self._documents: dict[str, DesiredDocument] = {}
-        for key, data in store.load(DOCUMENTS).items():
-            generation, _, document = data.partition(b"\n")
-            self._documents[key] = DesiredDocument(int(generation), document)
+        self._documents = store.understood(DOCUMENTS, _document)
 
     def put(self, type: str, id: str, desired: DesiredDocument) -> None:
         """See ``Documents``."""
@@ -157,3 +155,10 @@ def _decode(record: Logged) -> Entry:
     head, _, data = record.data.partition(b"\n")
     topic, type, id, project = _decode_head(head)
     return Entry(record.sequence, topic, type, id, data, project)
+
+
+def _document(data: bytes) -> DesiredDocument:
+    """A kept document; raises ``ValueError``."""
+    generation, _, document = data.partition(b"\n")
+    _check_document(document)
+    return DesiredDocument(int(generation), document)

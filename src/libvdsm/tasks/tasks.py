@@ -103,7 +103,7 @@ class Tasks:
         self._keep_s = keep_s
         self._committing: set[asyncio.Future[None]] = set()
         if store is not None:
-            self._load(store.load(KIND))
+            self._load(store.understood(KIND, _read))
 
     def __iter__(self) -> Iterator[Task]:
         """Newest first."""
@@ -246,10 +246,9 @@ class Tasks:
             kept = _Kept(number=task.number, document=_document(task), created_at=task.created_at, ended_at=task.ended_at)
             self._store.put(KIND, task.id, _encode(kept))
 
-    def _load(self, records: Mapping[str, bytes]) -> None:
+    def _load(self, records: Mapping[str, tuple[int, Task]]) -> None:
         """The tasks of the lives before, oldest first; those that had not ended wait for whoever finds out."""
-        for kept in sorted((msgspec.json.decode(data, type=_Kept) for data in records.values()), key=lambda kept: kept.number):
-            task = _restored(kept)
+        for _number, task in sorted(records.values(), key=lambda found: found[0]):
             self._tasks[task.id] = task
             self._created = max(self._created, task.number)
         for task in sorted((task for task in self._tasks.values() if task.has_ended), key=lambda task: task.ended_at or 0):
@@ -283,6 +282,12 @@ class Tasks:
     def _record(self, task: Task, change: str, patch: Mapping[str, object] | None, cause: Cause) -> None:
         topic = f"task.{task.id}"
         self._recorder.record(type="task", id=task.id, topic=topic, change=change, patch=patch, cause=cause, project=task.project)
+
+
+def _read(data: bytes) -> tuple[int, Task]:
+    """A task of the store, with its place in the order; raises ``ValueError``."""
+    kept = msgspec.json.decode(data, type=_Kept)
+    return kept.number, _restored(kept)
 
 
 def _restored(kept: _Kept) -> Task:

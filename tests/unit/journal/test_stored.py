@@ -140,11 +140,11 @@ def test_documents_are_kept(turns: Turns) -> None:
     """Put, get, remove; another life finds them."""
     store = MemoryStore(schedule=turns)
     documents = StoredDocuments(store)
-    documents.put("vm", "1", DesiredDocument(7, b'{"a":"\\n"}\nx'))
+    documents.put("vm", "1", DesiredDocument(7, b'{"a":"\\n",\n"x":1}'))
     documents.put("vm", "2", DesiredDocument(1, b"{}"))
     documents.remove("vm", "2")
     documents.remove("vm", "3")
     turns.end()
     again = StoredDocuments(store)
-    assert again.get("vm", "1") == documents.get("vm", "1") == DesiredDocument(7, b'{"a":"\\n"}\nx')
+    assert again.get("vm", "1") == documents.get("vm", "1") == DesiredDocument(7, b'{"a":"\\n",\n"x":1}')
     assert again.get("vm", "2") is documents.get("vm", "2") is None

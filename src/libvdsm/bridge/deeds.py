@@ -21,6 +21,7 @@ from libvdsm.base.clock import Clock
 from libvdsm.base.errors import ApiError
 from libvdsm.base.ids import new_uuid
 from libvdsm.bridge.authority import Authority
+from libvdsm.bridge.canonical import canonical
 from libvdsm.bridge.fairness import FairQueue
 from libvdsm.bridge.idempotency import Answers
 from libvdsm.bridge.intents import Intent, Intents
@@ -152,7 +153,7 @@ class Deeds:
 
         if options.idempotency_key is not None:
             # What was done before is answered as it was, whatever has become of its object, its generation or our disk.
-            return self._once(caller, entry, params, options, run_admitted)
+            return self._once(caller, entry, canonical(decoded), options, run_admitted)
         admit()
         return asyncio.shield(self._spawn(self._told_when_closing(entry, run(None), has_key=False)))
 

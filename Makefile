@@ -60,6 +60,7 @@ test-all: test ## test, every crash, 2,000 kills, 1,000 swaps of certificates, t
 	LIBVDSM_KILLS=2000 LIBVDSM_POWER_CUTS=500 $(BIN)/pytest tests/faults/test_f15_power_cut.py
 	LIBVDSM_FLIPS=0 $(BIN)/pytest tests/faults/test_f16_damaged_state.py -k 'flipped and closed'
 	LIBVDSM_SWAPS=1000 $(BIN)/pytest tests/faults/test_f33_certificate_rotated.py
+	LIBVDSM_INTERLEAVINGS=100000 $(BIN)/pytest tests/faults/test_cancel_races.py -k many_racers
 	LIBVDSM_IDLE=10000 $(BIN)/pytest tests/faults/test_f23_idle_connections.py
 	$(MAKE) --no-print-directory crash-matrix
 	$(MAKE) --no-print-directory crash-cycles CRASH_CYCLES=2000

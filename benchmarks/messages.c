@@ -5,6 +5,7 @@
  * KIND is
  *   fan    one publisher, CONNECTIONS subscribers: DEPTH messages at once, the next when all have come to all;
  *   queue  every connection sends to a queue and receives from it, DEPTH outstanding on each; what says "ack" is acknowledged;
+ *   batch  as queue, but of what is read at once only the last is acknowledged, which stands for all before it (ack:client);
  *   reply  CONNECTIONS ask through a queue, DEPTH outstanding on each, and one more connection answers to their reply-to.
  *
  * LOGIN and OTHER are octets of what the many and the one say first, ANSWERS the NULs that come back for it. Prints "ready", waits for SIGUSR1, works, prints "MESSAGES NANOSECONDS", and keeps the connections until SIGTERM. */
@@ -106,6 +107,29 @@ static void answer(const char *frame)
     put("\n\nanswer", 9);
 }
 
+/* Acknowledgements that stand for those before them: the last one of what is read at once is enough (1.2, "SUBSCRIBE"). */
+static char last_ack[FRAME];
+
+static void note(const char *frame)
+{
+    size_t length;
+    const char *id = header(frame, "\nack:", &length);
+    if (id && length < sizeof last_ack) {
+        memcpy(last_ack, id, length);
+        last_ack[length] = 0;
+    }
+}
+
+static void acknowledge_noted(void)
+{
+    if (*last_ack) {
+        put("ACK\nid:", 7);
+        put(last_ack, strlen(last_ack));
+        put("\n\n", 3);
+        *last_ack = 0;
+    }
+}
+
 /* The frames that have come on a connection; each is shown to see, if there is one. */
 static long hear(struct connection *from, void (*see)(const char *))
 {
@@ -172,7 +196,7 @@ int main(int argc, char **argv)
 {
     if (argc != 10)
         return fprintf(stderr, "usage: messages KIND PORT CONNECTIONS DEPTH MILLISECONDS LOGIN ANSWERS OTHER ANSWERS < all of it\n"), 2;
-    int is_fan = !strcmp(argv[1], "fan"), is_reply = !strcmp(argv[1], "reply"), port = atoi(argv[2]), signal;
+    int is_fan = !strcmp(argv[1], "fan"), is_reply = !strcmp(argv[1], "reply"), is_batch = !strcmp(argv[1], "batch"), port = atoi(argv[2]), signal;
     long count = atol(argv[3]), depth = atol(argv[4]);
     long long span = atoll(argv[5]) * 1000000LL;
     size_t login = atol(argv[6]), other = atol(argv[8]), length = fread(text, 1, sizeof text, stdin);
@@ -219,7 +243,8 @@ int main(int argc, char **argv)
                 flush(from->fd);
                 continue;
             }
-            long heard = hear(from, is_fan || is_reply ? NULL : acknowledge);
+            long heard = hear(from, is_fan || is_reply ? NULL : is_batch ? note : acknowledge);
+            acknowledge_noted();
             heard_all += heard;
             if (!is_fan && more && heard)
                 ask(from->fd, heard);

@@ -16,7 +16,7 @@ import msgspec
 from libvdsm.broker.items import GONE, HELD, PENDING, USUAL, WAITING, Item, Line
 from libvdsm.interfaces.generated.errors import LimitExceeded, ObjectNotFound
 from libvdsm.interfaces.generated.types import QueueOverflow
-from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Message
+from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Message, Verdict
 
 if TYPE_CHECKING:
     from libvdsm.base.clock import Clock
@@ -253,7 +253,10 @@ class Queue:
                     return False
                 self._take(oldest)
                 self.counters.dropped += 1
-                self.bury(oldest, "overflow")
+                if self._around.has_room(octets):
+                    self.bury(oldest, "overflow")
+                else:  # as a dead letter it would need as much room as before
+                    self._finish(oldest)
             return True
         return False
 
@@ -353,10 +356,6 @@ class Queue:
     def attach(self, receiver: Receiver) -> None:
         """One more takes from it."""
         self.receivers.add(receiver)
-        parked, self._parked = self._parked, []
-        for item in parked:
-            if item.state is WAITING:
-                self._line_of(item).put_back(item)
         if receiver.is_ready():
             self.make_ready(receiver)
 
@@ -368,8 +367,21 @@ class Queue:
     def make_ready(self, receiver: Receiver) -> None:
         """It can take one more; once at a time."""
         self.ready.append(receiver)
+        if self._parked:
+            self._unpark(receiver)
         if self.waiting or receiver.is_draining:
             self._around.schedule(self)
+
+    def _unpark(self, receiver: Receiver) -> None:
+        """Offer it what was put aside for want of somebody else."""
+        parked, self._parked = self._parked, []
+        for item in parked:
+            if item.state is not WAITING:
+                continue
+            if item.avoids is not None and receiver in item.avoids:
+                self._parked.append(item)
+            else:
+                self._line_of(item).put_back(item)
 
     def unready(self, receiver: Receiver) -> None:
         """It cannot take any."""
@@ -447,6 +459,11 @@ class Queue:
             self.counters.received += 1
         self.counters.dropped += 1
         return None
+
+    def letter(self, item: Item, verdict: Verdict) -> Queue | None:
+        """The queue to which one that is held goes by ``verdict``, if that is another one."""
+        is_dead = verdict is Verdict.REJECTED or (verdict is Verdict.FAILED and item.count + 1 >= self.rules.max_deliveries)
+        return self._letters(item.message) if is_dead and not self.is_ended else None
 
     def _letters(self, message: Message) -> Queue | None:
         """Where its dead letters go; not round in a circle."""
@@ -575,6 +592,7 @@ class Queue:
         self._ghosts += 1
         if self._ghosts > _GHOSTS and self._ghosts > self.waiting:
             self._ghosts = 0
+            self._parked = [item for item in self._parked if item.state is WAITING]
             for line in (self._line,) if self._lines is None else self._lines:
                 line.sweep()
 

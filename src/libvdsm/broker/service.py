@@ -33,7 +33,7 @@ from libvdsm.interfaces.generated.types import (
     QueueStats,
 )
 from libvdsm.interfaces.messages import Cause
-from libvdsm.interfaces.messaging import DEAD_REASON
+from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON
 from libvdsm.interfaces.place import Place, may, may_see
 
 _encode = msgspec.json.Encoder().encode
@@ -104,7 +104,7 @@ class QueueService:
         recorded: Recorded | None = None
         for item in chosen:
             message = item.message
-            headers = {name: value for name, value in message.headers.items() if not name.startswith("dead-letter-")}
+            headers = {name: value for name, value in message.headers.items() if name not in (DEAD_REASON, DEAD_ORIGIN)}
             gone = source.remove(item)
             recorded = target.take_in(msgspec.structs.replace(message, headers=headers)) or gone or recorded
         return _counted(len(chosen), recorded)

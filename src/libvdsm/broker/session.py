@@ -33,6 +33,8 @@ _FAILED = Verdict.FAILED
 #: Where clients' own topics are, as far as rights are concerned: with the queues of which nobody said another project.
 PROJECT: Final = "default"
 
+#: By so many octets at most a message grows when it becomes a dead letter.
+_LETTER_OCTETS: Final = 512
 #: Headers that no sender sets.
 _BROKERS_OWN: Final = frozenset({DEAD_REASON, DEAD_ORIGIN})
 
@@ -373,7 +375,7 @@ class BrokerSession:
         found = self._transaction(transaction)
         try:
             puts = [(self._resolve(destination), destination, message) for destination, message in found.sends]
-            self._check_room(puts)
+            self._check_room(puts, found.settles)
         except BaseException:
             self.abort(transaction)
             raise
@@ -392,8 +394,8 @@ class BrokerSession:
         for _, item, _, _ in found.settles:
             item.transaction = None
 
-    def _check_room(self, puts: list[tuple[Put, str, Message]]) -> None:
-        """Raise what would refuse one of them, before any is done."""
+    def _check_room(self, puts: list[tuple[Put, str, Message]], settles: list[tuple[int, Item, Verdict, bool]]) -> None:
+        """Raise what would refuse one of them, before any is done. Dead letters that are settled with them come first."""
         coming: dict[Queue, tuple[int, int]] = {}
         for _, destination, message in puts:
             queue = self.exchange.queue_at(destination)
@@ -403,9 +405,16 @@ class BrokerSession:
             coming[queue] = messages + 1, octets + message.octets
             if queue.rules.durable and message.durable:
                 self.exchange.keeper.check()
+        octets_sent = sum(octets for _, octets in coming.values())
+        for _, item, verdict, _ in settles:
+            letters = None if item.queue is None else item.queue.letter(item, verdict)
+            if letters in coming and letters is not None:
+                messages, octets = coming[letters]
+                coming[letters] = messages + 1, octets + item.octets + _LETTER_OCTETS
+                octets_sent += _LETTER_OCTETS
         for queue, (messages, octets) in coming.items():
             queue.check_room(messages, octets)
-        self.exchange.check_room(sum(octets for _, octets in coming.values()))
+        self.exchange.check_room(octets_sent)
 
     def _transaction(self, name: str) -> _Transaction:
         found = self._transactions.get(name)

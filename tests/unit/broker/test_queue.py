@@ -212,6 +212,24 @@ async def test_undeliverable_here_goes_to_another() -> None:
     assert other.bodies() == ["a"]
 
 
+async def test_undeliverable_here_waits_for_who_is_busy() -> None:
+    """It is given to another consumer that is there already as soon as that has credit again."""
+    world = Messaging()
+    queue = await world.queue()
+    session, one, other = world.open(), FakeConsumer(), FakeConsumer()
+    subscribe(session, "/queue/work", one, Ack.INDIVIDUAL, id="1")
+    subscribe(session, "/queue/work", other, Ack.INDIVIDUAL, id="2", credit=1)
+    for text in "abc":
+        session.send("/queue/work", message(text))
+    await turns()
+    assert (one.bodies(), other.bodies()) == (["a", "c"], ["b"])
+    session.settle(one.deliveries[0].tag, Verdict.RELEASED, undeliverable_here=True)
+    await turns()
+    session.settle(other.deliveries[0].tag, Verdict.ACCEPTED)
+    await turns()
+    assert (one.bodies(), other.bodies(), queue.waiting) == (["a", "c"], ["b", "a"], 0)
+
+
 async def test_time_to_live() -> None:
     """A message whose time is up is not delivered: its own, or the queue's, whichever ends first."""
     world = Messaging()
@@ -288,6 +306,20 @@ async def test_a_full_queue_that_drops(overflow: QueueOverflow, left: list[str],
     assert [item.message.body.decode() for item in queue.items()] == left
     assert [item.message.body.decode() for item in letters.items()] == dead
     assert (queue.counters.dropped, queue.counters.received) == (1, 3)
+
+
+async def test_dead_letters_do_not_push_out_a_whole_queue() -> None:
+    """When all queues together are full, only as much goes as makes room: a dead letter would need as much as before."""
+    world = Messaging(most_octets=10_000)
+    letters = await world.queue("letters")
+    queue = await world.queue(overflow=QueueOverflow.DROP_OLDEST, dead_letter="letters")
+    session = world.open()
+    for number in range(12):
+        session.send("/queue/work", message(f"{number}" + "x" * 1000))
+    assert queue.messages >= 8
+    assert queue.counters.dropped == 12 - queue.messages
+    assert [item.message.body[:2] for item in queue.items()][-1] == b"11"
+    assert letters.messages == 0
 
 
 async def test_priorities() -> None:

@@ -566,6 +566,28 @@ async def test_a_transaction_that_is_refused_leaves_nothing() -> None:
     assert two.messages == 0
 
 
+@pytest.mark.parametrize("verdict", (Verdict.REJECTED, Verdict.FAILED))
+async def test_a_transaction_counts_its_own_dead_letters(verdict: Verdict) -> None:
+    """What is settled in it may take the room that its messages need: then nothing of it is done."""
+    world = Messaging()
+    letters = await world.queue("letters", max_messages=1)
+    source = await world.queue("source", dead_letter="letters", max_deliveries=1)
+    other = await world.queue("other")
+    session, consumer = world.open(), FakeConsumer()
+    subscribe(session, "/queue/source", consumer, Ack.INDIVIDUAL)
+    session.send("/queue/source", message("dead"))
+    await turns()
+    session.begin("t")
+    session.settle(consumer.deliveries[0].tag, verdict, transaction="t")
+    session.send("/queue/other", message("a"), transaction="t")
+    session.send("/queue/letters", message("b"), transaction="t")
+    with pytest.raises(LimitExceeded):
+        session.commit("t")
+    assert (source.unsettled, other.messages, letters.messages) == (1, 0, 0)
+    session.settle(consumer.deliveries[0].tag, verdict)
+    assert letters.messages == 1
+
+
 async def test_a_transaction_is_one_record() -> None:
     """What is durable in it is recorded together, what is not waits for that; a crash before sees none, after it all."""
     world = Messaging()

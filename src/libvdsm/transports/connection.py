@@ -16,6 +16,7 @@ from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.pages import Road
 from libvdsm.transports.config import Counters, Limits
 from libvdsm.transports.pager import LinePager
+from libvdsm.transports.tls import Reader
 from libvdsm.transports.turns import Share, Turns
 
 
@@ -72,6 +73,7 @@ class Connection(asyncio.Protocol):
         "_out",
         "_out_octets",
         "_pager",
+        "_reader",
         "_resumes",
         "_share",
         "_transport",
@@ -113,6 +115,7 @@ class Connection(asyncio.Protocol):
         self._out: list[bytes] = []
         self._out_octets = 0
         self._pager: LinePager | None = None  # of those that take pages
+        self._reader: Reader | None = None  # of those that are read little at a time
         self._is_corked = False
         self._is_full = False
         self._full_since = 0.0
@@ -134,7 +137,7 @@ class Connection(asyncio.Protocol):
         """See asyncio."""
         self.is_closing = True
         self._leave_pages()
-        self._transport = None
+        self._transport = self._reader = None
         self._out.clear()
         self._leave_share()
         self.hub.discard(self)
@@ -331,6 +334,22 @@ class Connection(asyncio.Protocol):
         """Take no more from the peer."""
         if self._transport is not None and not self.is_closing and self._transport.is_reading():
             self._transport.pause_reading()
+
+    def hold_off(self) -> None:
+        """Take no more until it is this connection's turn, and from then on little at a time: a long read is a long turn as well."""
+        self.pause_reading()
+        transport = self._transport
+        if self._reader is None and self._half_closes and transport is not None and not transport.is_reading():
+            self._reader = Reader(self, self.hub.turns.buffer)
+            transport.set_protocol(self._reader)
+
+    def hand_over(self, transport: asyncio.Transport, follower: Connection) -> None:
+        """From now on ``follower`` is told what comes."""
+        if self._reader is None:
+            transport.set_protocol(follower)
+        else:
+            follower._reader, self._reader = self._reader, None
+            follower._reader.protocol = follower
 
     def resume_reading(self) -> None:
         """Take from the peer again."""

@@ -120,7 +120,7 @@ class HttpReactor(Connection):
         elif not self._is_waiting:
             self._work(share.left if share.left > 0 or share.renew() else 0)
         elif self.hub.turns.is_shared or len(self._held) * PIECE_OCTETS >= CHECK_OCTETS:
-            self.pause_reading()
+            self.hold_off()
 
     def _hold(self, data: bytes) -> None:
         """Keep ``data`` in pieces that are parsed one by one: so many requests are taken in a turn, not so many octets."""
@@ -196,7 +196,7 @@ class HttpReactor(Connection):
         elif self._codec.has_events or self._held:
             self.wait_for_turn()
             if len(self._held) * PIECE_OCTETS >= CHECK_OCTETS:
-                self.pause_reading()
+                self.hold_off()
         else:
             self._stamp()
             if self._is_eof or self._is_last:
@@ -488,7 +488,7 @@ class HttpReactor(Connection):
         self._transport = None
         self.is_closing = True
         self.gone()
-        transport.set_protocol(follower)
+        self.hand_over(transport, follower)
         follower.connection_made(transport)
         if early:
             follower.data_received(early)

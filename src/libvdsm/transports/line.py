@@ -65,7 +65,7 @@ class LineConnection(Connection, Generic[S]):
         self._is_held_back = True
         self._waiting_octets += octets
         if self._waiting_octets >= _MUCH or (self._is_waiting and self.hub.turns.is_shared):
-            self.pause_reading()
+            self.hold_off()
 
     def go_on(self, units: int) -> int:
         """See ``Connection``."""

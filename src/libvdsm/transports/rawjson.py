@@ -89,7 +89,7 @@ class JsonConnection(Connection):
         if not self._is_waiting:
             self._work(share.left if share.left > 0 or share.renew() else 0)
         elif self._stream.has_much or self.hub.turns.is_shared:
-            self.pause_reading()
+            self.hold_off()
 
     def _await(self, answer: asyncio.Future[bytes]) -> None:
         self._pending += 1
@@ -161,7 +161,7 @@ class JsonConnection(Connection):
         """There is more, and this connection has had its part of this turn."""
         self.wait_for_turn()
         if self._stream.has_much:
-            self.pause_reading()
+            self.hold_off()
 
     def _rest(self, *, is_partial: bool) -> None:
         """All that was read is worked off."""

@@ -25,6 +25,8 @@ UNIT_BITS = 12
 LATER_UNITS = 4
 #: So many shares are kept before those that nobody uses are forgotten.
 _PRUNE_AT = 1_000
+#: What is read at a time from those that have sent more than can be worked off.
+_READ_OCTETS = 32 * 1024
 #: Seconds between two looks for others.
 _LOOK_S = 0.005
 
@@ -130,6 +132,7 @@ class Turns:
         self.budget = self.at_once = self.limits.alone
         self.slice_s = self.limits.alone_s
         self.is_shared = False  # whether more than one identity is busy
+        self.buffer = memoryview(bytearray(_READ_OCTETS))  # for all connections that are read little at a time
         self.turns = 0  # in which somebody had waited
         self.deferred = 0
         self._now = now

@@ -67,7 +67,7 @@ class WebSocketReactor(Connection):
         if not (self._is_waiting or self._is_full or self.is_held()):
             self._work(share.left if share.left > 0 or share.renew() else 0)
         elif self._codec.has_much or (self._is_waiting and self.hub.turns.is_shared):
-            self.pause_reading()
+            self.hold_off()
 
     def _look_who(self) -> None:
         """Once the peer has said who it is, its messages may be long."""
@@ -130,7 +130,7 @@ class WebSocketReactor(Connection):
         elif self._codec.has_more or self.has_left():
             self.wait_for_turn()
             if self._codec.has_much:
-                self.pause_reading()
+                self.hold_off()
             return
         elif self._is_eof:
             self.ended()

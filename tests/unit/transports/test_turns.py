@@ -332,6 +332,7 @@ class Pipe(asyncio.Transport):
         super().__init__()
         self.reading = True
         self.has_closed = False
+        self.protocol: asyncio.BaseProtocol | None = None  # if it has changed
         self.written = b""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -359,6 +360,11 @@ class Pipe(asyncio.Transport):
     def resume_reading(self) -> None:
         """More comes."""
         self.reading = True
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Who is told."""
+        assert not self.reading
+        self.protocol = protocol
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """There are none."""
@@ -505,6 +511,8 @@ async def test_a_connection_that_goes_while_it_waits_is_forgotten(road: str) -> 
             connection.data_received(place.request * 200)
             connection.data_received(place.request)
         assert (gone_pipe.reading, stays_pipe.reading) == (False, False)
+        assert isinstance(stays_pipe.protocol, asyncio.BufferedProtocol)  # from now on little is read at a time
+        assert len(stays_pipe.protocol.get_buffer(-1)) <= 64 * 1024  # type: ignore[arg-type]
         before = answered(gone_pipe)
         gone.abort()
         gone.connection_lost(None)

@@ -12,8 +12,8 @@ import os
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import pytest
 
@@ -49,6 +49,9 @@ class Told:
             self.states.append(str(patch["state"]))
 
 
+T = TypeVar("T")
+
+
 class Disk:
     """A store whose commits end when the test says so."""
 
@@ -56,8 +59,8 @@ class Disk:
         self.records: dict[str, bytes] = {}
         self._waiting: list[asyncio.Future[None]] = []
 
-    def load(self, _kind: str) -> Mapping[str, bytes]:
-        return self.records
+    def understood(self, _kind: str, decode: Callable[[bytes], T]) -> dict[str, T]:
+        return {key: decode(data) for key, data in self.records.items()}
 
     def put(self, _kind: str, key: str, data: bytes) -> None:
         self.records[key] = data

@@ -183,11 +183,12 @@ class JsonConnection(Connection):
             return
         answer = done.result()
         if answer:
-            if self._pending or self._out or self.is_closing or self.is_lingering or self._transport is None:
+            transport = self._transport
+            if self._pending or self._out or self.is_closing or self.is_lingering or transport is None or transport.is_closing():
                 self.put(answer)
             else:  # the only one that is due: nothing would be written with it
                 self.sent_octets += len(answer)
-                self._transport.write(answer)
+                transport.write(answer)
         if (self._is_eof or self._is_dead) and not self._pending and not self._is_waiting:
             self._finish()
 

@@ -99,7 +99,7 @@ class TunnelConnection(Connection):
         self.received_octets += len(data)
         if self._far is None:
             self._early.append(data)
-        elif self._far.transport is not None:
+        elif self._far.transport is not None and not self._far.transport.is_closing():
             self._far.transport.write(data)
 
     def eof_received(self) -> bool:
@@ -119,7 +119,7 @@ class TunnelConnection(Connection):
 
     def write(self, data: bytes) -> None:
         """Send bytes of the local stream to the client."""
-        if self._transport is not None and not self.is_closing:
+        if self._transport is not None and not (self.is_closing or self._transport.is_closing()):
             self.sent_octets += len(data)
             self._transport.write(data)
 

@@ -62,9 +62,10 @@ class JsonWebSocket(WebSocketReactor):
     def _give(self, answer: bytes) -> None:
         """The only answer that is due: nothing would be written with it."""
         frame = encode_text(answer)
-        if len(frame) <= USUAL_OCTETS and not self._out and self._transport is not None and not self.is_closing:
+        transport = self._transport
+        if len(frame) <= USUAL_OCTETS and not (self._out or self.is_closing or transport is None or transport.is_closing()):
             self.sent_octets += len(frame)
-            self._transport.write(frame)
+            transport.write(frame)
         else:
             self._share.left -= len(frame) >> UNIT_BITS
             self.put_frame(frame)

@@ -208,7 +208,14 @@ async def test_call_options_come_as_headers() -> None:
         await client.response()
         given = [json.loads(call.options or b"null") for call in served.bridge.calls]
         assert given == [expected, expected | {"wait": 1, "tracestate": "t"}, {"wait": 3}]
-        for bad in ("Vdsm-Timeout: soon", "Vdsm-Expected-Generation: 1.5", "Vdsm-Wait: -1", "Vdsm-Wait: 1e9", "Vdsm-Flow-Id: \udcff"):
+        for bad in (
+            "Vdsm-Timeout: soon",
+            "Vdsm-Expected-Generation: 1.5",
+            "Vdsm-Wait: -1",
+            "Vdsm-Wait: 1e9",
+            "Vdsm-Flow-Id: \udcff",
+            "Vdsm-Idempotencykey: k",
+        ):
             client.send(
                 post(PING, *([bad] if bad.isascii() else [])).replace(
                     b"\r\n\r\n", b"\r\nVdsm-Flow-Id: \xff\r\n\r\n" if not bad.isascii() else b"\r\n\r\n"

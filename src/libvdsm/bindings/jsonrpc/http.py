@@ -40,7 +40,7 @@ _OPTIONS: dict[bytes, tuple[str, re.Pattern[bytes] | None]] = {
     b"traceparent": ("traceparent", None),
     b"tracestate": ("tracestate", None),
 }
-_UNUSUAL = frozenset({*_OPTIONS, b"content-encoding"})
+_OURS = b"vdsm-"  # whatever begins so is an option, or a mistake
 _encode = msgspec.json.Encoder().encode
 
 
@@ -70,8 +70,8 @@ class JsonRpcHttpSession:
     def usual(self, request: Request) -> Callable[[bytes], bytes | asyncio.Future[bytes] | None] | None:
         """Calls without options beside them, in the very content type."""
         headers = request.headers
-        is_usual = request.method == b"POST" and headers.get(b"content-type") == b"application/json" and _UNUSUAL.isdisjoint(headers)
-        return self._session.take if is_usual else None
+        is_usual = request.method == b"POST" and headers.get(b"content-type") == b"application/json" and b"content-encoding" not in headers
+        return self._session.take if is_usual and not _has_options(headers) else None
 
     def handle(self, request: Request) -> Response | asyncio.Future[Response]:
         """The answer to one request, at once or later."""
@@ -84,7 +84,7 @@ class JsonRpcHttpSession:
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             return _PACKED
         try:
-            options = None if _OPTIONS.keys().isdisjoint(headers) else read_options(headers)
+            options = read_options(headers) if _has_options(headers) else None
         except BadHeaderError as error:
             return Response(400, b'{"jsonrpc":"2.0","id":null,"error":' + encode_error(InvalidRequest(reason=str(error))) + b"}\n")
         answer = self._session.answer(request.body, options)
@@ -97,8 +97,16 @@ class JsonRpcHttpSession:
         self._session.close()
 
 
+def _has_options(headers: Mapping[bytes, bytes]) -> bool:
+    return any(name.startswith(_OURS) or name in _OPTIONS for name in headers)
+
+
 def read_options(headers: Mapping[bytes, bytes]) -> bytes | None:
-    """The call options among the headers as a raw ``CallOptions``; raises ``BadHeaderError``."""
+    """The call options among the headers as a raw ``CallOptions``; raises ``BadHeaderError``, also for a name that is not known."""
+    for name in headers:
+        if name.startswith(_OURS) and name not in _OPTIONS:
+            known = ", ".join(each.decode() for each in _OPTIONS)
+            raise BadHeaderError(f"the header {name.decode('utf-8', 'replace')} is not known; there are {known}")
     options: dict[str, object] = {}
     for name, (member, pattern) in _OPTIONS.items():
         value = headers.get(name)

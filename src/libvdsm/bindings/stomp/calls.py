@@ -27,7 +27,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 def read_options(headers: Mapping[str, str]) -> bytes | None:
-    """The call options among the headers as a raw ``CallOptions``. Raises ``InvalidParams``."""
+    """The call options among the headers as a raw ``CallOptions``. Raises ``InvalidParams``, also for a name that is not known."""
+    for name in headers:
+        if name[:5].lower() == "vdsm-" and name not in _OPTIONS:
+            raise InvalidParams(path=f"$.{name}", reason=f"it is no option; there are {', '.join(_OPTIONS)}")
     if _OPTIONS.keys().isdisjoint(headers):
         return None
     options: dict[str, object] = {}

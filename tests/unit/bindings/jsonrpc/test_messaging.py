@@ -90,6 +90,8 @@ def test_options_come_as_headers() -> None:
     assert json.loads(world.bridge.calls[1].options or b"") == {"flowId": "inner"}
     refused = json.loads(world.now(SUM, headers={"vdsm-timeout": "soon"}, correlation_id="c").body)
     assert "vdsm-timeout" in refused["error"]["message"]
+    refused = json.loads(world.now(SUM, headers={"vdsm-timeot": "1"}, correlation_id="c").body)
+    assert "vdsm-timeot is not known" in refused["error"]["message"]
     assert len(world.bridge.calls) == 2
 
 

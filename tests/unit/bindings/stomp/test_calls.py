@@ -70,6 +70,15 @@ def test_options_come_as_headers() -> None:
     assert "vdsm-timeout" in peer.error().headers["message"]
 
 
+@pytest.mark.parametrize("name", ("vdsm-idempotencykey", "Vdsm-Timeout"))
+def test_a_misspelt_option_is_no_call_without_it(name: str) -> None:
+    """The call would run, and perhaps twice."""
+    peer = World().connected()
+    peer.send("SEND", CALL, ("reply-to", "/temp-queue/r"), (name, "1"), body=b"x")
+    assert name in peer.error().headers["message"]
+    assert not peer.world.rpc.asked
+
+
 def test_a_subscription_that_settles_gets_its_answers_through_the_broker() -> None:
     world = World()
     peer = world.connected()

@@ -44,6 +44,9 @@ def check_state(config: Config, front_user: kernel.User | None) -> int:
 
     0: it is sound, or was made so. 1: it is unsound. 2: it could not be looked at.
     """
+    if not config.state_dir.is_dir():
+        sys.stderr.write(f"vdsmd: {clean(str(config.state_dir))}: there is no such folder\n")
+        return _CANNOT_CHECK
     try:
         os.chdir(config.front_dir)
         if front_user is not None:

@@ -47,12 +47,6 @@ def test_no_state_yet(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A host on which the daemon has never run is sound."""
     assert run(state) == 0
     assert "there is no state yet" in capsys.readouterr().out
-
-
-def test_a_folder_that_is_not_there_is_not_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It may be a misspelt one."""
-    assert check_state(Config(state_dir=tmp_path / "sate"), None) == 2
-    assert "there is no such folder" in capsys.readouterr().err
     (state / "front" / "state.lock").unlink()
     (state / "front").rmdir()
     assert run(state, "--repair") == 0
@@ -111,6 +105,12 @@ async def test_a_state_in_use_is_left_alone(state: Path, capsys: pytest.CaptureF
     assert run(state, "--repair") == 2
     assert "a daemon is using the state" in capsys.readouterr().err
     store.close_now()
+
+
+def test_a_folder_that_is_not_there_is_not_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It may be a misspelt one."""
+    assert run(tmp_path / "sate") == 2
+    assert "there is no such folder" in capsys.readouterr().err
 
 
 def test_a_repair_goes_with_a_check(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -78,6 +78,7 @@ class Answers:
         self._store = store
         self._task = task
         self._answers: OrderedDict[_Key, _Answer] = OrderedDict()
+        self._counts: Counter[str] = Counter()  # of each identity
         self._most = most
         self._keep_s = keep_s
         kept = store.load(DIGEST_KEYS).get(_KEY_NAME)
@@ -123,7 +124,7 @@ class Answers:
 
     def forget(self, identity: str, key: str) -> None:
         """The call had no effect and will have none: a repeated one is run."""
-        if self._answers.pop((identity, key), None) is not None:
+        if self._drop(identity, key):
             self._store.remove(KIND, _name(identity, key))
 
     def __len__(self) -> int:
@@ -142,8 +143,23 @@ class Answers:
         self._is_secret_kept = False
 
     def _expect(self, identity: str, key: str, digest: str) -> _Answer:
-        known = self._answers[identity, key] = _Answer(digest, self._clock.monotonic())
+        known = _Answer(digest, self._clock.monotonic())
+        self._add(identity, key, known)
         return known
+
+    def _add(self, identity: str, key: str, answer: _Answer) -> None:
+        if (identity, key) not in self._answers:
+            self._counts[identity] += 1
+        self._answers[identity, key] = answer
+
+    def _drop(self, identity: str, key: str) -> bool:
+        """Whether it was there."""
+        if self._answers.pop((identity, key), None) is None:
+            return False
+        self._counts[identity] -= 1
+        if not self._counts[identity]:
+            del self._counts[identity]
+        return True
 
     def _has_run(self, identity: str, key: str, done: asyncio.Future[bytes]) -> None:
         """What was kept answers from now on; what was not leaves no trace, so that a repeated call is run."""
@@ -153,7 +169,7 @@ class Answers:
         if known is not None and known.future is done:
             known.future = None
             if not known.kept:
-                del self._answers[identity, key]
+                self._drop(identity, key)
 
     def _replay(self, data: bytes, method: str, key: str) -> bytes:
         kept = _decode(data)
@@ -170,13 +186,26 @@ class Answers:
         return bytes(kept.result)
 
     def _trim(self) -> None:
-        """By number and by age; age is counted by the monotonic clock, so that a jump of the other forgets nothing."""
+        """By number and by age; age is counted by the monotonic clock, so that a jump of the other forgets nothing.
+
+        When there are too many, whoever has most of them loses his oldest: nobody can push out what others have.
+        """
         oldest = self._clock.monotonic() - self._keep_s
         while self._answers:
             (identity, key), first = next(iter(self._answers.items()))
-            if first.future is not None or (len(self._answers) < self._most and first.at >= oldest):
-                return
+            if first.future is not None or first.at >= oldest:
+                break
             self.forget(identity, key)
+        while len(self._answers) >= self._most and self._make_room():
+            pass
+
+    def _make_room(self) -> bool:
+        [(greatest, _)] = self._counts.most_common(1)
+        for (identity, key), answer in self._answers.items():
+            if identity == greatest and answer.future is None:
+                self.forget(identity, key)
+                return True
+        return False
 
     def _load(self) -> None:
         now, wall = self._clock.monotonic(), self._clock.time()
@@ -184,7 +213,7 @@ class Answers:
         for name, (kept, data) in sorted(found.items(), key=lambda one: one[1][0].at):
             identity, _, key = name.partition("\n")
             age = min(max(0.0, wall - kept.at), self._keep_s)
-            self._answers[identity, key] = _Answer(kept.digest, now - age, kept=data)
+            self._add(identity, key, _Answer(kept.digest, now - age, kept=data))
 
 
 def _name(identity: str, key: str) -> str:

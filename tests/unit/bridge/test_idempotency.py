@@ -25,12 +25,12 @@ def answers(store: Store) -> Answers:
     return Answers(ManualClock(), store, lambda _id: None)
 
 
-async def call(life: Answers, params: bytes = PARAMS, answer: bytes = b"1") -> bytes:
+async def call(life: Answers, params: bytes = PARAMS, answer: bytes = b"1", *, identity: str = "me", key: str = "k") -> bytes:
     async def run(digest: str) -> bytes:
-        life.keep("me", "k", digest, METHOD, answer)
+        life.keep(identity, key, digest, METHOD, answer)
         return answer
 
-    return await life.once("me", "k", METHOD, params, run)
+    return await life.once(identity, key, METHOD, params, run)
 
 
 async def test_the_digest_of_a_short_secret_cannot_be_guessed_without_the_key() -> None:
@@ -75,3 +75,19 @@ async def test_a_key_that_could_not_be_recorded_is_recorded_with_the_next() -> N
 
 async def _done() -> bytes:
     return b"3"
+
+
+async def test_nobody_pushes_out_what_others_have() -> None:
+    """When there are too many, whoever has most of them loses his oldest."""
+    store = FakeStore()
+    life = Answers(ManualClock(), store, lambda _id: None, most=10)
+    for key in "ab":
+        await call(life, identity="quiet", key=key)
+    for number in range(30):
+        await call(life, identity="loud", key=str(number))
+    assert len(life) == 10
+    assert set(store.records[KIND]) == {"quiet\na", "quiet\nb", *(f"loud\n{number}" for number in range(22, 30))}
+    assert await call(life, answer=b"2", identity="quiet", key="a") == b"1"
+    again = Answers(ManualClock(), store, lambda _id: None, most=5)
+    await call(again, identity="new", key="n")
+    assert set(store.records[KIND]) == {"quiet\na", "quiet\nb", "loud\n28", "loud\n29", "new\nn"}

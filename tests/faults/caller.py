@@ -15,7 +15,7 @@ from typing import Any
 from libvdsm.subsystems.virt.drivers.simulator_control import SimulatorControl
 from tests.daemon_process import VdsmdProcess
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 ENOUGH_PINGS = 50
 #: So often the journal's end must be the same before it is believed.
 ALIKE = 5

@@ -16,7 +16,7 @@ from tests.faults.caller import calling
 
 PING = b'{"jsonrpc":"2.0","id":1,"method":"Host.ping"}\n'
 LIMIT = 80
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 def open_descriptors(pid: int) -> int:

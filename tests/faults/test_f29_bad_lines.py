@@ -18,7 +18,7 @@ PING = b'{"jsonrpc":"2.0","id":1,"method":"Host.ping"}'
 PONG = b'{"jsonrpc":"2.0","id":1,"result":{"pong":true}}\n'
 #: A request that is a message already a little before its end would be run too early.
 CREATE = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "VM.create", "params": {"name": "cut", "config": {"memory": 268435456}}}).encode()
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ async def test_a_line_that_goes_silent_is_given_up(vdsmd: StartVdsmd, road: str)
             retry=aio.Retry(resends=0),
             on_state=lambda state: states.append(state.link.value),
         )
-        async with client, asyncio.timeout(10):
+        async with client, asyncio.timeout(40):
             with pytest.raises(ConnectionLostError, match="no life"):  # noqa: PT012 - it is not known which call
                 while True:
                     await client.call("Host.getInfo", timeout=60)

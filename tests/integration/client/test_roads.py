@@ -52,7 +52,7 @@ async def test_one_program_on_every_road(vdsmd: StartVdsmd) -> None:
     daemon = vdsmd()
     found = {}
     for road in (*ROADS, "tcp", "stomp", "ws", "http"):
-        async with aio.connect(url(daemon, road), connect_timeout=5) as client, asyncio.timeout(30):
+        async with aio.connect(url(daemon, road), connect_timeout=30) as client, asyncio.timeout(30):
             found[road] = await program(client, has_snapshots=not road.startswith("http"))
     assert len({tuple(one) for one in found.values()}) == 1
     assert found["unix"][-1] == ("changed", "stopped")
@@ -61,7 +61,7 @@ async def test_one_program_on_every_road(vdsmd: StartVdsmd) -> None:
 @pytest.mark.parametrize("road", ROADS)
 def test_threads_do_the_same(vdsmd: StartVdsmd, road: str) -> None:
     daemon = vdsmd()
-    with sync.connect(url(daemon, road), connect_timeout=5) as client:
+    with sync.connect(url(daemon, road), connect_timeout=30) as client:
         vm = next(one for one in client.vm.list().items if one.state == "stopped")
         seen: list[float] = []
         with client.events([f"vm.{vm.id}", "task.#"]) as stream:
@@ -99,15 +99,15 @@ def test_tokens_and_certificates_on_every_road(vdsmd: StartVdsmd, tmp_path: Path
         token_file = tmp_path / "token"
         token_file.write_text(made.token)
         for road in SECURE:
-            at: dict[str, Any] = {"ca": files.ca, "connect_timeout": 5}
+            at: dict[str, Any] = {"ca": files.ca, "connect_timeout": 30}
             with sync.connect(url(secured.daemon, road), certificate=files.certificate, key=files.key, **at) as client:
                 assert (client.identity.who_am_i().identity, client.identity.who_am_i().source) == ("user:alice", "certificate")
         for road in ROADS:
-            with sync.connect(url(secured.daemon, road), token_file=str(token_file), connect_timeout=5) as client:
+            with sync.connect(url(secured.daemon, road), token_file=str(token_file), connect_timeout=30) as client:
                 assert (client.identity.who_am_i().identity, client.identity.who_am_i().source) == ("user:alice", "token")
         admin.identity.revoke_token(made.token_id)
     for road in ROADS:
-        client = sync.connect(url(secured.daemon, road), token_file=str(token_file), connect_timeout=5)
+        client = sync.connect(url(secured.daemon, road), token_file=str(token_file), connect_timeout=30)
         with pytest.raises(errors.NotAuthenticated):
             client.identity.who_am_i()
         client.close()
@@ -118,7 +118,7 @@ def test_tokens_and_certificates_on_every_road(vdsmd: StartVdsmd, tmp_path: Path
 def test_who_does_not_trust_does_not_connect(vdsmd: StartVdsmd, tmp_path: Path) -> None:
     secured = Secured(vdsmd(*LISTEN, hypervisor="simulator:1", listen=None), tmp_path)
     for road in SECURE:
-        client = sync.connect(url(secured.daemon, road), connect_timeout=5)
+        client = sync.connect(url(secured.daemon, road), connect_timeout=30)
         with pytest.raises(ClientError, match="not to be trusted"):
             client.open()
         client.close()

@@ -43,8 +43,9 @@ def detect(prefix: bytes) -> Protocol | Undecided:
     """Judge the first octets of a connection.
 
     Blanks before JSON and empty lines before HTTP (RFC 9112, 2.2) and STOMP are skipped; an AMQP
-    header stands at the very beginning.
+    header stands at the very beginning. What is behind ``LONGEST_PREFIX`` counts no more than if it came later.
     """
+    prefix = prefix[:LONGEST_PREFIX]
     if prefix.startswith(b"AMQP"):
         return Protocol.AMQP
     if prefix and b"AMQP".startswith(prefix):

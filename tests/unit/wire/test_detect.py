@@ -62,3 +62,12 @@ def test_blanks_do_not_go_on_for_ever() -> None:
     """Blanks without end are nobody's protocol."""
     assert detect(b" " * (LONGEST_PREFIX - 1)) is Undecided.NEED_MORE
     assert detect(b" " * LONGEST_PREFIX) is Undecided.NONE_OF_OURS
+
+
+@pytest.mark.parametrize("word", (b'{"a"', b"CONNECT\n", b"GET / HTTP/1.1\r\n"))
+@pytest.mark.parametrize("before", range(LONGEST_PREFIX - 6, LONGEST_PREFIX + 2))
+def test_it_does_not_depend_on_how_the_octets_come(word: bytes, before: int) -> None:
+    """What is none of ours one octet after the other is none of ours all at once."""
+    octets = b"\n" * before + word
+    pieces = next((found for end in range(len(octets)) if (found := detect(octets[: end + 1])) is not Undecided.NEED_MORE), None)
+    assert detect(octets) is pieces

@@ -125,6 +125,7 @@ class Access:
         kept = self._redeem(token, address, Actor(caller.identity, caller.source, caller.address))
         self._part(caller)
         caller.expires_at = self.tokens.until(kept.token.id)
+        caller.is_limited = bool(kept.limits)
         caller.become(kept.token.identity, "token", *self._by_token(kept.token.id))
         self._join(caller, kept.token.id)
 
@@ -265,6 +266,8 @@ class Access:
             self._tokens_of.pop(caller, None)
         else:
             self._tokens_of[caller] = token_id
+            kept = self.tokens.get(token_id)
+            caller.is_limited = kept is not None and bool(kept.limits)
 
     def _part(self, caller: Caller) -> None:
         callers = self._callers.get(caller.identity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from libvdsm.access.access import Access
@@ -50,10 +51,10 @@ class Question:
         return "everywhere" if self.project is None else f"in the project {self.project}"
 
 
-def answer_check(access: Access, question: Question) -> AccessCheck:
-    """The result of ``Access.check``."""
+def answer_check(access: Access, question: Question, is_shown: Callable[[Grant], bool]) -> AccessCheck:
+    """The result of ``Access.check``; of grants that are not shown to whoever asks, nothing but what they allow here is told."""
     _, rights = access.rights_of(question.identity)
-    grants = [grant for grant in access.grants.of(question.identity) if question.is_allowed_by(_rights(access, grant))]
+    grants = [grant for grant in access.grants.of(question.identity) if is_shown(grant) and question.is_allowed_by(_rights(access, grant))]
     return AccessCheck(
         allowed=question.is_allowed_by(rights),
         permission=question.entry.permission,
@@ -61,11 +62,11 @@ def answer_check(access: Access, question: Question) -> AccessCheck:
     )
 
 
-def answer_why(access: Access, question: Question) -> AccessExplanation:
-    """The result of ``Access.whyDenied``."""
+def answer_why(access: Access, question: Question, is_shown: Callable[[Grant], bool]) -> AccessExplanation:
+    """The result of ``Access.whyDenied``; see ``answer_check``."""
     _, rights = access.rights_of(question.identity)
     allowed = question.is_allowed_by(rights)
-    considered = [_consider(access, question, grant) for grant in access.grants.of(question.identity)]
+    considered = [_consider(access, question, grant) for grant in access.grants.of(question.identity) if is_shown(grant)]
     return AccessExplanation(
         allowed=allowed,
         permission=question.entry.permission,

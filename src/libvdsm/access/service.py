@@ -150,11 +150,11 @@ class AccessService:
 
     def access_check(self, caller: Caller, params: AccessCheckParams) -> bytes:
         """Whether an identity may call a verb."""
-        return _encode(answer_check(self._access, self._question(caller, params)))
+        return _encode(answer_check(self._access, self._question(caller, params), lambda grant: self.sees(caller, grant, READ)))
 
     def access_why_denied(self, caller: Caller, params: AccessWhyDeniedParams) -> bytes:
         """Why not, grant by grant."""
-        return _encode(answer_why(self._access, self._question(caller, params)))
+        return _encode(answer_why(self._access, self._question(caller, params), lambda grant: self.sees(caller, grant, READ)))
 
     def access_list_roles(self, _caller: Caller, _params: AccessListRolesParams) -> bytes:
         """All roles."""
@@ -330,11 +330,13 @@ class AccessService:
         place = self._places.find(scope.type, scope.id) if isinstance(scope, ObjectScope) else None
         return gives(caller.rights, scope, None if place is None else place.project)
 
-    @staticmethod
-    def sees_token(caller: Caller, kept: Kept) -> bool:
-        """Whether a token is shown to somebody."""
+    def sees_token(self, caller: Caller, kept: Kept) -> bool:
+        """Whether a token is shown to somebody: his own; with one that has limits, that one and what was made by it."""
         if caller.identity == kept.token.identity:
-            return True
+            access = self._access
+            by = access.token_of(caller) if caller.is_limited else None
+            if not caller.is_limited or (by is not None and kept.token.id in access.tokens.family(by.token.id)):
+                return True
         return READ in caller.rights.everywhere or MANAGE in caller.rights.everywhere
 
     def _question(self, caller: Caller, params: AccessCheckParams | AccessWhyDeniedParams) -> Question:

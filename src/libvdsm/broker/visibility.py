@@ -15,7 +15,7 @@ from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.generated.permissions import OBJECTS
 from libvdsm.interfaces.journal import Entry
 from libvdsm.interfaces.permission import ObjectEntry
-from libvdsm.interfaces.place import Places
+from libvdsm.interfaces.place import Places, is_own
 
 #: Records about which a class remembers whether it sees them.
 _REMEMBERED: Final = 512
@@ -26,13 +26,14 @@ _FOLLOW: Final = METHODS["Event.subscribe"].permission
 class View:
     """What one class of callers sees."""
 
-    __slots__ = ("__weakref__", "_answers", "_identity", "_objects", "_partly", "_places", "_rights", "whole")
+    __slots__ = ("__weakref__", "_answers", "_identity", "_is_limited", "_objects", "_partly", "_places", "_rights", "whole")
 
-    def __init__(self, objects: Mapping[str, ObjectEntry], places: Places, rights: Rights, identity: str) -> None:
+    def __init__(self, objects: Mapping[str, ObjectEntry], places: Places, rights: Rights, identity: str, *, is_limited: bool) -> None:
         self._objects = objects
         self._places = places
         self._rights = rights
         self._identity = identity
+        self._is_limited = is_limited
         self._answers: dict[int, bool] = {}
         follows = _FOLLOW is None or rights.anywhere(_FOLLOW)
         #: Types of which it sees everything.
@@ -64,7 +65,7 @@ class View:
         place = self._places.find(type, id)
         if place is None:
             return False
-        if place.owner is not None and place.owner == self._identity:
+        if is_own(self._identity, self._rights, place, is_limited=self._is_limited):
             return True
         return place.subject is not None and self._rights.allows(permission, type=place.subject[0], id=place.subject[1], project=where)
 
@@ -85,15 +86,15 @@ class Visibility:
         if known is not None and known[0] is caller.rights and known[1] == caller.identity:
             return known[2]
         rights, identity = caller.rights, caller.identity
-        key = self._class(rights, identity)
+        key = self._class(rights, identity, is_limited=caller.is_limited)
         view = self._classes.get(key)
         if view is None:
-            view = self._classes[key] = View(self._objects, self._places, rights, identity)
+            view = self._classes[key] = View(self._objects, self._places, rights, identity, is_limited=caller.is_limited)
         self._views[caller] = (rights, identity, view)
         return view
 
-    def _class(self, rights: Rights, identity: str) -> Hashable:
+    def _class(self, rights: Rights, identity: str, *, is_limited: bool) -> Hashable:
         """What decides; who sees everything sees nothing more as an owner, so his name does not matter."""
-        owner = "" if self._permissions <= rights.everywhere else identity
+        owner = ("", False) if self._permissions <= rights.everywhere else (identity, is_limited)
         scoped = (frozenset(rights.projects.items()), frozenset(rights.objects.items()), frozenset(rights.placed.items()))
-        return (owner, rights.everywhere, *scoped)
+        return (*owner, rights.everywhere, *scoped)

@@ -70,6 +70,12 @@ class Rights:
             return True
         return project is not None and permission in self.placed.get((type, id, project), _NOTHING)
 
+    def reach(self, type: str, id: str, project: str | None) -> bool:
+        """Whether anything at all is given for this object."""
+        if self.everywhere or self.objects.get((type, id)):
+            return True
+        return project is not None and bool(self.projects.get(project) or self.placed.get((type, id, project)))
+
 
 class Caller:
     """An identity with its rights, on one connection. One per connection, shared by its calls.
@@ -82,6 +88,7 @@ class Caller:
         "address",
         "expires_at",
         "identity",
+        "is_limited",
         "on_change",
         "on_revoked",
         "only",
@@ -110,6 +117,7 @@ class Caller:
         self.rights = rights
         self.permissions = rights.everywhere  # of which no object need be asked: the hot path
         self.address = address
+        self.is_limited = False  # by its token: then what is the identity's own is not, as such, this caller's
         self.sink = sink  # None: nothing can be sent but answers (plain HTTP)
         self.expires_at = expires_at  # seconds since 1970 in UTC: its connection ends then
         self.only = only  # if set, the only verbs that may be called, whatever their permissions

@@ -34,8 +34,16 @@ def may(rights: Rights, permission: str, place: Place) -> bool:
     return place.subject is not None and rights.allows(permission, type=place.subject[0], id=place.subject[1], project=place.project)
 
 
+def is_own(identity: str, rights: Rights, place: Place, *, is_limited: bool) -> bool:
+    """Whether an object is somebody's own; with a token that has limits only where those let him do anything."""
+    if place.owner is None or place.owner != identity:
+        return False
+    type, id = place.subject or (place.type, place.id)
+    return not is_limited or rights.reach(type, id, place.project)
+
+
 def may_see(caller: Caller, permission: str, place: Place) -> bool:
     """Whether the object is shown to ``caller``: by its getter's ``permission``, or because it is his."""
     if caller.only is not None and not caller.only:
         return False  # he was shut out
-    return place.owner == caller.identity or may(caller.rights, permission, place)
+    return is_own(caller.identity, caller.rights, place, is_limited=caller.is_limited) or may(caller.rights, permission, place)

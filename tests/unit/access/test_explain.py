@@ -108,3 +108,19 @@ async def test_unknown_verbs_are_told(front: Front) -> None:
     """They are not merely denied."""
     with pytest.raises(MethodNotFound):
         await ask(front, front.admin, "Access.check", {"identity": ALICE, "method": "VM.fly"})
+
+
+async def test_grants_elsewhere_are_told_to_those_who_see_them(front: Front) -> None:
+    """Whoever manages a project hears of the grants that its list shows; the answer itself is whole."""
+    await grant(front, "unix:1000", "administrator", project="web")
+    manager = user(front)
+    await grant(front, ALICE, "operator", project="db")
+    here = await grant(front, ALICE, "reader", project="web")
+    question = {"identity": ALICE, "method": "VM.start", "project": "web"}
+    why = await ask(front, manager, "Access.whyDenied", question)
+    assert (why["allowed"], [each["grant"]["id"] for each in why["considered"]]) == (False, [here])
+    assert len((await ask(front, front.admin, "Access.whyDenied", question))["considered"]) == 2
+    everywhere = await grant(front, ALICE, "operator")
+    told = await ask(front, manager, "Access.check", question)
+    assert (told["allowed"], told["grants"]) == (True, [])
+    assert [each["id"] for each in (await ask(front, front.admin, "Access.check", question))["grants"]] == [everywhere]

@@ -265,3 +265,30 @@ async def test_a_role_that_limits_a_token_cannot_be_removed() -> None:
         await ask(front, front.admin, "Access.deleteRole", {"name": "watcher"})
     await ask(front, front.admin, "Identity.revokeToken", {"tokenId": limited["tokenId"]})
     assert await ask(front, front.admin, "Access.deleteRole", {"name": "watcher"}) == {}
+
+
+async def test_a_limit_holds_for_what_is_ones_own_too() -> None:
+    """Tasks and tokens of the identity beyond the limits are not there, in lists, by id and in events; those within are."""
+    front = made()
+    await grant(front, ALICE, "operator", project="db")
+    await grant(front, ALICE, "operator", project="web")
+    alice = user(front)
+    scope = {"kind": "project", "project": "web"}
+    whole, limited = await token(front, alice), await token(front, alice, scope=scope)
+    tasks = {vm: (await ask(front, alice, "VM.start", {"vmId": vm}))["task"]["id"] for vm in (VM_1, VM_2)}
+    await ask(front, front.admin, "Access.defineRole", {"name": "starter", "permissions": ["vm.power", "event.read"]})
+    for made_by in (limited, await token(front, alice, scope=scope, role="starter")):
+        caller = await logged_in(front, made_by["token"])
+        assert (await ask(front, caller, "Task.get", {"taskId": tasks[VM_1]}))["id"] == tasks[VM_1]
+        with pytest.raises((ObjectNotFound, PermissionDenied)):  # the second where the verb's permission is had nowhere
+            await ask(front, caller, "Task.get", {"taskId": tasks[VM_2]})
+        read = await ask(front, caller, "Event.read", {"topics": ["task.#"], "after": f"{front.journal.epoch}-0"})
+        assert {event["object"]["id"] for event in read["items"]} == {tasks[VM_1]}
+    caller = await logged_in(front, limited["token"])
+    assert [task["id"] for task in (await ask(front, caller, "Task.list"))["items"]] == [tasks[VM_1]]
+    more = await token(front, caller)
+    listed = await ask(front, caller, "Identity.listTokens")
+    assert [each["id"] for each in listed["items"]] == [limited["tokenId"], more["tokenId"]]
+    with pytest.raises(ObjectNotFound):
+        await ask(front, caller, "Identity.revokeToken", {"tokenId": whole["tokenId"]})
+    await ask(front, caller, "Identity.revokeToken", {"tokenId": more["tokenId"]})

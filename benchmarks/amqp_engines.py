@@ -22,8 +22,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from libvdsm.wire.amqp import encoding
 from libvdsm.wire.amqp import performatives as p
-from libvdsm.wire.amqp import values
 from libvdsm.wire.amqp.frames import AMQP_HEADER, FrameStream, encode_frame
 from libvdsm.wire.amqp.values import Described, ULong
 from tests.daemon_process import start_vdsmd
@@ -65,7 +65,7 @@ class Client:
 
 def measure(pid: int, port: int, octets: int, queue: str = "/queue/bench") -> float:
     """Microseconds of the server's CPU for one message in and out."""
-    body = b"\x00\x53\x73" + values.encode(["id"]) + b"\x00\x53\x75" + values.encode(b"x" * octets)
+    body = b"\x00\x53\x73" + encoding.encode(["id"]) + b"\x00\x53\x75" + encoding.encode(b"x" * octets)
     sender = Client(port, p.Attach("out", 0, role=False, source=p.Source(), target=p.Target(queue), initial_delivery_count=0))
     receiver = Client(port, p.Attach("in", 0, role=True, source=p.Source(queue), target=p.Target()))
     batches = [

@@ -15,8 +15,8 @@ from libvdsm.bindings.amqp import messages
 from libvdsm.interfaces.caller import Caller, Rights
 from libvdsm.interfaces.generated.errors import ObjectNotFound
 from libvdsm.interfaces.messaging import Ack, Delivery, Message
+from libvdsm.wire.amqp import decoding, encoding, sections
 from libvdsm.wire.amqp import performatives as p
-from libvdsm.wire.amqp import sections, values
 from libvdsm.wire.amqp.errors import DecodeError
 from libvdsm.wire.amqp.frames import encode_frame
 from libvdsm.wire.amqp.limits import AmqpLimits
@@ -116,7 +116,7 @@ async def test_am_072_rejected_goes_to_the_dead_letters() -> None:
     ((_transfer, payload),) = client.transfers()
     parts = sections.split(payload)
     assert parts.annotations is not None
-    found, _end = values.decode(payload, parts.annotations[0] + 3)
+    found, _end = decoding.decode(payload, parts.annotations[0] + 3)
     assert isinstance(found, dict)
     assert {name: value for name, value in found.items() if "dead" in name} == {
         "x-opt-vdsm-dead-letter-reason": "rejected",
@@ -173,7 +173,7 @@ async def test_am_072_modified_counts_and_may_mean_not_here() -> None:
 
 def header_of(payload: bytes) -> list[Any]:
     assert payload[:3] == b"\x00\x53\x70"
-    found, _end = values.decode(payload, 3)
+    found, _end = decoding.decode(payload, 3)
     assert isinstance(found, list)
     return found
 
@@ -425,14 +425,14 @@ async def test_am_082_the_bare_message_goes_on_octet_for_octet() -> None:
     client.sender()
     client.receiver(credit=5)
     bare = (
-        b"\x00\x53\x73" + values.encode([ULong(7), None, "/queue/work", "s", None, uuid.UUID(int=3)])
-        + b"\x00\x80\x00\x00\x00\x00\x00\x00\x00\x74" + values.encode({"a": UByte(1), "b": Symbol("x"), "c": Timestamp(5)})
-        + b"\x00\x53\x77" + values.encode({"k": [1, Float(0.5), None], UInt(3): b"\x00"})
-        + b"\x00\x53\x78" + values.encode({Symbol("sum"): ULong(1)})
+        b"\x00\x53\x73" + encoding.encode([ULong(7), None, "/queue/work", "s", None, uuid.UUID(int=3)])
+        + b"\x00\x80\x00\x00\x00\x00\x00\x00\x00\x74" + encoding.encode({"a": UByte(1), "b": Symbol("x"), "c": Timestamp(5)})
+        + b"\x00\x53\x77" + encoding.encode({"k": [1, Float(0.5), None], UInt(3): b"\x00"})
+        + b"\x00\x53\x78" + encoding.encode({Symbol("sum"): ULong(1)})
     )  # fmt: skip
-    annotations = b"\x00\x53\x72" + values.encode({Symbol("x-opt-jms-msg-type"): UByte(3)})
+    annotations = b"\x00\x53\x72" + encoding.encode({Symbol("x-opt-jms-msg-type"): UByte(3)})
     client.send(
-        b"\x00\x53\x70" + values.encode([False, UByte(7)]) + b"\x00\x53\x71" + values.encode({Symbol("x-hop"): 1}) + annotations + bare
+        b"\x00\x53\x70" + encoding.encode([False, UByte(7)]) + b"\x00\x53\x71" + encoding.encode({Symbol("x-hop"): 1}) + annotations + bare
     )
     await turns()
     ((_transfer, payload),) = client.transfers()
@@ -441,7 +441,7 @@ async def test_am_082_the_bare_message_goes_on_octet_for_octet() -> None:
     assert payload[parts.bare :] == bare
     assert header_of(payload)[1] == 7
     assert parts.annotations is not None
-    found, _end = values.decode(payload, parts.annotations[0] + 3)
+    found, _end = decoding.decode(payload, parts.annotations[0] + 3)
     assert found == {"x-opt-jms-msg-type": 3, "x-opt-vdsm-user": "user:alice"}
 
 
@@ -452,7 +452,9 @@ async def test_am_082_nobody_speaks_for_another_and_nobody_for_us() -> None:
     client.send(message("x", properties=[None, b"user:root"]))
     (disposition,) = client.heard(p.Disposition)
     assert disposition.state.value[0].value[0] == "amqp:unauthorized-access"
-    client.send(b"\x00\x53\x72" + values.encode({Symbol("x-opt-vdsm-user"): "user:root"}) + message("x", properties=[None, b"user:alice"]))
+    client.send(
+        b"\x00\x53\x72" + encoding.encode({Symbol("x-opt-vdsm-user"): "user:root"}) + message("x", properties=[None, b"user:alice"])
+    )
     await turns()
     ((_transfer, payload),) = client.transfers()
     assert b"root" not in payload
@@ -470,10 +472,10 @@ _WRONG = {
     "data that is a text": b"\x00\x53\x75\xa1\x01x",
     "a header that is a map": b"\x00\x53\x70\xc1\x01\x00" + message(),
     "application properties that are a list": b"\x00\x53\x74\x45" + message(),
-    "an application property that is a list": b"\x00\x53\x74" + values.encode({"a": [1]}) + message(),
-    "an application property without a name": b"\x00\x53\x74" + values.encode({UInt(1): 1}) + message(),
-    "a subject that is a number": b"\x00\x53\x73" + values.encode([None, None, None, 5]) + message(),
-    "a message-id that is a boolean": b"\x00\x53\x73" + values.encode([True]) + message(),
+    "an application property that is a list": b"\x00\x53\x74" + encoding.encode({"a": [1]}) + message(),
+    "an application property without a name": b"\x00\x53\x74" + encoding.encode({UInt(1): 1}) + message(),
+    "a subject that is a number": b"\x00\x53\x73" + encoding.encode([None, None, None, 5]) + message(),
+    "a message-id that is a boolean": b"\x00\x53\x73" + encoding.encode([True]) + message(),
     "data that ends too early": b"\x00\x53\x75\xa0\x05x",
     "no descriptor": b"\x45",
     "half of a descriptor": b"\x00\x53",
@@ -525,7 +527,7 @@ async def test_am_084_application_properties_for_others(value: object, text: str
     consumer = FakeConsumer()
     subscribe(messaging.open(), "/queue/work", consumer)
     client.sender()
-    client.send(b"\x00\x53\x74" + values.encode({"p": value}) + message("x"))
+    client.send(b"\x00\x53\x74" + encoding.encode({"p": value}) + message("x"))
     await turns()
     (delivery,) = consumer.deliveries
     assert dict(delivery.message.headers) == {"p": text}
@@ -575,31 +577,31 @@ async def test_am_084_ids_come_back_with_their_types(correlation: object) -> Non
     assert to is None
     reply = Message(body=b"y", correlation_id=made.correlation_id, message_id=made.message_id, headers={"h": "v"})
     written = messages.write(reply, "/queue/r")
-    fields, end = values.decode(written, 3)
+    fields, end = decoding.decode(written, 3)
     assert isinstance(fields, list)
     assert (type(fields[5]), fields[5], fields[0], fields[2]) == (type(correlation), correlation, correlation, "/queue/r")
-    headers, _end = values.decode(written, end + 3)
+    headers, _end = decoding.decode(written, end + 3)
     assert headers == {"h": "v"}
 
 
 @pytest.mark.parametrize(
     ("body", "octets", "kind"),
     (
-        (b"\x00\x53\x77" + values.encode("hé"), "hé".encode(), "text/plain"),
-        (b"\x00\x53\x77" + values.encode(b"\x00\x01"), b"\x00\x01", None),
+        (b"\x00\x53\x77" + encoding.encode("hé"), "hé".encode(), "text/plain"),
+        (b"\x00\x53\x77" + encoding.encode(b"\x00\x01"), b"\x00\x01", None),
         (
-            b"\x00\x53\x77" + values.encode({"a": [1, 2**60, None, 0.5], UInt(3): Symbol("s")}),
+            b"\x00\x53\x77" + encoding.encode({"a": [1, 2**60, None, 0.5], UInt(3): Symbol("s")}),
             b'{"a":[1,"1152921504606846976",null,0.5],"3":"s"}',
             "application/json",
         ),
         (
-            b"\x00\x53\x77" + values.encode(Described(ULong(1), Array((True, False)))),
+            b"\x00\x53\x77" + encoding.encode(Described(ULong(1), Array((True, False)))),
             b'{"descriptor":1,"value":[true,false]}',
             "application/json",
         ),
-        (b"\x00\x53\x77" + values.encode(float("nan")), b"null", "application/json"),
-        (b"\x00\x53\x76" + values.encode([1]) + b"\x00\x53\x76" + values.encode(["b"]), b'[1,"b"]', "application/json"),
-        (b"\x00\x53\x75" + values.encode(b"a" * 300) + b"\x00\x53\x75" + values.encode(b"b"), b"a" * 300 + b"b", None),
+        (b"\x00\x53\x77" + encoding.encode(float("nan")), b"null", "application/json"),
+        (b"\x00\x53\x76" + encoding.encode([1]) + b"\x00\x53\x76" + encoding.encode(["b"]), b'[1,"b"]', "application/json"),
+        (b"\x00\x53\x75" + encoding.encode(b"a" * 300) + b"\x00\x53\x75" + encoding.encode(b"b"), b"a" * 300 + b"b", None),
     ),
 )
 async def test_am_084_bodies_for_others(body: bytes, octets: bytes, kind: str | None) -> None:
@@ -618,15 +620,15 @@ async def test_am_084_what_others_send() -> None:
     ((_transfer, payload),) = client.transfers()
     assert header_of(payload) == [True, 7, 2**32 - 1, None, 0]
     parts = sections.split(payload)
-    properties, _end = values.decode(payload, parts.properties)
+    properties, _end = decoding.decode(payload, parts.properties)
     assert properties == [None, b"user:bob", "/queue/work", "s", None, None, "application/json", None, 10**13]
-    found, _end = values.decode(payload, parts.application_properties)
+    found, _end = decoding.decode(payload, parts.application_properties)
     assert found == {"a": "1"}
     assert body_of(payload) == b"{}"
 
 
 def test_am_084_the_time_to_live_counts_from_now() -> None:
-    made, _to, _user = messages.read(b"\x00\x53\x70" + values.encode([True, UByte(20), UInt(5_000)]) + message(), 100.0)
+    made, _to, _user = messages.read(b"\x00\x53\x70" + encoding.encode([True, UByte(20), UInt(5_000)]) + message(), 100.0)
     assert (made.durable, made.priority, made.expires_at) == (True, 9, 105.0)
     octets = messages.header(Delivery(tag=1, message=made, destination="/queue/x", count=3), 101.0)
     assert header_of(octets) == [True, 9, 4_000, None, 3]
@@ -656,7 +658,7 @@ async def test_am_090_dynamic_nodes_for_replies() -> None:
     await turns()
     ((transfer, payload),) = client.transfers()
     assert (transfer.handle, body_of(payload)) == (3, b"reply")
-    fields, _end = values.decode(payload, sections.split(payload).properties)
+    fields, _end = decoding.decode(payload, sections.split(payload).properties)
     assert isinstance(fields, list)
     assert fields[5] == 5
     client.conversation.close()
@@ -684,7 +686,7 @@ async def test_am_090_requests_are_answered_through_them() -> None:
     heard = client.hear()
     (payload,) = [each.payload for each in heard if isinstance(each, Frame) and isinstance(each.body, p.Transfer)]
     assert body_of(payload) == b"re: ping"
-    fields, _end = values.decode(payload, sections.split(payload).properties)
+    fields, _end = decoding.decode(payload, sections.split(payload).properties)
     assert isinstance(fields, list)
     assert type(fields[5]) is ULong
     assert fields[5] == 9

@@ -14,8 +14,8 @@ from libvdsm.bindings.amqp import messages
 from libvdsm.bindings.amqp.config import ConversationLimits
 from libvdsm.interfaces.caller import Caller, Rights
 from libvdsm.interfaces.generated.errors import LimitExceeded, NotAuthenticated
+from libvdsm.wire.amqp import encoding
 from libvdsm.wire.amqp import performatives as p
-from libvdsm.wire.amqp import values
 from libvdsm.wire.amqp.connection import AmqpConnection, State
 from libvdsm.wire.amqp.frames import EMPTY_FRAME, FrameStream, encode_frame
 from libvdsm.wire.amqp.limits import AmqpLimits
@@ -278,14 +278,14 @@ _BODIES = {
     "no descriptor": b"\x45",
     "an unknown descriptor": b"\x00\x53\x99\x45",
     "a map": b"\x00\x53\x13\xc1\x01\x00",
-    "an odd map": b"\x00\x53\x10" + values.encode_items([b"\xa1\x01x"]) [:-1],
+    "an odd map": b"\x00\x53\x10" + encoding.encode_items([b"\xa1\x01x"]) [:-1],
     "a count that lies": b"\x00\x53\x13\xc0\x02\xff\x43",
     "a list beyond the frame": b"\x00\x53\x13\xc0\xff\x01\x43",
     "fields that lack": b"\x00\x53\x13\x45",
-    "fields too many": b"\x00\x53\x17" + values.encode_items([b"\x40"] * 9),
-    "a text for a number": b"\x00\x53\x13" + values.encode_items([b"\xa1\x01x"] * 4),
+    "fields too many": b"\x00\x53\x17" + encoding.encode_items([b"\x40"] * 9),
+    "a text for a number": b"\x00\x53\x13" + encoding.encode_items([b"\xa1\x01x"] * 4),
     "a transfer without a handle": b"\x00\x53\x14\x45",
-    "a transfer with a flag of text": b"\x00\x53\x14" + values.encode_items([b"\x43", b"\x43", b"\xa0\x01x", b"\x43", b"\xa1\x01x"]),
+    "a transfer with a flag of text": b"\x00\x53\x14" + encoding.encode_items([b"\x43", b"\x43", b"\xa0\x01x", b"\x43", b"\xa1\x01x"]),
     "a disposition of nothing": b"\x00\x53\x15\x45",
     "an endless descriptor": b"\x00" * 400,
 }  # fmt: skip
@@ -303,12 +303,12 @@ async def test_am_022_bodies_that_are_no_performative(name: str) -> None:
 async def test_am_022_descriptors_in_their_other_forms() -> None:
     _messaging, client = await served()
     for descriptor in (Symbol("amqp:flow:list"), b"\x80" + (0x13).to_bytes(8, "big")):
-        head = descriptor if isinstance(descriptor, bytes) else values.encode(descriptor)
+        head = descriptor if isinstance(descriptor, bytes) else encoding.encode(descriptor)
         body = b"\x00" + head + p.encode(p.Flow(0, 10, 0, 10, echo=True))[3:]
         client.raw(struct.pack(">IBBH", 8 + len(body), 2, 0, 0) + body)
         assert len(client.heard(p.Flow)) == 1
     client.sender()
-    body = b"\x00" + values.encode(Symbol("amqp:transfer:list")) + p.encode(p.Transfer(0, 0, b"t", 0))[3:] + message()
+    body = b"\x00" + encoding.encode(Symbol("amqp:transfer:list")) + p.encode(p.Transfer(0, 0, b"t", 0))[3:] + message()
     client.raw(struct.pack(">IBBH", 8 + len(body), 2, 0, 0) + body)
     assert [(each.first, each.state) for each in client.heard(p.Disposition)] == [(0, Described(ULong(0x24), []))]
 

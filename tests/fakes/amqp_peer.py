@@ -14,8 +14,8 @@ from libvdsm.bindings.amqp.conversation import Conversation
 from libvdsm.bindings.amqp.endpoint import AmqpEndpoint
 from libvdsm.interfaces.caller import Caller, Rights
 from libvdsm.interfaces.messaging import Exchange
+from libvdsm.wire.amqp import decoding, encoding
 from libvdsm.wire.amqp import performatives as p
-from libvdsm.wire.amqp import values
 from libvdsm.wire.amqp.frames import AMQP_HEADER, SASL_HEADER, encode_frame
 from libvdsm.wire.amqp.limits import AmqpLimits
 from libvdsm.wire.amqp.values import Described, ULong
@@ -113,18 +113,18 @@ def message(
     """A message of usual sections."""
     octets = b""
     if header is not None:
-        octets += b"\x00\x53\x70" + values.encode(list(header))
+        octets += b"\x00\x53\x70" + encoding.encode(list(header))
     if properties is not None:
-        octets += b"\x00\x53\x73" + values.encode(list(properties))
+        octets += b"\x00\x53\x73" + encoding.encode(list(properties))
     if application:
-        octets += b"\x00\x53\x74" + values.encode(dict(application))
-    return octets + DATA + values.encode(body.encode() if isinstance(body, str) else body)
+        octets += b"\x00\x53\x74" + encoding.encode(dict(application))
+    return octets + DATA + encoding.encode(body.encode() if isinstance(body, str) else body)
 
 
 def body_of(payload: bytes) -> bytes:
     """The octets of a message's one data section."""
     position = payload.index(DATA) + 3
-    value, end = values.decode(payload, position)
+    value, end = decoding.decode(payload, position)
     assert end == len(payload)
     assert isinstance(value, bytes)
     return value

@@ -28,7 +28,7 @@ from libvdsm.journal.opening import open_sound
 from libvdsm.journal.place import WAL, Place
 from libvdsm.journal.wal import examine, salvage
 from libvdsm.wire import strict
-from libvdsm.wire.amqp import performatives, values
+from libvdsm.wire.amqp import decoding, encoding, performatives
 from libvdsm.wire.amqp.connection import AmqpConnection, State
 from libvdsm.wire.amqp.errors import AmqpError
 from libvdsm.wire.amqp.frames import AMQP_HEADER, encode_frame
@@ -166,13 +166,13 @@ def _websocket(pieces: list[bytes]) -> list[str]:
 def amqp_values(data: bytes) -> None:
     """What is read can be written and read again; what is skipped is as long as what is read."""
     try:
-        value, end = values.decode(data)
+        value, end = decoding.decode(data)
     except AmqpError:
         return
     assert 0 < end <= len(data)
-    assert values.skip(data, 0) == end
-    written = values.encode(value)
-    assert values.encode(values.decode(written)[0]) == written
+    assert decoding.skip(data, 0) == end
+    written = encoding.encode(value)
+    assert encoding.encode(decoding.decode(written)[0]) == written
 
 
 def amqp(data: bytes) -> None:

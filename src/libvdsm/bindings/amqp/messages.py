@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Delivery, Message
-from libvdsm.wire.amqp import sections, values
+from libvdsm.wire.amqp import decoding, encoding, sections
 from libvdsm.wire.amqp.errors import DecodeError, Scope
 from libvdsm.wire.amqp.values import Array, Decimal, Described, Symbol, Timestamp, UByte, UInt, ULong
 
@@ -124,7 +124,7 @@ def _read_unusual(payload: bytes, now: float, sender: str | None) -> tuple[Messa
     kept = payload[parts.bare :] if parts.bare else payload
     if parts.annotations is not None:
         start, end = parts.annotations
-        if _may_be_kept(payload[values.skip(payload, start + 1) : end]):
+        if _may_be_kept(payload[decoding.skip(payload, start + 1) : end]):
             kept = payload[start:end] + kept
     body, kind = _read_body(payload, parts)
     if template.content_type is not None:
@@ -142,7 +142,7 @@ def _may_be_kept(annotations: bytes) -> bool:
 
 @lru_cache(maxsize=_KEPT)
 def _are_own(annotations: bytes) -> bool:
-    values.decode(annotations)
+    decoding.decode(annotations)
     return _OWN not in annotations
 
 
@@ -162,7 +162,7 @@ def _known_header(octets: bytes) -> tuple[bool, int, int | None]:
 
 
 def _decode_header(payload: bytes, position: int) -> tuple[bool, int, int | None]:
-    fields, _end = values.decode_list(payload, position, len(payload))
+    fields, _end = decoding.decode_list(payload, position, len(payload))
     durable, priority, ttl = [*fields, None, None, None][:3]
     if not isinstance(durable, bool | None) or not isinstance(priority, int | None) or not isinstance(ttl, int | None):
         raise DecodeError("a field of the header is not what it must be", Scope.LINK)
@@ -196,7 +196,7 @@ def _known_properties(count: int, rest: bytes) -> _Properties:
 
 
 def _decode_properties(payload: bytes, position: int) -> _Properties:
-    fields, _end = values.decode_list(payload, position, len(payload))
+    fields, _end = decoding.decode_list(payload, position, len(payload))
     if len(fields) > _PROPERTIES:
         raise DecodeError("the properties are too many", Scope.LINK)
     if not fields:
@@ -296,7 +296,7 @@ def _usual_headers(octets: bytes) -> Mapping[str, str] | None:
 
 
 def _decode_headers(payload: bytes, position: int) -> Mapping[str, str]:
-    found, _end = values.decode(payload, position)
+    found, _end = decoding.decode(payload, position)
     headers: dict[str, str] = {}
     if not isinstance(found, dict):
         raise DecodeError("the application properties are no map", Scope.LINK)
@@ -331,7 +331,7 @@ def _read_body(payload: bytes, parts: sections.Parts) -> tuple[bytes, str | None
             start, end = parts.bodies[0]
             return payload[start + (2 if payload[start] == 0xA0 else 5) : end], None  # noqa: PLR2004 - vbin8
         return b"".join(payload[start + (2 if payload[start] == 0xA0 else 5) : end] for start, end in parts.bodies), None  # noqa: PLR2004 - vbin8
-    found = [values.decode(payload, start)[0] for start, _end in parts.bodies]
+    found = [decoding.decode(payload, start)[0] for start, _end in parts.bodies]
     if parts.body == sections.SEQUENCE:
         return _json([item for each in found if isinstance(each, list) for item in each]), "application/json"
     value = found[0]
@@ -388,7 +388,7 @@ def header(delivery: Delivery, now: float) -> bytes:
 
 def _header(message: Message, count: int, ttl: int | None) -> bytes:
     fields = [message.durable, UByte(message.priority), None if ttl is None else UInt(ttl), None, UInt(count)]
-    return b"\x00\x53\x70" + values.encode_items([values.encode(each) for each in fields])
+    return b"\x00\x53\x70" + encoding.encode_items([encoding.encode(each) for each in fields])
 
 
 def usual(message: Message, count: int) -> tuple[bytes, bytes] | None:
@@ -410,13 +410,13 @@ def usual(message: Message, count: int) -> tuple[bytes, bytes] | None:
 @lru_cache(maxsize=_KEPT)
 def _known_head(durable: bool, priority: int, count: int, user: str | None, annotations: bytes) -> bytes:
     fields = [durable, UByte(priority), None, None, UInt(count)]
-    octets = b"\x00\x53\x70" + values.encode_items([values.encode(each) for each in fields])
+    octets = b"\x00\x53\x70" + encoding.encode_items([encoding.encode(each) for each in fields])
     return octets + (annotations if user is None else _annotated(annotations, user, None))
 
 
 def resume_annotation(token: str) -> bytes:
     """The section that says where to go on after an event."""
-    return _ANNOTATIONS + values.encode({Symbol(f"{OWN}resume"): token})
+    return _ANNOTATIONS + encoding.encode({Symbol(f"{OWN}resume"): token})
 
 
 def tail(message: Message, destination: str, *, is_first: bool = True) -> bytes:
@@ -426,7 +426,7 @@ def tail(message: Message, destination: str, *, is_first: bool = True) -> bytes:
     is_dead = bool(message.headers) and DEAD_REASON in message.headers
     if message.amqp is None:
         octets = write(message, destination)
-        return _ANNOTATIONS + values.encode(_dead_annotations(message)) + octets if is_dead else octets
+        return _ANNOTATIONS + encoding.encode(_dead_annotations(message)) + octets if is_dead else octets
     return _annotated(message.amqp, message.user, _dead_annotations(message) if is_dead else None)
 
 
@@ -444,15 +444,15 @@ def _annotated(amqp: bytes, user: str | None, more: dict[Symbol, str] | None) ->
     if not ours:
         return amqp
     if is_bare:
-        return _ANNOTATIONS + values.encode(ours) + amqp
-    found, end = values.decode(amqp, len(_ANNOTATIONS))
+        return _ANNOTATIONS + encoding.encode(ours) + amqp
+    found, end = decoding.decode(amqp, len(_ANNOTATIONS))
     annotations = found if isinstance(found, dict) else {}
-    return _ANNOTATIONS + values.encode(annotations | ours) + amqp[end:]
+    return _ANNOTATIONS + encoding.encode(annotations | ours) + amqp[end:]
 
 
 @lru_cache(maxsize=1_024)
 def _user_annotation(user: str) -> bytes:
-    return _ANNOTATIONS + values.encode({_USER: user})
+    return _ANNOTATIONS + encoding.encode({_USER: user})
 
 
 def write(message: Message, destination: str) -> bytes:
@@ -468,7 +468,7 @@ def write(message: Message, destination: str) -> bytes:
         None if message.content_encoding is None else Symbol(message.content_encoding),
         None if message.expires_at is None else Timestamp(round(message.expires_at * _MS)),
     )
-    octets = b"\x00\x53\x73" + values.encode_items([values.encode(each) for each in fields])
+    octets = b"\x00\x53\x73" + encoding.encode_items([encoding.encode(each) for each in fields])
     if message.headers:
-        octets += b"\x00\x53\x74" + values.encode(dict(message.headers))
-    return octets + b"\x00\x53\x75" + values.encode_binary(message.body)
+        octets += b"\x00\x53\x74" + encoding.encode(dict(message.headers))
+    return octets + b"\x00\x53\x75" + encoding.encode_binary(message.body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-from libvdsm.wire.amqp import values
+from libvdsm.wire.amqp import encoding
 from libvdsm.wire.amqp.errors import (
     ILLEGAL_STATE,
     INVALID_FIELD,
@@ -87,7 +87,7 @@ class Sender(Link):
         super().__init__(session, attach)
         self.delivery_count = session.limits.first_id
         self.is_settling = False  # what it sends is settled by that
-        handle = values.encode_uint(self.handle)
+        handle = encoding.encode_uint(self.handle)
         fields = len(handle) + 1 + 4 + 2 + 4 + 2
         self._prefix = b"\x02\x00%b\x00\x53\x14\xc0%c\x05%b\x70" % (session.channel.to_bytes(2, "big"), fields + 1, handle)
         self._writer = _WRITERS[len(self._prefix)].pack

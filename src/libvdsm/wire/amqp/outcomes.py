@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from libvdsm.wire.amqp import performatives, values
+from libvdsm.wire.amqp import encoding, performatives
 from libvdsm.wire.amqp.errors import DecodeError
 from libvdsm.wire.amqp.performatives import Error
 from libvdsm.wire.amqp.values import Described
@@ -67,4 +67,4 @@ def read(state: object) -> Outcome | None:
 
 def rejected(condition: str, description: str) -> bytes:
     """It can never be done, and why."""
-    return b"\x00\x53\x25" + values.encode_items([performatives.encode(Error(condition, description))])
+    return b"\x00\x53\x25" + encoding.encode_items([performatives.encode(Error(condition, description))])

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from libvdsm.wire.amqp import values
+from libvdsm.wire.amqp import decoding, encoding
 from libvdsm.wire.amqp.errors import DecodeError
 from libvdsm.wire.amqp.values import Array, Described, Symbol
 
@@ -254,7 +254,7 @@ def _read_words(value: object) -> object:
 
 def _write_words(value: object) -> bytes:
     words = value if isinstance(value, tuple) else (value,)
-    return values.encode(Array(tuple(Symbol(each) for each in words))) if words else b"\x40"
+    return encoding.encode(Array(tuple(Symbol(each) for each in words))) if words else b"\x40"
 
 
 def _nested(*classes: type) -> Callable[[object], object]:
@@ -275,17 +275,17 @@ def _any(value: object) -> object:
     return value
 
 
-_UINT: Final = _Kind("an uint", _whole(0xFFFFFFFF), values.encode_uint)  # type: ignore[arg-type]
+_UINT: Final = _Kind("an uint", _whole(0xFFFFFFFF), encoding.encode_uint)  # type: ignore[arg-type]
 _USHORT: Final = _Kind("an ushort", _whole(0xFFFF), lambda value: b"\x60" + value.to_bytes(2, "big"))  # type: ignore[attr-defined]
 _UBYTE: Final = _Kind("an ubyte", _whole(0xFF), lambda value: b"\x50" + value.to_bytes(1, "big"))  # type: ignore[attr-defined]
-_ULONG: Final = _Kind("an ulong", _whole(2**64 - 1), values.encode_ulong)  # type: ignore[arg-type]
-_BOOL: Final = _Kind("a boolean", _exactly(bool), values.encode)
-_TEXT: Final = _Kind("a string", _exactly(str), values.encode_text)  # type: ignore[arg-type]
-_WORD: Final = _Kind("a symbol", _exactly(str), values.encode_symbol)  # type: ignore[arg-type]
+_ULONG: Final = _Kind("an ulong", _whole(2**64 - 1), encoding.encode_ulong)  # type: ignore[arg-type]
+_BOOL: Final = _Kind("a boolean", _exactly(bool), encoding.encode)
+_TEXT: Final = _Kind("a string", _exactly(str), encoding.encode_text)  # type: ignore[arg-type]
+_WORD: Final = _Kind("a symbol", _exactly(str), encoding.encode_symbol)  # type: ignore[arg-type]
 _WORDS: Final = _Kind("symbols", _read_words, _write_words)
-_BINARY: Final = _Kind("a binary", _exactly(bytes), values.encode_binary)  # type: ignore[arg-type]
-_MAP: Final = _Kind("a map", _exactly(dict), values.encode)
-_ANY: Final = _Kind("anything", _any, values.encode)
+_BINARY: Final = _Kind("a binary", _exactly(bytes), encoding.encode_binary)  # type: ignore[arg-type]
+_MAP: Final = _Kind("a map", _exactly(dict), encoding.encode)
+_ANY: Final = _Kind("anything", _any, encoding.encode)
 _ERROR: Final = _Kind("an error", _nested(Error), _write_nested)
 _SOURCE: Final = _Kind("a source", _nested(Source), _write_nested)
 _TARGET: Final = _Kind("a target", _nested(Target, Coordinator), _write_nested)
@@ -389,13 +389,13 @@ def decode(data: bytes, position: int, end: int) -> tuple[Performative, int]:
     if data[position : position + 2] == b"\x00\x53":
         code, position = (data[position + 2] if position + 2 < end else -1), position + 3
     elif data[position : position + 1] == b"\x00":
-        descriptor, position = values.decode(data, position + 1)
+        descriptor, position = decoding.decode(data, position + 1)
         code = descriptor_code(descriptor)
     else:
         code = -1
     if code not in _TABLE:
         raise DecodeError("the frame holds no performative")
-    fields, position = values.decode_list(data, position, end)
+    fields, position = decoding.decode_list(data, position, end)
     return _make(code, fields), position  # type: ignore[return-value] # nested ones are refused by whoever expects none
 
 
@@ -408,4 +408,4 @@ def encode(performative: msgspec.Struct) -> bytes:
         items.append(b"\x40" if value is None or value == default else kind.write(value))
     while items and items[-1] == b"\x40":
         items.pop()
-    return b"\x00\x53%c%b" % (code, values.encode_items(items))
+    return b"\x00\x53%c%b" % (code, encoding.encode_items(items))

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from libvdsm.wire.amqp import values
+from libvdsm.wire.amqp import decoding
 from libvdsm.wire.amqp.errors import DecodeError, Scope
 from libvdsm.wire.amqp.performatives import descriptor_code
 
@@ -83,7 +83,7 @@ def split(message: bytes) -> Parts:
             if after > end:
                 raise DecodeError("a section is not complete", Scope.LINK)
         else:
-            after = values.skip(message, position)
+            after = decoding.skip(message, position)
         last = code
         if bare < 0 and code >= PROPERTIES:
             bare = start
@@ -134,7 +134,7 @@ def find_usual(message: bytes) -> tuple[int, int, int, int, int, int, bool] | No
 def _descriptor(message: bytes, position: int) -> tuple[int, int]:
     if message[position] != 0:
         raise DecodeError("a section without a descriptor", Scope.LINK)
-    descriptor, position = values.decode(message, position + 1)
+    descriptor, position = decoding.decode(message, position + 1)
     return _WORDS.get(descriptor, -1) if isinstance(descriptor, str) else descriptor_code(descriptor), position
 
 

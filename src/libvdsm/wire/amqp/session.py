@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from libvdsm.wire.amqp import outcomes, performatives, values
+from libvdsm.wire.amqp import decoding, encoding, outcomes, performatives
 from libvdsm.wire.amqp.errors import (
     FRAMING,
     HANDLE_IN_USE,
@@ -131,8 +131,8 @@ class Session:
             self.tell()
 
     def _long_disposition(self, first: int, last: int, outcome: bytes) -> bytes:
-        items = [b"\x41", values.encode_uint(first), values.encode_uint(last), b"\x41", outcome]
-        body = b"\x00\x53\x15" + values.encode_items(items)
+        items = [b"\x41", encoding.encode_uint(first), encoding.encode_uint(last), b"\x41", outcome]
+        body = b"\x00\x53\x15" + encoding.encode_items(items)
         return struct.pack(">IHH", 8 + len(body), 0x0200, self.channel) + body
 
     def tell(self) -> None:
@@ -171,7 +171,7 @@ class Session:
         fields = read_usual(data, body, end)
         is_usual = fields is not None
         if fields is None:
-            fields, payload_at = values.decode_list(data, body, end)
+            fields, payload_at = decoding.decode_list(data, body, end)
             if len(fields) > _FIELDS:
                 raise DecodeError("transfer has too many fields")
             fields += _NOTHING[len(fields)]
@@ -279,7 +279,7 @@ class Session:
 
     def dispose_theirs(self, data: bytes, body: int, end: int) -> None:
         """The peer says what became of deliveries (2.7.6)."""
-        fields, _after = values.decode_list(data, body, end)
+        fields, _after = decoding.decode_list(data, body, end)
         role, first, last, settled, state = (fields + [None] * 5)[:5]
         if type(role) is not bool or type(first) is not int or (last is not None and type(last) is not int):
             raise DecodeError("disposition without role or first")

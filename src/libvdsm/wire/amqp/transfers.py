@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from libvdsm.wire.amqp import performatives
+from libvdsm.wire.amqp.decoding import FAULTS
 from libvdsm.wire.amqp.frames import encode_frame
 from libvdsm.wire.amqp.performatives import Transfer
-from libvdsm.wire.amqp.values import FAULTS
 
 if TYPE_CHECKING:
     from libvdsm.wire.amqp.links import Receiver, Sender

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from libvdsm.bindings.amqp import messages
 from libvdsm.interfaces.messaging import Message
-from libvdsm.wire.amqp import values
+from libvdsm.wire.amqp import encoding
 from libvdsm.wire.amqp.errors import DecodeError
 from libvdsm.wire.amqp.values import Byte, Int, Short, Symbol, Timestamp, UByte, UInt, ULong, UShort
 
@@ -54,7 +54,7 @@ def forget() -> None:
 
 
 def section(code: int, value: object) -> bytes:
-    return bytes((0x00, 0x53, code)) + values.encode(value)
+    return bytes((0x00, 0x53, code)) + encoding.encode(value)
 
 
 @given(_FIELDS, st.integers(0, 9), st.lists(st.tuples(st.integers(3, 60), st.integers(0, 255)), max_size=2))
@@ -83,7 +83,7 @@ def test_properties_are_what_they_would_be_decoded_to(fields: tuple[object, ...]
 @given(st.dictionaries(st.text(max_size=4), _SIMPLE, max_size=4), st.lists(st.tuples(st.integers(0, 40), st.integers(0, 255)), max_size=2))
 def test_headers_are_what_they_would_be_decoded_to(found: dict[str, object], damage: list[tuple[int, int]]) -> None:
     """Those of usual values are read without the decoder, and say the same; of all others nothing is said."""
-    octets = bytearray(values.encode(found))
+    octets = bytearray(encoding.encode(found))
     for place, octet in damage:
         if 2 <= place < len(octets):
             octets[place] = octet
@@ -109,7 +109,7 @@ def test_usual_headers_need_no_decoder() -> None:
         Timestamp(9),
     ]
     found = {str(place): value for place, value in enumerate([*numbers, "text", True, False, None, UInt(0), ULong(0)])}
-    assert messages._usual_headers(values.encode(found)) == {name: messages.text_of(value) for name, value in found.items()}
+    assert messages._usual_headers(encoding.encode(found)) == {name: messages.text_of(value) for name, value in found.items()}
 
 
 def test_ids_differ_where_all_else_is_known() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libvdsm.wire.amqp import values
+from libvdsm.wire.amqp import decoding, encoding
 from libvdsm.wire.amqp.errors import DecodeError
 from libvdsm.wire.amqp.values import (
     Array,
@@ -77,18 +77,18 @@ def _with_types(value: object) -> object:
 
 @given(_VALUES)
 def test_am_022_every_type_comes_back_as_it_was(value: object) -> None:
-    octets = values.encode(value)
-    found, end = values.decode(octets)
+    octets = encoding.encode(value)
+    found, end = decoding.decode(octets)
     assert end == len(octets)
     assert _with_types(found) == _with_types(value)
-    assert values.skip(octets, 0) == end
+    assert decoding.skip(octets, 0) == end
 
 
 @given(st.sampled_from([UInt, Symbol, uuid.UUID, bool, Byte, str]), st.integers(0, 300))
 def test_am_022_arrays_of_one_constructor(kind: Any, count: int) -> None:
     item = uuid.UUID(int=1) if kind is uuid.UUID else kind(1)
-    octets = values.encode(Array((item,) * count))
-    found, end = values.decode(octets)
+    octets = encoding.encode(Array((item,) * count))
+    found, end = decoding.decode(octets)
     assert end == len(octets)
     assert isinstance(found, Array)
     assert found.items == (item,) * count
@@ -96,10 +96,10 @@ def test_am_022_arrays_of_one_constructor(kind: Any, count: int) -> None:
 
 def test_am_022_an_array_of_arrays_and_an_array_of_described_values() -> None:
     nested = Array((Array((UInt(1), UInt(2))), Array((UInt(3),))))
-    found, _end = values.decode(values.encode(nested))
+    found, _end = decoding.decode(encoding.encode(nested))
     assert _with_types(found) == _with_types(nested)
     described = Array((Described(ULong(5), "a"), Described(ULong(5), "b")))
-    found, _end = values.decode(values.encode(described))
+    found, _end = decoding.decode(encoding.encode(described))
     assert _with_types(found) == _with_types(described)
 
 
@@ -118,8 +118,8 @@ _KNOWN: dict[str, object] = {
 @pytest.mark.parametrize("octets", _KNOWN)
 def test_am_022_every_constructor(octets: str) -> None:
     data = bytes.fromhex(octets)
-    found, end = values.decode(data)
-    assert end == len(data) == values.skip(data, 0)
+    found, end = decoding.decode(data)
+    assert end == len(data) == decoding.skip(data, 0)
     assert _with_types(found) == _with_types(_KNOWN[octets])
 
 
@@ -156,16 +156,16 @@ def test_am_022_what_is_wrong_is_a_decode_error(name: str) -> None:
     octets = bytes.fromhex(_BROKEN[name])
     if name == "too deep, and well formed":
         octets = b"\x45"
-        for _each in range(values.DEEPEST + 2):
+        for _each in range(decoding.DEEPEST + 2):
             octets = struct.pack(">BII", 0xD0, len(octets) + 4, 1) + octets
     with pytest.raises(DecodeError):
-        values.decode(octets)
+        decoding.decode(octets)
 
 
 @given(st.binary(max_size=200))
 def test_am_022_any_octets_are_a_value_or_a_decode_error(octets: bytes) -> None:
     try:
-        _value, end = values.decode(octets)
+        _value, end = decoding.decode(octets)
     except DecodeError:
         return
     assert 0 < end <= len(octets)
@@ -173,13 +173,13 @@ def test_am_022_any_octets_are_a_value_or_a_decode_error(octets: bytes) -> None:
 
 @given(_VALUES, st.data())
 def test_am_022_a_value_cut_short_or_changed_is_a_decode_error_or_another_value(value: object, data: st.DataObject) -> None:
-    octets = bytearray(values.encode(value))
+    octets = bytearray(encoding.encode(value))
     cut = data.draw(st.integers(0, len(octets) - 1))
     with pytest.raises(DecodeError):
-        values.decode(bytes(octets[:cut]))
+        decoding.decode(bytes(octets[:cut]))
     octets[cut] = data.draw(st.integers(0, 255))
     try:
-        _value, end = values.decode(bytes(octets))
+        _value, end = decoding.decode(bytes(octets))
     except DecodeError:
         return
     assert 0 < end <= len(octets)

@@ -48,7 +48,7 @@ class RecordingReporter:
         self.conditions.append((state, reason))
         self._tell("condition", state, None)
 
-    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float, *, address: str = "") -> None:
+    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float, *, address: str = "", vm: str = "") -> None:
         self.offered_to[ticket] = (identity, address)
         self.offers[ticket] = stream
         self._tell("offer", ticket, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -13,13 +14,14 @@ from libvdsm.base.errors import ApiError
 from libvdsm.bridge.authority import Authority, named
 from libvdsm.bridge.deeds import Deeds, Handler, is_deed
 from libvdsm.bridge.options import NO_OPTIONS, check_time, decode_options
+from libvdsm.bridge.streams import CONSOLE, end_without_right, vm_params
 from libvdsm.bridge.tickets import Tickets
 from libvdsm.bridge.validation import ParamsDecoder
 from libvdsm.bridge.work import Work, internal_error
 from libvdsm.broker.broker import Broker
 from libvdsm.interfaces.audit import Actor, Deed, Trail
 from libvdsm.interfaces.caller import Caller, Sink
-from libvdsm.interfaces.generated.errors import DeadlineExceeded, MethodNotFound, PermissionDenied
+from libvdsm.interfaces.generated.errors import DeadlineExceeded, MethodNotFound, ObjectNotFound, PermissionDenied
 from libvdsm.interfaces.generated.types import CallOptions, EventFilter, TaskAccepted
 from libvdsm.interfaces.method import MethodEntry
 from libvdsm.tasks.service import wait_for_end
@@ -148,7 +150,14 @@ class FrontBridge:
 
     def redeem(self, caller: Caller, ticket: str) -> socket.socket:
         """See ``Bridge``."""
-        return self._tickets.redeem(caller.identity, ticket, address=caller.address)
+        stream, vm = self._tickets.redeem(caller.identity, ticket, address=caller.address)
+        if vm:
+            try:
+                end_without_right(caller, stream, partial(self._authority.require, caller, self._methods[CONSOLE], vm_params(vm)))
+            except ApiError:
+                stream.close()
+                raise ObjectNotFound(type="ticket", id="that was given") from None
+        return stream
 
     def describe(self) -> Mapping[str, MethodEntry]:
         """See ``Bridge``."""

@@ -107,7 +107,7 @@ class Reports:
     def offer(self, name: str, offer: ReportOffer, stream: socket.socket) -> None:
         """See ``WorkerReports``."""
         del name
-        self._tickets.offer(offer.ticket, offer.identity, stream, offer.expires, address=offer.address)
+        self._tickets.offer(offer.ticket, offer.identity, stream, offer.expires, address=offer.address, vm=offer.vm)
 
     async def ready(self, name: str) -> None:
         """Wait until a worker is there that has told what there is."""

@@ -16,6 +16,7 @@ class _Offer:
     address: str
     stream: socket.socket
     until: float
+    vm: str
 
 
 class Tickets:
@@ -28,21 +29,21 @@ class Tickets:
         self._offers: dict[str, _Offer] = {}
         self._most = most
 
-    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float, *, address: str = "") -> None:
+    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float, *, address: str = "", vm: str = "") -> None:
         """Keep a stream for whoever asked for it, from where he asked (``Caller.address``: all unix sockets are one place); it is closed when its time is up, or at once when there are too many."""
         if len(self._offers) >= self._most:
             stream.close()
             return
-        self._offers[ticket] = _Offer(identity, address, stream, self._clock.monotonic() + expires_s)
+        self._offers[ticket] = _Offer(identity, address, stream, self._clock.monotonic() + expires_s, vm)
         self._later(expires_s + 0.1, self._sweep)
 
-    def redeem(self, identity: str, ticket: str, *, address: str = "") -> socket.socket:
-        """The stream, once; a wrong identity, or the right one elsewhere, learns nothing and spoils nothing."""
+    def redeem(self, identity: str, ticket: str, *, address: str = "") -> tuple[socket.socket, str]:
+        """The stream and the machine that it belongs to, once; a wrong identity, or the right one elsewhere, learns nothing and spoils nothing."""
         offer = self._offers.get(ticket)
         if offer is None or (offer.identity, offer.address) != (identity, address) or offer.until < self._clock.monotonic():
             raise ObjectNotFound(type="ticket", id="that was given")
         del self._offers[ticket]
-        return offer.stream
+        return offer.stream, offer.vm
 
     def close(self) -> None:
         """Close all that were not redeemed."""

@@ -57,10 +57,10 @@ class EncodingReporter:
         """See ``Reporter``."""
         self._tell("report.condition", _encode(ReportCondition(state=state, reason=reason)))
 
-    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float, *, address: str = "") -> None:
+    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float, *, address: str = "", vm: str = "") -> None:
         """See ``Reporter``."""
         token = self._send_stream(stream)
-        offer = ReportOffer(token=token, ticket=ticket, identity=identity, expires=expires_s, address=address)
+        offer = ReportOffer(token=token, ticket=ticket, identity=identity, expires=expires_s, address=address, vm=vm)
         self._tell("report.offer", _encode(offer))
 
     def tls(self, told: ReportTls) -> None:

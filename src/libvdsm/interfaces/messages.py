@@ -143,6 +143,7 @@ class ReportOffer(Struct, frozen=True):
     identity: str
     expires: float  # seconds from now
     address: str = ""  # from where the holder called, as ``Caller.address``
+    vm: str = ""  # the machine whose console it is: who may no longer open one loses this one
 
 
 class SeenCertificate(Struct, frozen=True):

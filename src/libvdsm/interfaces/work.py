@@ -62,7 +62,7 @@ class Reporter(Protocol):
         """The subsystem's own condition (``SubsystemState``)."""
         ...
 
-    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float, *, address: str = "") -> None:
+    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float, *, address: str = "", vm: str = "") -> None:
         """Hand over a byte stream (one end of a socket pair) for the holder of ``ticket``, who comes from ``address``."""
         ...
 

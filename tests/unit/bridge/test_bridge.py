@@ -22,7 +22,8 @@ from libvdsm.interfaces.generated.errors import (
     WrongState,
 )
 from libvdsm.interfaces.generated.methods import METHODS
-from tests.fakes.front import VM_1, Front
+from tests.fakes.asking import ask, grant, place_vm, user
+from tests.fakes.front import VM_1, VM_2, Front
 
 
 @pytest.fixture
@@ -226,3 +227,28 @@ async def test_delete_of_a_running_task_is_refused(front: Front) -> None:
     assert await front.later_answer("Task.delete", {"taskId": task.id}) == {}
     with pytest.raises(ObjectNotFound):
         front.now("Task.get", {"taskId": task.id})
+
+
+async def test_who_loses_the_right_to_a_console_loses_the_open_one(front: Front) -> None:
+    """At once, and for that machine alone; a ticket is worth nothing to whoever may not open one any more."""
+    front.seen()
+    place_vm(front, VM_1, "web")
+    place_vm(front, VM_2, "db")
+    grants = {project: await grant(front, "unix:1000", "operator", project=project) for project in ("web", "db")}
+    alice = user(front)
+    pairs = {vm: socket.socketpair() for vm in (VM_1, VM_2)}
+    for vm, (near, far) in pairs.items():
+        far.setblocking(False)
+        front.tickets.offer(vm, "unix:1000", near, 30, address=alice.address, vm=vm)
+        assert front.bridge.redeem(alice, vm) is near
+    late, other = socket.socketpair()
+    front.tickets.offer("late", "unix:1000", late, 30, address=alice.address, vm=VM_1)
+    await ask(front, front.admin, "Access.revoke", {"grantId": grants["web"]})
+    assert pairs[VM_1][1].recv(1) == b""
+    with pytest.raises(BlockingIOError):
+        pairs[VM_2][1].recv(1)
+    with pytest.raises(ObjectNotFound):
+        front.bridge.redeem(alice, "late")
+    assert other.recv(1) == b""
+    for each in (*pairs[VM_1], *pairs[VM_2], other):
+        each.close()

@@ -52,7 +52,7 @@ class Consoles:
             stream = await deed(context, opening)
             protocol = ConsoleProtocol.SERIAL
         ticket = new_token()
-        self._reporter.offer(ticket, context.identity, stream, self._ticket_s, address=context.address)
+        self._reporter.offer(ticket, context.identity, stream, self._ticket_s, address=context.address, vm=domain.id)
         expires_at = timestamp(self._clock.time() + self._ticket_s)
         return ConsoleTicket(ticket=ticket, path=f"/stream/{ticket}", protocol=protocol, expires_at=expires_at)
 

@@ -55,7 +55,7 @@ class Heard:
     def condition(self, state: str, reason: str | None = None) -> None:
         self.said.append((state, reason))
 
-    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float, *, address: str = "") -> None:
+    def offer(self, ticket: str, identity: str, stream: socket.socket, expires_s: float, *, address: str = "", vm: str = "") -> None:
         raise AssertionError("the host has no consoles")
 
 

@@ -240,6 +240,18 @@ async def test_one_stream_has_the_events_of_all_hosts_none_lost_and_none_twice(t
                 assert (told.host_id, told.delivery and told.delivery.resume) == (names[0], f"e-{hosts[names[0]].last}")
 
 
+async def test_a_stream_that_was_closed_is_no_subscription_any_more(tmp_path: Path) -> None:
+    """The connections go on: else each stream would leave one behind on each host, until there may be no more."""
+    async with serving(tmp_path, 3) as hosts, aio.HostPool(retry=QUICK) as pool:
+        for name, host in hosts.items():
+            pool.add(name, host.url)
+        async with asyncio.timeout(20):
+            async with pool.events(["vm.#"]):
+                await asyncio.gather(*(host.followed.wait() for host in hosts.values()))
+            assert [len(host.subscriptions) for host in hosts.values()] == [0, 0, 0]
+            assert (await pool.call("Host.getInfo")).is_complete
+
+
 async def test_a_host_that_refuses_events_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(tmp_path, 1) as hosts:
 

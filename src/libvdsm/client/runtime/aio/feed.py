@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
@@ -94,8 +95,7 @@ class PoolEvents:
             return
         self._is_closed = True
         self._pool.forget(self)
-        for host_id in list(self._pumps):
-            await self.leave(host_id)
+        await asyncio.gather(*(self.leave(host_id) for host_id in list(self._pumps)))
         while not self._queue.empty():
             self._queue.get_nowait()
         self._queue.put_nowait(None)
@@ -105,6 +105,14 @@ class PoolEvents:
         stream = host.client.events(
             self._topics, after=after, snapshot=self._snapshot and after is None, filter=self._filter, coalesce=self._coalesce
         )
+        try:
+            await self._follow(host, stream)
+        finally:
+            with suppress(TimeoutError):  # the connection goes on for others: without this its host would go on delivering
+                async with asyncio.timeout(self._pool.timeout):
+                    await stream.aclose()
+
+    async def _follow(self, host: PooledHost, stream: EventStream) -> None:
         failures = 0
         while not self._is_closed:
             await host.wait_up()

@@ -190,17 +190,17 @@ class HostPool:
     async def remove(self, host_id: str) -> None:
         """Let go of a host; raises ``KeyError`` if there is none of that id."""
         host = self._hosts.pop(host_id)
+        await host.close()
         for feed in list(self._feeds):
             await feed.leave(host_id)
-        await host.close()
 
     async def close(self) -> None:
         """Let go of all."""
-        for feed in list(self._feeds):
-            await feed.aclose()
         hosts = list(self._hosts.values())
         self._hosts.clear()
         await asyncio.gather(*(host.close() for host in hosts))
+        for feed in list(self._feeds):
+            await feed.aclose()
 
     async def call(
         self,

@@ -142,6 +142,7 @@ REFUSED_LOGINS = (
     (("login", "bob"), ("passcode", "token-of-alice")),
     (("login", "alice"), ("passcode", "")),
     (("login", "alice"),),
+    (("login", "token"),),
     (("passcode", "wrong"),),
     (("login", ""), ("passcode", "")),
     (("passcode", ""),),
@@ -159,7 +160,7 @@ def test_st_048_whatever_is_wrong_with_a_login_looks_the_same(headers: tuple[tup
     assert peer.world.endpoint.counters.refused_logins == 1
 
 
-@pytest.mark.parametrize("headers", ((("login", "alice"),), (("login", ""),), ()))
+@pytest.mark.parametrize("headers", ((("login", "alice"),), (("login", "token"),), (("login", ""),), ()))
 def test_st_048_a_right_login_changes_who_it_is(headers: tuple[tuple[str, str], ...]) -> None:
     peer = World().peer()
     peer.send("CONNECT", ("accept-version", "1.2"), *headers, ("passcode", "token-of-alice"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -146,3 +146,12 @@ class Caller:
         waiting, self.on_revoked = self.on_revoked, []
         for tell in waiting:
             tell(reason)
+
+
+#: The name that a protocol which wants one may be given beside a token, which tells by itself whose it is.
+ANYBODY: Final = "token"
+
+
+def is_called(identity: str, name: str) -> bool:
+    """Whether ``name``, given beside a token of ``identity``, is its name: with or without its kind, ``ANYBODY``, or none."""
+    return name in {"", ANYBODY, identity, identity.partition(":")[2]}

@@ -6,15 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 from libvdsm.base.errors import ApiError
-from libvdsm.interfaces.caller import Caller, Rights
+from libvdsm.interfaces.caller import Caller, Rights, is_called
 from libvdsm.interfaces.generated.errors import NotAuthenticated
 
 #: Outcomes (5.3.3.6).
 OK: Final = 0
 REFUSED: Final = 1
 SYSTEM: Final = 2
-#: The user's name with which a token stands for whomever it was made for.
-ANYBODY: Final = "token"
 _PARTS: Final = 3
 
 
@@ -88,6 +86,6 @@ class Login:
         identity = caller.identity
         if source == "certificate" and identity != own:
             return REFUSED  # over a certificate a token must be of the same identity
-        if name not in {"", ANYBODY, identity, identity.partition(":")[2]} or wanted not in {"", identity}:
+        if not is_called(identity, name) or wanted not in {"", identity}:
             return REFUSED
         return OK

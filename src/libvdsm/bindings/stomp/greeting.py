@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from libvdsm.bindings.stomp.config import VERSIONS, SessionLimits
-from libvdsm.interfaces.caller import Caller
+from libvdsm.interfaces.caller import ANYBODY, Caller, is_called
 from libvdsm.interfaces.generated.errors import NotAuthenticated
 from libvdsm.wire.stomp.events import StompError
 
@@ -63,7 +63,7 @@ def _at_least(interval: int, shortest: int) -> int:
 def log_in(caller: Caller, headers: Mapping[str, str], login: Callable[[Caller, str], None]) -> None:
     """Let the caller be who the frame says, by a token as passcode. Raises ``NotAuthenticated``, alike for whatever is wrong.
 
-    Without a passcode it stays who the connection proved to be, and a ``login`` must be that identity. A token works like
+    Without a passcode it stays who the connection proved to be, and a ``login`` must be that identity's name. A token works like
     ``Identity.login``; over a client certificate it must be of the certificate's identity.
     """
     name, passcode = headers.get("login", ""), headers.get("passcode", "")
@@ -79,7 +79,7 @@ def log_in(caller: Caller, headers: Mapping[str, str], login: Callable[[Caller, 
             raise _refusal()
     elif "passcode" in headers and source == "anonymous":
         raise _refusal()  # an empty one proves nothing
-    if name and name != caller.identity:
+    if not is_called(caller.identity, name) or (name == ANYBODY and not passcode):
         raise _refusal()
 
 

@@ -88,8 +88,8 @@ class EventFollower(Follower[Entry]):
         self.view = self.visibility.view(caller)
         self.filter: Filter | None = None
         self.merger: Merger | None = None
-        #: What is due before any record: of a snapshot with the object, merged changes without; each with its token's number.
-        self.pending: deque[tuple[Shown | None, bytes, int]] = deque()
+        #: What is due before any record, with the object of a snapshot or the last record of merged changes, and with its token's number.
+        self.pending: deque[tuple[Shown | Entry, bytes, int]] = deque()
         self.window: Window | None = None  # after a snapshot
         self._before = cursor
 
@@ -152,10 +152,16 @@ class EventFollower(Follower[Entry]):
         if not self.pending:
             self.rekey()
             return False
-        shown, event, resume = self.pending.popleft()
-        if shown is None or self.view.sees_object(shown.type, shown.id, shown.project):
+        about, event, resume = self.pending.popleft()
+        if self._sees(about):  # rights may have changed since it was gathered
             self.tell_event(event, resume)
         return True
+
+    def _sees(self, about: Shown | Entry) -> bool:
+        view = self.view
+        if isinstance(about, Entry):
+            return about.type in view.whole or view.sees(about)
+        return view.sees_object(about.type, about.id, about.project)
 
     def has_gathered(self) -> int:
         """See ``Follower``."""
@@ -166,8 +172,8 @@ class EventFollower(Follower[Entry]):
         if self.merger is None or not self.merger.count:
             return
         merged = self.merger.take()
-        self.pending.extend((None, event, self._before) for _, event in merged[:-1])
-        self.pending.append((None, merged[-1][1], self.cursor))
+        self.pending.extend((last, event, self._before) for last, event in merged[:-1])
+        self.pending.append((*merged[-1], self.cursor))
         self._before = self.cursor
 
 

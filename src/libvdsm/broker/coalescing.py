@@ -103,30 +103,31 @@ class Merger:
             if not is_plain:
                 runs.append([])  # nothing is merged with it
 
-    def take(self) -> list[tuple[int, bytes]]:
-        """All, merged, in the order of their numbers: the number and the encoded event."""
+    def take(self) -> list[tuple[Entry, bytes]]:
+        """All, merged, in the order of their numbers: the last record that is in it, and the encoded event."""
         told = [merged for runs in self._runs.values() for run in runs if run for merged in _merged(run)]
         self._runs, self.count = {}, 0
-        told.sort(key=lambda each: each[0])
+        told.sort(key=lambda each: each[0].sequence)
         return told
 
 
-def _merged(run: list[Entry]) -> Iterator[tuple[int, bytes]]:
+def _merged(run: list[Entry]) -> Iterator[tuple[Entry, bytes]]:
     """A run of plain changes of one object, as one, or as few as can say the same."""
     if len(run) == 1:
-        yield run[0].sequence, run[0].data
+        yield run[0], run[0].data
         return
     patch: dict[str, Any] = {}
     last: dict[str, Any] = {}
+    at = run[0]
     count = 0
     for entry in run:
         event = _decode(entry.data)
         if count and not can_compose(patch, event["patch"]):
-            yield last["sequence"], _event(last, patch, count)
+            yield at, _event(last, patch, count)
             patch, count = {}, 0
         compose(patch, event["patch"])
-        last, count = event, count + event.get("merged", 1)
-    yield last["sequence"], _event(last, patch, count)
+        at, last, count = entry, event, count + event.get("merged", 1)
+    yield at, _event(last, patch, count)
 
 
 def _event(last: dict[str, Any], patch: dict[str, Any], count: int) -> bytes:

@@ -61,7 +61,7 @@ def merged(*entries: Entry) -> list[tuple[int, int, dict[str, Any]]]:
     assert merger.count == len(entries)
     told = merger.take()
     assert merger.count == 0
-    events = [(sequence, msgspec.json.decode(event)) for sequence, event in told]
+    events = [(last.sequence, msgspec.json.decode(event)) for last, event in told]
     assert all(sequence == event["sequence"] for sequence, event in events)
     return [(sequence, event.get("merged", 1), event["patch"]) for sequence, event in events]
 

@@ -190,6 +190,22 @@ async def test_events_are_filtered_and_merged() -> None:
             session.subscribe(Wish(destination=destination, id="no", filter=EventFilter()), FakeConsumer())
 
 
+async def test_what_was_merged_before_a_right_was_lost_is_told_no_more() -> None:
+    """It waited for room; by then its reader may see hosts only."""
+    world = Messaging()
+    session, slow = world.open(), FakeConsumer(room=1)
+    session.subscribe(Wish(destination="/topic/#", id="slow", coalesce_s=1.0), slow)
+    for topic, type in (("vm.1", "vm"), ("task.1", "task"), ("host.1", "host")):
+        for _ in range(2):
+            event(world, topic, type, '{"a":1}')
+    await turns()
+    assert [each.destination for each in slow.deliveries] == ["/topic/vm.1"]
+    session.caller.entitle((), only("event.read", "topic.subscribe", "host.read"))
+    slow.read()
+    await turns()
+    assert [each.destination for each in slow.deliveries] == ["/topic/vm.1", "/topic/host.1"]
+
+
 async def test_the_slowest_subscription_is_told() -> None:
     """How much waits for the one who has seen least, of events and of what is published; a queue's messages wait for nobody in person."""
     world = Messaging()

@@ -20,9 +20,6 @@ PROGRAM = Path(__file__).with_name("little_tree.py")
 LONG_S = 20.0
 
 
-PATIENCE_S = 20.0
-
-
 class Tree:
     """A running supervisor and what its children print."""
 
@@ -77,7 +74,7 @@ class Tree:
 
     def fewest_descriptors(self, *, most: int) -> int:
         """How many are left once those of a start that has just been told are closed: looked at until they are ``most``, or for long."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + LONG_S
         found = self.descriptors()
         while found > most and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -511,12 +511,18 @@ class BrokerSession:
         if queue is None:
             if not self.caller.rights.anywhere(permission):
                 raise self._denied(permission)
-            raise not_there(name)
+            raise self._hidden(permission, name)
         if not self._may(permission, queue):
             if self._may("queue.read", queue) or not self.caller.rights.anywhere(permission):
                 raise self._denied(permission)
-            raise not_there(name)
+            raise self._hidden(permission, name)
         return queue
+
+    def _hidden(self, permission: str, name: str) -> ObjectNotFound:
+        """It is not there, or not his: said and recorded alike."""
+        if permission not in self.caller.permissions and self.exchange.refused is not None:
+            self.exchange.refused(self.caller, permission)
+        return not_there(name)
 
     def _may(self, permission: str, queue: Queue) -> bool:
         return self.caller.rights.allows(permission, type="queue", id=queue.name, project=queue.project)

@@ -280,6 +280,22 @@ async def test_replies_beyond_the_window_are_made_up_for() -> None:
 # --- rights
 
 
+async def test_what_is_not_his_and_what_is_not_there_are_recorded_alike() -> None:
+    """He who has the right elsewhere is told the same of both, and so is the audit trail; who has it everywhere is only mistaken."""
+    world = Messaging()
+    told: list[tuple[str, str]] = []
+    world.exchange.refused = lambda caller, permission: told.append((caller.identity, permission))
+    await world.queue("theirs", project="theirs")
+    session = world.open(Rights(projects={"mine": frozenset({"queue.send"})}))
+    for name in ("theirs", "none"):
+        with pytest.raises(ObjectNotFound):
+            session.send(f"/queue/{name}", message())
+    assert told == [("alice", "queue.send")] * 2
+    with pytest.raises(ObjectNotFound):
+        world.open().send("/queue/none", message())
+    assert len(told) == 2
+
+
 @pytest.mark.parametrize(
     ("needed", "act"),
     (

@@ -126,6 +126,8 @@ class Clock:
 
 def login(caller: Caller, token: str) -> None:
     """See ``Access.login``: the token ``token-of-<identity>``."""
+    if caller.only is not None:
+        raise NotAuthenticated(reason="this connection needs a certificate first")
     if not token.startswith("token-of-"):
         raise NotAuthenticated(reason="the token is not valid")
     caller.become(token.removeprefix("token-of-"), "token", (), Rights())

@@ -121,6 +121,8 @@ class Access:
 
     def login(self, caller: Caller, token: str) -> None:
         """Let a caller speak for a token's identity from now on. Raises ``NotAuthenticated``; then nothing has changed."""
+        if caller.only is not None:
+            raise self.certificate_first(caller)
         address = caller.address if caller.source not in ("unix", "connector") else caller.identity
         kept = self._redeem(token, address, Actor(caller.identity, caller.source, caller.address))
         self._part(caller)
@@ -240,6 +242,12 @@ class Access:
             _log.warning("a token that is not valid was presented from %s", address or "within")
             raise NotAuthenticated(reason="the token is not valid")
         return kept
+
+    def certificate_first(self, caller: Caller) -> NotAuthenticated:
+        """The refusal of a token on a connection that must prove something else before; it is on record."""
+        refusal = NotAuthenticated(reason="this connection needs a certificate first")
+        self._tell(Actor(caller.identity, caller.source, caller.address), refusal)
+        return refusal
 
     def _tell(self, actor: Actor, refusal: NotAuthenticated) -> None:
         if self._trail is not None:

@@ -61,7 +61,7 @@ from libvdsm.daemon.web import Web, WebFiles
 from libvdsm.interfaces.audit import Actor, Deed
 from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.interfaces.endpoint import Endpoints, PeerCertificate
-from libvdsm.interfaces.generated.errors import NotAuthenticated, PermissionDenied
+from libvdsm.interfaces.generated.errors import PermissionDenied
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.generated.permissions import OBJECTS
 from libvdsm.interfaces.messages import ReportTls
@@ -438,7 +438,7 @@ class _Authenticator:
 
     def bearer(self, *, token: str, address: str, own: Caller) -> Caller:
         if own.only is not None:
-            raise NotAuthenticated(reason="this connection needs a certificate first")
+            raise self._access.certificate_first(own)
         return self._access.bearer(token, address)
 
 

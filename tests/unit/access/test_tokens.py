@@ -226,6 +226,16 @@ async def test_wrong_tokens_are_counted_by_address() -> None:
     assert front.access.bearer(text, "192.0.2.1").identity == "unix:0"
 
 
+async def test_a_token_where_a_certificate_is_needed_first_is_told_to_the_trail() -> None:
+    """A right one as well as a wrong one: it is not looked at, and nobody becomes anything."""
+    front = Front()
+    caller = user(front, sink=FakeSink())
+    caller.only = frozenset({"Certificate.enrol"})
+    with pytest.raises(NotAuthenticated, match="certificate first"):
+        front.access.login(caller, "vdsm-0000000000000000")
+    assert [(deed.method, deed.outcome, deed.error) for deed in front.trail.refusals] == [("Identity.login", "refused", "NotAuthenticated")]
+
+
 async def test_every_refused_login_is_told_to_the_trail() -> None:
     """On whatever road it came, also while the address has to wait; never the token."""
     front = made()

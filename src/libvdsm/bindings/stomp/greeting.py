@@ -69,11 +69,11 @@ def log_in(caller: Caller, headers: Mapping[str, str], login: Callable[[Caller, 
     name, passcode = headers.get("login", ""), headers.get("passcode", "")
     own, source = caller.identity, caller.source
     if passcode:
-        if caller.only is not None:
-            raise NotAuthenticated(reason="this connection needs a certificate first")
         try:
             login(caller, passcode)
         except NotAuthenticated as refusal:
+            if caller.only is not None:  # that a certificate is needed first tells nothing of the token
+                raise
             raise _refusal() from refusal
         if source == "certificate" and caller.identity != own:
             raise _refusal()

@@ -179,7 +179,7 @@ class Front:
         self.inventory.on_new("vm", self.access.object_added)
         self.inventory.vms.on_removed.append(self.access.object_removed)
         self.work = Work(ports={"virt": self.port}, inventory=self.inventory, documents=self.documents)
-        self.authority = Authority(self.places)
+        self.authority = Authority(self.places, self.access)
         self.reports = Reports(
             inventory=self.inventory, tasks=self.tasks, tickets=self.tickets, later=lambda s, f: self.later.append((s, f))
         )

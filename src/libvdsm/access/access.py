@@ -22,6 +22,7 @@ from libvdsm.interfaces.caller import Caller, Rights, Sink
 from libvdsm.interfaces.certificates import CertificateRegister
 from libvdsm.interfaces.endpoint import PeerCertificate
 from libvdsm.interfaces.generated.errors import NotAuthenticated
+from libvdsm.interfaces.generated.types import AccessScope
 from libvdsm.interfaces.store import Store
 
 _log = logging.getLogger(__name__)
@@ -160,6 +161,14 @@ class Access:
         """The token by which a caller is known, if it is by one."""
         id = self._tokens_of.get(caller)
         return None if id is None else self.tokens.get(id)
+
+    def scope_of(self, type: str, id: str) -> AccessScope | None:
+        """Where a ``grant`` or a ``token`` holds, if it is known and has a bound."""
+        if type == "grant":
+            grant = self.grants.get(id)
+            return None if grant is None else grant.scope
+        kept = self.tokens.get(id) if type == "token" else None
+        return None if kept is None else kept.token.scope
 
     # --- what has changed? ---
 

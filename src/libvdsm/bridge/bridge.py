@@ -181,13 +181,12 @@ class FrontBridge:
     def refused(self, caller: Caller, entry: MethodEntry, params: bytes, refusal: ApiError) -> None:
         """Record a refused call."""
         id = None if entry.object_param is None else named(params, entry, entry.object_param)
-        place = self._authority.place(entry, id)
         deed = Deed(
             actor=Actor(caller.identity, caller.source, caller.address),
             method=entry.name,
             outcome="refused",
             object=None if id is None or entry.object_type is None else (entry.object_type, id[:128]),
-            project=None if place is None else place.project,
+            project=self._authority.project(entry, id, params),
             error=refusal.name,
         )
         self._trail.refusal(deed)

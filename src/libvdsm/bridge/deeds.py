@@ -285,14 +285,13 @@ class Deeds:
         try:
             self._authority.require(caller, entry, params)
         except ApiError as error:
-            place = self._authority.place(entry, object_id)
             self._trail.refusal(
                 Deed(
                     actor=Actor(caller.identity, caller.source, caller.address),
                     method=entry.name,
                     outcome="refused",
                     object=None if object_id is None or entry.object_type is None else (entry.object_type, object_id),
-                    project=None if place is None else place.project,
+                    project=self._authority.project(entry, object_id, params),
                     error=error.name,
                 )
             )
@@ -471,7 +470,6 @@ class Deeds:
     def _intent(
         self, caller: Caller, entry: MethodEntry, params: bytes, object_id: str | None, options: CallOptions, digest: str | None
     ) -> Intent:
-        place = self._authority.place(entry, object_id)
         return Intent(
             id=new_uuid(),
             method=entry.name,
@@ -481,7 +479,7 @@ class Deeds:
             timeout=entry.timeout_s if options.timeout is None else options.timeout,
             is_task=entry.kind == "operation",
             subject=None if object_id is None or entry.object_type is None else (entry.object_type, object_id),
-            project=None if place is None else place.project,
+            project=self._authority.project(entry, object_id, params),
             flow_id=options.flow_id,
             key=options.idempotency_key,
             digest=digest,

@@ -198,7 +198,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
     reports.on_tls.append(certificates.seen)
     reached |= {**ports, **{port.name: port for port in local}}
     work = Work(ports=reached, inventory=inventory, documents=documents)
-    authority = Authority(places)
+    authority = Authority(places, access)
     deeds = Deeds(
         store=store,
         intents=Intents(store),

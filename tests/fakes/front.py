@@ -209,6 +209,7 @@ class Front:
             clock=self.clock,
             verify_results=verify,
         )
+        self.inventory.vms.on_moved.append(self.bridge.moved)
         self.admin = self.access.unix(0, 0, 1)
 
     def _handlers(self) -> dict[str, Handler]:

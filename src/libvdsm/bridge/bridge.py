@@ -14,7 +14,7 @@ from libvdsm.base.errors import ApiError
 from libvdsm.bridge.authority import Authority, named
 from libvdsm.bridge.deeds import Deeds, Handler, is_deed
 from libvdsm.bridge.options import NO_OPTIONS, check_time, decode_options
-from libvdsm.bridge.streams import CONSOLE, end_without_right, vm_params
+from libvdsm.bridge.streams import CONSOLE, Streams, vm_params
 from libvdsm.bridge.tickets import Tickets
 from libvdsm.bridge.validation import ParamsDecoder
 from libvdsm.bridge.work import Work, internal_error
@@ -78,6 +78,7 @@ class FrontBridge:
         self._tasks = tasks
         self._broker = broker
         self._tickets = tickets
+        self._streams = Streams()
         self._deeds = deeds
         self._authority = authority
         self._trail = trail
@@ -153,11 +154,15 @@ class FrontBridge:
         stream, vm = self._tickets.redeem(caller.identity, ticket, address=caller.address)
         if vm:
             try:
-                end_without_right(caller, stream, partial(self._authority.require, caller, self._methods[CONSOLE], vm_params(vm)))
+                self._streams.hold(caller, vm, stream, partial(self._authority.require, caller, self._methods[CONSOLE], vm_params(vm)))
             except ApiError:
                 stream.close()
                 raise ObjectNotFound(type="ticket", id="that was given") from None
         return stream
+
+    def moved(self, type: str, id: str) -> None:
+        """An object has gone to another project: whoever may not open its console there loses the one that he has."""
+        self._streams.moved(type, id)
 
     def describe(self) -> Mapping[str, MethodEntry]:
         """See ``Bridge``."""

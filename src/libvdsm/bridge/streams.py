@@ -1,4 +1,7 @@
-"""Consoles that are open: whoever loses the right to open one loses the one that he has."""
+"""Consoles that are open: whoever may not open one any more loses the one that he has.
+
+That may come by a change of his rights, or by the machine: it may go to a project where he has none.
+"""
 
 from __future__ import annotations
 
@@ -24,21 +27,57 @@ def vm_params(vm: str) -> bytes:
     return msgspec.json.encode({"vmId": vm})
 
 
-def end_without_right(caller: Caller, stream: socket.socket, require: Callable[[], None]) -> None:
-    """End the stream when a change of the caller's rights makes ``require`` raise; raises at once what it raises now."""
-    require()
+class _Stream:
+    """One that is open: ``look`` judges it again."""
 
-    def look() -> None:
-        is_open = stream.fileno() >= 0
-        if is_open:
+    def __init__(self, caller: Caller, vm: str, stream: socket.socket, require: Callable[[], None]) -> None:
+        self.vm = vm
+        self._caller = caller
+        self._stream = stream
+        self._require = require
+        caller.on_change.append(self.look)
+
+    def is_open(self) -> bool:
+        return self._stream.fileno() >= 0
+
+    def look(self) -> None:
+        if self.is_open():
             try:
-                require()
+                self._require()
             except ApiError:
-                _log.info("the console of %s is ended: he may not open it any more", caller.identity)
+                _log.info("the console of %s is ended: he may not open it any more", self._caller.identity)
                 with suppress(OSError):
-                    stream.shutdown(socket.SHUT_RDWR)
-                is_open = False
-        if not is_open and look in caller.on_change:
-            caller.on_change.remove(look)
+                    self._stream.shutdown(socket.SHUT_RDWR)
+            else:
+                return
+        self.let_go()
 
-    caller.on_change.append(look)
+    def let_go(self) -> None:
+        with suppress(ValueError):
+            self._caller.on_change.remove(self.look)
+
+
+class Streams:
+    """Those that are open, by their machines."""
+
+    def __init__(self) -> None:
+        self._open: list[_Stream] = []
+
+    def hold(self, caller: Caller, vm: str, stream: socket.socket, require: Callable[[], None]) -> None:
+        """End the stream as soon as ``require`` raises after a change; raises at once what it raises now."""
+        require()
+        self._forget_closed()
+        self._open.append(_Stream(caller, vm, stream, require))
+
+    def moved(self, type: str, id: str) -> None:
+        """An object has gone to another project: its streams are judged again."""
+        self._forget_closed()
+        for each in self._open:
+            if type == "vm" and each.vm == id:
+                each.look()
+
+    def _forget_closed(self) -> None:
+        for each in self._open:
+            if not each.is_open():
+                each.let_go()
+        self._open = [each for each in self._open if each.is_open()]

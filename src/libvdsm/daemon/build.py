@@ -250,6 +250,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         clock=clock,
         verify_results=config.verify_results,
     )
+    inventory.vms.on_moved.append(bridge.moved)
     exchange = MessageExchange(
         broker=broker,
         queues=queues,

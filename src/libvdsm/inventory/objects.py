@@ -62,6 +62,8 @@ class Objects:
         #: Who is told the type and id of every object that is new to us, before it is recorded; and of every one that is gone, after.
         self.on_added: list[Callable[[str, str], None]] = []
         self.on_removed: list[Callable[[str, str], None]] = []
+        #: Likewise of every one that has gone to another project, after.
+        self.on_moved: list[Callable[[str, str], None]] = []
         for id, document in ({} if store is None else store.understood(self._kind, _whole)).items():
             self._restore(id, document)
 
@@ -98,22 +100,25 @@ class Objects:
             new["revision"] = old["revision"]
             if new == old:
                 return False
-        is_new = item is None
+        has_moved = False
         if item is None:
             item = self._items[id] = Item(id)
             insort(self._ids, id)
             self._tell_added(id)
         elif item.project != str(new.get("project", "")):
             self._record(item, "removed", None, cause)
-            is_new = True
+            has_moved = True
         revision = new["revision"] = self._recorder.next_revision()
         self._fill(item, new, revision)
-        if is_new or old is None:
+        if old is None or has_moved:
             self._record(item, "added", new, cause, cast("int | None", new.get("generation")))
         else:
             self._record(item, "changed", merge_patch(old, new), cause, cast("int | None", new.get("generation")))
         if self._store is not None:
             self._store.put(self._kind, id, item.fragment)
+        if has_moved:
+            for tell in self.on_moved:
+                tell(self.type, id)
         return True
 
     def _restore(self, id: str, document: dict[str, object]) -> None:

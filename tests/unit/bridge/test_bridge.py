@@ -252,3 +252,40 @@ async def test_who_loses_the_right_to_a_console_loses_the_open_one(front: Front)
     assert other.recv(1) == b""
     for each in (*pairs[VM_1], *pairs[VM_2], other):
         each.close()
+
+
+async def test_who_may_not_follow_a_machine_to_its_new_project_loses_its_console(front: Front) -> None:
+    """At once, and he alone: whoever may open one there keeps his; a ticket that was not used is worth nothing."""
+    front.seen()
+    place_vm(front, VM_1, "web")
+    await grant(front, "unix:1000", "operator", project="web")
+    await grant(front, "unix:1001", "operator")
+    alice, bob = user(front), user(front, 1001)
+    pairs = {caller: socket.socketpair() for caller in (alice, bob)}
+    for caller, (near, far) in pairs.items():
+        far.setblocking(False)
+        front.tickets.offer(caller.identity, caller.identity, near, 30, address=caller.address, vm=VM_1)
+        assert front.bridge.redeem(caller, caller.identity) is near
+    late, other = socket.socketpair()
+    front.tickets.offer("late", alice.identity, late, 30, address=alice.address, vm=VM_1)
+    place_vm(front, VM_1, "shop")
+    assert pairs[alice][1].recv(1) == b""
+    with pytest.raises(BlockingIOError):
+        pairs[bob][1].recv(1)
+    with pytest.raises(ObjectNotFound):
+        front.bridge.redeem(alice, "late")
+    assert not alice.on_change, "nobody looks at what has ended"
+    for each in (*pairs[alice], *pairs[bob], other):
+        each.close()
+
+
+async def test_consoles_that_have_ended_are_not_remembered(front: Front) -> None:
+    """However many one caller opens on a connection that stays."""
+    front.seen()
+    place_vm(front, VM_1, "web")
+    for number in range(10):
+        near, far = socket.socketpair()
+        front.tickets.offer(str(number), front.admin.identity, near, 30, address=front.admin.address, vm=VM_1)
+        front.bridge.redeem(front.admin, str(number)).close()
+        far.close()
+    assert len(front.admin.on_change) == 1

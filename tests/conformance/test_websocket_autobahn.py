@@ -84,7 +84,7 @@ class Hub:
         self.connections: list[Connection] = []
 
     def flush_soon(self, connection: Connection) -> None:
-        self.loop.call_soon(connection.flush)
+        self.loop.call_soon(connection.flush_late)
 
     def flush_all(self) -> None:
         for connection in self.connections:

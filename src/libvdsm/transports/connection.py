@@ -32,7 +32,7 @@ class Hub(Protocol):
     accounts: Accounts
 
     def flush_soon(self, connection: Connection) -> None:
-        """Call its ``flush`` at the end of this turn of the loop."""
+        """Call its ``flush_late`` at the end of this turn of the loop."""
         ...
 
     def flush_all(self) -> None:
@@ -68,10 +68,12 @@ class Connection(asyncio.Protocol):
         "_half_closes",
         "_is_corked",
         "_is_full",
+        "_is_told",
         "_is_waiting",
         "_loop",
         "_out",
         "_out_octets",
+        "_own",
         "_pager",
         "_reader",
         "_resumes",
@@ -117,6 +119,8 @@ class Connection(asyncio.Protocol):
         self._pager: LinePager | None = None  # of those that take pages
         self._reader: Reader | None = None  # of those that are read little at a time
         self._is_corked = False
+        self._is_told = False  # others had something written to this client in the turn before
+        self._own = 0  # of what is gathered, what its own requests made
         self._is_full = False
         self._full_since = 0.0
         self._close_at = 0.0
@@ -249,6 +253,28 @@ class Connection(asyncio.Protocol):
         if not self._is_corked:
             self._is_corked = True
             self.hub.flush_soon(self)
+
+    def uncork(self, *, was_corked: bool) -> None:
+        """What was read is worked off: write what that made, at once.
+
+        A client to whom others send as well gets theirs and its own in one write, at the end of the turn: a queue's consumer that also
+        sends would be written to twice in every turn, and would answer in two pieces.
+        """
+        if not self._out:
+            self._is_corked = was_corked
+        elif was_corked or self._is_told:
+            self._own = len(self._out)
+            if not was_corked:
+                self._is_corked = True
+                self.hub.flush_soon(self)
+        else:
+            self.flush()
+
+    def flush_late(self) -> None:
+        """Write what was gathered, at the end of a turn."""
+        self._is_told = len(self._out) != self._own
+        self._own = 0
+        self.flush()
 
     def flush(self) -> None:
         """Write what was gathered, at once."""

@@ -73,12 +73,12 @@ class LineConnection(Connection, Generic[S]):
 
     def _work(self, units: int) -> int:
         session = self._session
-        self._is_corked = True  # what is put now is written below
+        was_corked, self._is_corked = self._is_corked, True  # what is put now is written below
         used = self._use(units) if units > 0 else 0
         self._share.left -= used
         self.calls += used
         self.hub.counters.messages += used
-        self.flush()
+        self.uncork(was_corked=was_corked)
         if self._is_full or self.is_lingering or self.is_closing:
             return used
         if session.is_waiting:

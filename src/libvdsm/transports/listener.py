@@ -217,7 +217,7 @@ class Listener:
         unflushed, self._unflushed = self._unflushed, []
         for connection in unflushed:
             try:
-                connection.flush()
+                connection.flush_late()
             except Exception as failure:  # noqa: BLE001 - as the loop does with what it calls: the others are written all the same
                 self.loop.call_exception_handler({"message": "a connection cannot be written", "exception": failure})
 

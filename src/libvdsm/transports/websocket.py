@@ -89,6 +89,7 @@ class WebSocketReactor(Connection):
     def _work(self, units: int) -> int:
         """Take what has arrived, as long as there is room for answers and it is this connection's turn."""
         left, until = units, clock() + self.hub.turns.slice_s
+        was_corked, self._is_corked = self._is_corked, True  # what is put now is written below
         while left > 0 and not (self.is_closing or self.is_lingering or self.is_held()):
             left -= self.go_on_with(left)
             event = self._codec.next_event() if left > 0 and not (self.has_left() or self.is_held()) else None
@@ -104,7 +105,7 @@ class WebSocketReactor(Connection):
             if clock() >= until:
                 break
         self._share.left -= units - left
-        self.flush()
+        self.uncork(was_corked=was_corked)
         if not (self._is_full or self.is_closing or self.is_lingering):
             self._rest()
         return units - left

@@ -209,9 +209,12 @@ class Certificates:
         return self._keep(made, identity, cause, before=params.certificate_id)
 
     def certificate_revoke(self, caller: Caller, params: CertificateRevokeParams) -> bytes:
-        """It counts no longer; its connections end."""
+        """It counts no longer; its connections end, and so do invitations of whom it spoke for: they are as lost as it is."""
         kept = self.revocable(params.certificate_id)
         found = kept.certificate
+        voided = self._enrolments.void(found.identity or "")
+        if voided:
+            _log.info("%d invitations of %s are void", voided, found.identity)
         if found.revoked_at is None:
             cause = Cause(kind="call", method="Certificate.revoke", identity=caller.identity)
             self._change(kept, cause, revoked_at=timestamp(self._clock.time()), revoked_by=caller.identity)
@@ -230,13 +233,14 @@ class Certificates:
         token = params.token.reveal()
         enrolment = self._enrolments.take(token)
         if enrolment is None:
-            raise NotAuthenticated(reason="the enrolment token is not valid: wrong, used or expired")
+            raise _not_valid()
         try:
             made = await self._sign(PkiIssue(enrolment.identity, enrolment.days, params.csr))
         except BaseException:
             self._enrolments.give_back(token)
             raise
-        self._enrolments.spend(token)
+        if not self._enrolments.spend(token):
+            raise _not_valid()
         self._when_recorded(failed=lambda: self._enrolments.give_back(token), done=lambda: self._enrolments.done(token))
         _log.info("%s enrols", enrolment.identity)
         return self._keep(made, enrolment.identity, Cause(kind="call", method="Certificate.enrol", identity=enrolment.made_by))
@@ -351,6 +355,10 @@ class Certificates:
     def documents(self) -> Iterable[tuple[str, int, bytes]]:
         """All as objects, for snapshots: id, revision and document."""
         return [(kept.certificate.id, kept.certificate.revision, _encode(kept.certificate)) for kept in self._all.values()]
+
+
+def _not_valid() -> NotAuthenticated:
+    return NotAuthenticated(reason="the enrolment token is not valid: wrong, used or expired")
 
 
 def _own_certificate(seen: SeenCertificate) -> Certificate:

@@ -59,9 +59,20 @@ class Enrolments:
         self._taken[digest] = self._all.pop(digest)
         return found
 
-    def spend(self, token: str) -> None:
-        """It was used; recorded in this turn."""
-        self._store.remove(KIND, _digest(token))
+    def spend(self, token: str) -> bool:
+        """It was used; recorded in this turn. False: it was made void meanwhile, and gives nothing."""
+        digest = _digest(token)
+        self._store.remove(KIND, digest)
+        return digest in self._taken
+
+    def void(self, identity: str) -> int:
+        """All that are open for an identity count no longer, also one that is being used; how many there were."""
+        found = [digest for kept in (self._all, self._taken) for digest, each in kept.items() if each.identity == identity]
+        for digest in found:
+            self._all.pop(digest, None)
+            self._taken.pop(digest, None)
+            self._store.remove(KIND, digest)
+        return len(found)
 
     def done(self, token: str) -> None:
         """That is on disk."""

@@ -132,14 +132,16 @@ def _revoke(app: App) -> click.Command:
 
     def run(ctx: click.Context, *, name: str, **_: object) -> None:
         with app.open(ctx) as session:
-            ids = [name] if is_id(name) else _valid(session, identity_of(name))
+            ids = [name] if is_id(name) else _revocable(session, identity_of(name))
             for id in ids:
                 session.call("Certificate.revoke", {"certificateId": id}, settings(ctx, app.description).call_options)
                 click.echo(f"revoked {id}", err=True)
             if not is_id(name):
                 _tell_of_tokens(session, identity_of(name))
 
-    return _command(app, "revoke", own, run, "Ends a certificate, or all of NAME, at once, with the connections that were opened with it.")
+    return _command(
+        app, "revoke", own, run, "Ends a certificate, or all of NAME, at once, with connections that it opened and invitations that wait."
+    )
 
 
 def _invite(app: App) -> click.Command:
@@ -229,12 +231,22 @@ def _all(session: Session, params: dict[str, Any]) -> list[dict[str, Any]]:
         after = str(following)
 
 
+def _ids(session: Session, **wanted: object) -> list[str]:
+    """The ids of the certificates that fit, oldest first."""
+    return [str(each["id"]) for each in _all(session, {"filter": wanted})]
+
+
 def _valid(session: Session, identity: str) -> list[str]:
     """The ids of the certificates that count for an identity, oldest first."""
-    found = [str(each["id"]) for each in _all(session, {"filter": {"identity": identity, "valid": True}})]
+    found = _ids(session, identity=identity, valid=True)
     if not found:
         raise Failure(f"{identity} has no certificate that is valid", remedy="See vdsmsh pki list.", code=Exit.NOT_FOUND)
     return found
+
+
+def _revocable(session: Session, identity: str) -> list[str]:
+    """The same; where none counts the newest one: with it the invitations end that wait."""
+    return _ids(session, identity=identity, valid=True) or _ids(session, identity=identity, kind="client")[-1:] or _valid(session, identity)
 
 
 def _tell_of_tokens(session: Session, identity: str) -> None:

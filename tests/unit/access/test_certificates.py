@@ -340,6 +340,50 @@ async def test_a_token_of_which_nothing_came_can_be_used_again() -> None:
     assert made["identity"] == "user:alice"
 
 
+@pytest.mark.parametrize("is_again", (False, True))
+async def test_a_revocation_makes_invitations_void(*, is_again: bool) -> None:
+    """Those of whom the certificate spoke for, also after a restart, and also if it was revoked before; what is made later counts."""
+    register = Register()
+    made = await register.issue()
+    if is_again:
+        await register.revoke(made["id"])
+    tokens = [await invite(register) for _ in range(2)]
+    other = register.decoded(
+        register.certificates.certificate_create_enrolment(caller(), CertificateCreateEnrolmentParams(identity="user:bob"))
+    )
+    await register.revoke(made["id"])
+    later = await invite(register)
+    restarted = Register(register.store, register.clock)
+    for token in tokens:
+        for each in (register, restarted):
+            with pytest.raises(NotAuthenticated):
+                await each.certificates.certificate_enrol(caller("anonymous"), enrolment(token))
+    for token in (later, other["token"]):
+        await restarted.certificates.certificate_enrol(caller("anonymous"), enrolment(token))
+
+
+@pytest.mark.parametrize("fails", (False, True))
+async def test_an_invitation_that_becomes_void_while_it_is_used_gives_nothing(*, fails: bool) -> None:
+    """Whether the worker signs or not; nor is it given back."""
+    register = Register()
+    made = await register.issue()
+    token = await invite(register)
+
+    async def meanwhile() -> None:
+        await register.revoke(made["id"])
+        if fails:
+            raise SubsystemUnavailable(subsystem="host", reason="away")
+
+    register.meanwhile = meanwhile
+    with pytest.raises(SubsystemUnavailable if fails else NotAuthenticated):
+        await register.certificates.certificate_enrol(caller("anonymous"), enrolment(token))
+    register.meanwhile = None
+    assert [each["id"] for each in register.page()["items"]] == [made["id"]]
+    assert register.store.load("enrolment") == {}
+    with pytest.raises(NotAuthenticated):
+        await register.certificates.certificate_enrol(caller("anonymous"), enrolment(token))
+
+
 async def test_a_signer_speaks_encoded_messages() -> None:
     register = Register()
 

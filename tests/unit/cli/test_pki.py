@@ -141,6 +141,14 @@ def test_revoke_takes_an_id_or_all_of_a_name(vdsmsh: Shell) -> None:
     assert (ran.code, "has no certificate that is valid" in ran.err) == (4, True)
 
 
+def test_revoke_of_a_name_without_a_valid_certificate_ends_its_invitations(vdsmsh: Shell) -> None:
+    """By the newest one that it had; revoking that again makes them void."""
+    vdsmsh.session.answers["Certificate.list"] = [{"items": []}, {"items": [certificate(OLD), certificate(NEW)]}]
+    vdsmsh.session.answers["Identity.listTokens"] = {"items": []}
+    assert vdsmsh("pki", "revoke", "alice").code == 0
+    assert vdsmsh.session.made("Certificate.revoke") == [{"certificateId": NEW}]
+
+
 def test_list_shows_all_pages(vdsmsh: Shell) -> None:
     vdsmsh.session.answers["Certificate.list"] = [{"items": [certificate(OLD)], "next": "1"}, {"items": [certificate(NEW, "user:bob")]}]
     ran = vdsmsh("pki", "list", "-o", "json")

@@ -244,12 +244,16 @@ def _exactly(kind: type) -> Callable[[object], object]:
     return read
 
 
+def _read_word(value: object) -> str:
+    """A symbol; a string as well, if it could be one (part 1, 1.6.21: ASCII), or it could not be said again."""
+    if not isinstance(value, str) or not value.isascii():
+        raise TypeError
+    return value
+
+
 def _read_words(value: object) -> object:
     """Several words, or one (part 1, 1.4: a field with ``multiple``)."""
-    words = value.items if isinstance(value, Array) else (value,)
-    if not all(isinstance(each, str) for each in words):
-        raise TypeError
-    return tuple(str(each) for each in words)
+    return tuple(str(_read_word(each)) for each in (value.items if isinstance(value, Array) else (value,)))
 
 
 def _write_words(value: object) -> bytes:
@@ -281,7 +285,7 @@ _UBYTE: Final = _Kind("an ubyte", _whole(0xFF), lambda value: b"\x50" + value.to
 _ULONG: Final = _Kind("an ulong", _whole(2**64 - 1), encoding.encode_ulong)  # type: ignore[arg-type]
 _BOOL: Final = _Kind("a boolean", _exactly(bool), encoding.encode)
 _TEXT: Final = _Kind("a string", _exactly(str), encoding.encode_text)  # type: ignore[arg-type]
-_WORD: Final = _Kind("a symbol", _exactly(str), encoding.encode_symbol)  # type: ignore[arg-type]
+_WORD: Final = _Kind("a symbol", _read_word, encoding.encode_symbol)  # type: ignore[arg-type]
 _WORDS: Final = _Kind("symbols", _read_words, _write_words)
 _BINARY: Final = _Kind("a binary", _exactly(bytes), encoding.encode_binary)  # type: ignore[arg-type]
 _MAP: Final = _Kind("a map", _exactly(dict), encoding.encode)

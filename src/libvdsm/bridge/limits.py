@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from math import inf
 from typing import NoReturn
 
@@ -15,6 +16,8 @@ from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.errors import LimitExceeded
 
 _ADMINISTRATOR = "administrator"
+_ANONYMOUS = "anonymous"
+_NETWORK_BITS = 64
 _NO_BOUND = 2**31
 #: So many accounts are kept before those that owe nothing are forgotten.
 _PRUNE_AT = 1_000
@@ -42,6 +45,20 @@ class IdentityLimits:
 def is_local_administrator(caller: Caller) -> bool:
     """Whether somebody administers from this very machine: what is reserved is reserved for them."""
     return caller.source == "unix" and _ADMINISTRATOR in caller.roles
+
+
+def network(address: str) -> str:
+    """Whose an address is: IPv6 has whole networks for one host (RFC 4291, 2.5.1)."""
+    if ":" not in address:
+        return address
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    inner = parsed.ipv4_mapped
+    return str(inner) if inner is not None else str(IPv6Address(int(parsed) >> _NETWORK_BITS << _NETWORK_BITS))
 
 
 class Tally:
@@ -137,18 +154,21 @@ class Account:
 
 
 class Accounts:
-    """The accounts of all identities."""
+    """The accounts of all identities.
+
+    Who proved nothing has that of his address: otherwise one such client could use up what all others need until they have logged in.
+    """
 
     def __init__(self, limits: IdentityLimits, now: Callable[[], float]) -> None:
         """``now`` counts seconds and never goes back."""
         self._limits = limits
         self._now = now
-        self._accounts: dict[tuple[str, bool], Account] = {}
+        self._accounts: dict[tuple[str, bool, str], Account] = {}
         self._prune_at = _PRUNE_AT
 
     def of(self, caller: Caller) -> Account:
-        """The account of whoever calls: one for all connections of an identity."""
-        key = (caller.identity, is_local_administrator(caller))
+        """The account of whoever calls: one for all connections of an identity, or of an address that is all we know."""
+        key = (caller.identity, is_local_administrator(caller), network(caller.address) if caller.source == _ANONYMOUS else "")
         account = self._accounts.get(key)
         if account is None:
             if len(self._accounts) >= self._prune_at:

@@ -128,3 +128,24 @@ def test_four_octets_and_silence_cost_nothing(daemon: VdsmdProcess) -> None:
         assert readable
         assert all(each.recv(1) == b"" for each in readable)
         assert b"pong" in ask_stream(daemon.socket, PING.rstrip())
+
+
+def test_strangers_of_one_address_keep_nobody_else_from_logging_in(vdsmd: StartVdsmd, tmp_path: Path) -> None:
+    """Who proves nothing has the connections of his address alone, whatever he says on them; there are others, from which people log in."""
+    file = tmp_path / "vdsmd.toml"
+    file.write_text("[limits]\nconnections_per_identity = 5\n")
+    daemon = vdsmd("--config", str(file), "--listen", "127.0.0.1:0", hypervisor="simulator:1", listen=None)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    request = b"GET /docs/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with ExitStack() as opened:
+
+        def ask(address: str) -> bytes:
+            plain = socket.create_connection(("127.0.0.1", daemon.port or 0), 20, source_address=(address, 0))
+            stream = opened.enter_context(context.wrap_socket(plain))
+            stream.sendall(request)
+            return stream.recv(12)
+
+        assert [ask("127.0.0.1") for _ in range(6)] == [b"HTTP/1.1 200"] * 5 + [b"HTTP/1.1 429"]
+        assert ask("127.0.0.2") == b"HTTP/1.1 200"

@@ -21,9 +21,14 @@ class Clock:
         return self.at
 
 
-def caller(identity: str, *, source: str = "certificate", roles: tuple[str, ...] = ()) -> Caller:
+def caller(identity: str, *, source: str = "certificate", roles: tuple[str, ...] = (), address: str = "") -> Caller:
     """One connection of an identity."""
-    return Caller(identity=identity, source=source, roles=roles, rights=Rights())
+    return Caller(identity=identity, source=source, roles=roles, rights=Rights(), address=address)
+
+
+def stranger(address: str) -> Caller:
+    """One connection of somebody who proved nothing."""
+    return caller("anonymous", source="anonymous", address=address)
 
 
 def test_a_tally_refuses_what_is_too_much_and_uses_nothing_of_it() -> None:
@@ -77,6 +82,32 @@ def test_whoever_administers_at_the_machine_has_no_rate() -> None:
     assert all(local.spend() for _ in range(100_000))
     other = accounts.of(caller("unix:0", source="unix"))
     assert [other.spend(), other.spend()] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    (
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::ffff:2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+        ("x:y", "x:z", False),
+    ),
+)
+def test_strangers_share_what_their_address_may_use(one: str, other: str, is_same: bool) -> None:
+    """One of them cannot take from others the connections on which they would log in; IPv6 gives a host a network of 64 bits."""
+    accounts = Accounts(IdentityLimits(connections=1), Clock().now)
+    accounts.of(stranger(one)).connections.take()
+    assert accounts.of(stranger(other)).connections.has_room() is not is_same
+
+
+def test_who_has_proved_something_has_one_account_from_wherever_he_comes() -> None:
+    accounts = Accounts(IdentityLimits(), Clock().now)
+    first, second = caller("user:a", address="192.0.2.1"), caller("user:a", source="token", address="192.0.2.2")
+    assert accounts.of(first) is accounts.of(second)
 
 
 def test_connections_of_an_identity_share_an_account_until_it_is_idle() -> None:

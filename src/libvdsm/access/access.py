@@ -15,7 +15,7 @@ from libvdsm.access.attempts import Attempts
 from libvdsm.access.grants import Grants
 from libvdsm.access.rights import ALL, NOTHING, combine, narrow, within
 from libvdsm.access.roles import ADMINISTRATOR, Roles
-from libvdsm.access.tokens import Kept, Limit, Tokens
+from libvdsm.access.tokens import MOST, Kept, Limit, Tokens
 from libvdsm.base.clock import Clock, SystemClock
 from libvdsm.interfaces.audit import Actor, Deed, Trail
 from libvdsm.interfaces.caller import Caller, Rights, Sink
@@ -53,12 +53,13 @@ class Access:
         mapping: Mapping[str, str] | None = None,
         later: Callable[[float, Callable[[], None]], object] | None = None,
         trail: Trail | None = None,
+        most_tokens: int = MOST,
     ) -> None:
         """``administrators``: user ids that may do everything; ``allow_anonymous``: so may anybody (``--insecure``).
 
         ``mapping``: identities by a certificate's fingerprint or by one of its names with its kind (``DNS:web.example``), for
         certificates that this host has not issued. ``later`` is the loop's ``call_later``; without it what expires is noticed when ``look`` is called.
-        ``trail`` is told of every proof of an identity that is refused.
+        ``trail`` is told of every proof of an identity that is refused. ``most_tokens`` may speak for one identity.
         """
         self._trail = trail
         self._clock = clock or SystemClock()
@@ -69,7 +70,7 @@ class Access:
         self._mapping = dict(mapping or {})
         self.roles = Roles(store)
         self.grants = Grants(store, self._clock)
-        self.tokens = Tokens(store, self._clock)
+        self.tokens = Tokens(store, self._clock, most=most_tokens)
         self._attempts = Attempts(self._clock)
         self._callers: dict[str, WeakSet[Caller]] = {}
         self._tokens_of: WeakKeyDictionary[Caller, str] = WeakKeyDictionary()  # the ids of those by which callers are known

@@ -104,6 +104,7 @@ class AccessChecks:
             yield from _refusal(lambda: service.must_give(caller, scope or EverywhereScope(), most | {MANAGE}))
         elif isinstance(scope, ObjectScope):
             yield from _refusal(lambda: service.place_of(caller, scope))
+        yield from _refusal(lambda: self._access.tokens.check_room(params.identity or caller.identity))
 
     def check_identity_revoke_token(self, caller: Caller, params: IdentityRevokeTokenParams) -> Iterator[ApiError]:
         """See ``Identity.revokeToken``."""

@@ -239,6 +239,7 @@ class AccessService:
             self.must_give(caller, params.scope or EverywhereScope(), self.most(limit) | {MANAGE})
         elif isinstance(params.scope, ObjectScope):
             self.place_of(caller, params.scope)
+        access.tokens.check_room(identity)
         until = self._clock.time() + params.expires_in
         if made_by is not None:
             until = min(until, access.tokens.until(made_by.token.id))

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from libvdsm.base.clock import Clock, seconds_of, timestamp
+from libvdsm.interfaces.generated.errors import LimitExceeded
 from libvdsm.interfaces.generated.types import AccessScope, Token
 from libvdsm.interfaces.store import Store
 
@@ -18,6 +19,8 @@ KIND: Final = "token"
 PREFIX: Final = "vdsm-"
 #: How exactly it is kept when a token was last used.
 USED_STEP_S: Final = 3600
+#: How many one identity may have that count.
+MOST: Final = 1000
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -54,13 +57,18 @@ def digest_of(token: str) -> str:
 class Tokens:
     """Tokens in the order of their making. One counts until it is asked to end."""
 
-    def __init__(self, store: Store | None, clock: Clock) -> None:
+    def __init__(self, store: Store | None, clock: Clock, *, most: int = MOST) -> None:
+        """``most`` of them may speak for one identity; those that are there beyond it go on."""
+        self._most = most
         self._store = store
         self._clock = clock
         kept = () if store is None else sorted(store.understood(KIND, _decode).values(), key=lambda each: each.number)
         self._all = {each.token.id: each for each in kept}
         self._by_digest = {each.digest: each.token.id for each in kept}
         self._until = {each.token.id: seconds_of(each.token.expires_at) for each in kept}
+        self._of: dict[str, set[str]] = {}
+        for each in kept:
+            self._of.setdefault(each.token.identity, set()).add(each.token.id)
         self._last = max((each.number for each in kept), default=0)
         self._idle: set[str] = set()
 
@@ -88,12 +96,19 @@ class Tokens:
         """When it ends."""
         return self._until[id]
 
+    def check_room(self, identity: str) -> None:
+        """Raise ``LimitExceeded`` if no more may speak for this identity."""
+        mine = self._of.get(identity, ())
+        if len(mine) >= self._most and sum(self.valid(id) is not None for id in mine) >= self._most:
+            raise LimitExceeded(limit="tokens of an identity", maximum=self._most)
+
     def add(self, token: Token, digest: str, limits: tuple[Limit, ...], parent: str | None) -> None:
         """Record one; it counts at once."""
         self._last += 1
         self._all[token.id] = kept = Kept(self._last, digest, token, limits, parent)
         self._by_digest[digest] = token.id
         self._until[token.id] = seconds_of(token.expires_at)
+        self._of.setdefault(token.identity, set()).add(token.id)
         self._put(kept)
 
     def used(self, id: str) -> None:
@@ -123,6 +138,10 @@ class Tokens:
         self._idle.discard(id)
         if kept is not None:
             del self._until[id], self._by_digest[kept.digest]
+            mine = self._of[kept.token.identity]
+            mine.discard(id)
+            if not mine:
+                del self._of[kept.token.identity]
 
     def expired(self) -> list[str]:
         """Those whose time is over."""

@@ -190,6 +190,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         mapping=config.tls.identities,
         later=loop.call_later,
         trail=trail,
+        most_tokens=config.limits.tokens,
     )
     inventory.on_new("vm", access.object_added)
     inventory.vms.on_removed.append(access.object_removed)

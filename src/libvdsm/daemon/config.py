@@ -103,6 +103,7 @@ class LimitsConfig:
     requests_in_flight: int = 4_000  # of one identity
     subscriptions: int = 1_000  # of one identity
     tasks: int = 500  # of one identity, under way
+    tokens: int = 1_000  # of one identity
     upload_octets: int = 64 * 1024**3  # of one identity, under way
     writes_in_flight: int = 16  # of one subsystem
     writes_per_identity: int = 12  # of one subsystem, in flight

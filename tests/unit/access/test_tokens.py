@@ -8,11 +8,21 @@ import pytest
 
 from libvdsm.access.access import Access
 from libvdsm.access.attempts import MOST
-from libvdsm.access.tokens import PREFIX, digest_of
+from libvdsm.access.tokens import MOST as MOST_TOKENS
+from libvdsm.access.tokens import PREFIX, Tokens, digest_of
+from libvdsm.base.clock import ManualClock, timestamp
 from libvdsm.interfaces.caller import Caller
-from libvdsm.interfaces.generated.errors import InUse, NeedsConnection, NotAuthenticated, ObjectNotFound, PermissionDenied
+from libvdsm.interfaces.generated.errors import (
+    InUse,
+    LimitExceeded,
+    NeedsConnection,
+    NotAuthenticated,
+    ObjectNotFound,
+    PermissionDenied,
+)
+from libvdsm.interfaces.generated.types import Token
 from tests.fakes.asking import ask, grant, place_vm, user
-from tests.fakes.front import VM_1, VM_2, FakeSink, Front
+from tests.fakes.front import HOST, VM_1, VM_2, FakeSink, Front
 
 ALICE = "unix:1000"
 
@@ -302,3 +312,45 @@ async def test_a_limit_holds_for_what_is_ones_own_too() -> None:
     with pytest.raises(ObjectNotFound):
         await ask(front, caller, "Identity.revokeToken", {"tokenId": whole["tokenId"]})
     await ask(front, caller, "Identity.revokeToken", {"tokenId": more["tokenId"]})
+
+
+async def test_an_identity_has_so_many_tokens_and_no_more() -> None:
+    """Whoever makes them; one that ends makes room for another, at once, and others have room of their own."""
+    front = made()
+    await grant(front, ALICE, "operator")
+    alice = user(front)
+    first = await token(front, alice)
+    for _ in range(MOST_TOKENS - 1):
+        await token(front, front.admin, identity=ALICE)
+    for maker, more in ((alice, {}), (front.admin, {"identity": ALICE})):
+        with pytest.raises(LimitExceeded) as refused:
+            await token(front, maker, **more)
+        assert refused.value.params == {"limit": "tokens of an identity", "maximum": MOST_TOKENS}
+    await token(front, front.admin)
+    await ask(front, alice, "Identity.revokeToken", {"tokenId": first["tokenId"]})
+    await token(front, alice)
+    with pytest.raises(LimitExceeded):
+        await token(front, alice)
+
+
+def test_tokens_that_have_ended_take_no_room() -> None:
+    """Before anybody has looked, and after a restart, which counts those that are there."""
+    clock, front = ManualClock(), made()
+
+    def add(tokens: Tokens, id: str) -> None:
+        tokens.check_room(ALICE)
+        now = clock.time()
+        tokens.add(
+            Token(id=id, label="t", identity=ALICE, created_at=timestamp(now), created_by=ALICE, expires_at=timestamp(now + 60)),
+            id,
+            (),
+            None,
+        )
+
+    add(Tokens(front.store, clock, most=2), VM_1)
+    again = Tokens(front.store, clock, most=2)
+    add(again, VM_2)
+    with pytest.raises(LimitExceeded):
+        add(again, HOST)
+    clock.advance(60)
+    add(again, HOST)

@@ -136,6 +136,8 @@ class EventFollower(Follower[Entry]):
         if self.filter is not None and not self.filter.fits(record):
             return False
         if self.merger is not None:
+            if not self.merger.count:
+                self._before = record.sequence - 1
             self.merger.add(record)
             return False
         self.tell_entry(record)
@@ -167,6 +169,10 @@ class EventFollower(Follower[Entry]):
         """See ``Follower``."""
         return 0 if self.merger is None else self.merger.count
 
+    def has_waiting(self) -> bool:
+        """See ``Follower``."""
+        return bool(self.pending)
+
     def gather(self) -> None:
         """All but the last resume from before the first: who has a part of them has nothing for sure."""
         if self.merger is None or not self.merger.count:
@@ -174,7 +180,6 @@ class EventFollower(Follower[Entry]):
         merged = self.merger.take()
         self.pending.extend((last, event, self._before) for last, event in merged[:-1])
         self.pending.append((*merged[-1], self.cursor))
-        self._before = self.cursor
 
 
 class _Page(list[tuple[int, bytes]]):

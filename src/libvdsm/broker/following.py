@@ -143,6 +143,10 @@ class Follower(ABC, Generic[R]):
         """How many records gather."""
         return 0
 
+    def has_waiting(self) -> bool:
+        """Whether something is due before any record, and before a gap that follows it."""
+        return False
+
     def caught_up(self) -> None:
         """There is nothing more to tell."""
 
@@ -294,29 +298,27 @@ class Following(Generic[R]):
         return is_behind
 
     def _deliver_records(self, follower: Follower[R]) -> bool:
-        ring = self._ring
-        if not follower.fetched:
+        ring, fetched = self._ring, follower.fetched
+        if not fetched:
             self._skip_to(follower, ring.first)
-        self._deliver_gap(follower)
-        if not follower.fetched and follower.cursor + 1 < ring.held:
+        if not self._deliver_gap(follower):
+            return True
+        if not fetched and follower.cursor + 1 < ring.held:
             self._begin_to_fetch(follower)
             return False
-        fetched = follower.fetched
-        if fetched:
-            follower.fetched = deque()
-            records: Sequence[R] | deque[R] = fetched
-        else:
-            records = self._read(follower.cursor)
+        records = fetched or self._read(follower.cursor)
+        follower.fetched = deque()
         tell = follower.tell
         cursor = follower.cursor
         for number, record in enumerate(records, 1):
             if record.sequence != cursor + 1:
                 self._skip_to(follower, record.sequence)
-                self._deliver_gap(follower)
+                if not self._deliver_gap(follower):
+                    follower.fetched = deque(islice(fetched, number - 1, None))
+                    return True
             follower.cursor = cursor = record.sequence
             if tell(record) and follower.is_full():
-                if fetched:
-                    follower.fetched = deque(islice(fetched, number, None))
+                follower.fetched = deque(islice(fetched, number, None))
                 if not follower.is_ended:
                     self._wait_for_room(follower)
                 return False
@@ -333,16 +335,20 @@ class Following(Generic[R]):
         return self._page
 
     def _skip_to(self, follower: Follower[R], sequence: int) -> None:
-        """Go on with ``sequence``; what lies between can no longer be had."""
+        """Go on with ``sequence``; what lies between can no longer be had. What has gathered is from before that, and so is its token."""
         missed = sequence - 1 - follower.cursor
         if missed > 0:
-            follower.gap, follower.cursor = Gap("trimmed", missed), sequence - 1
-
-    def _deliver_gap(self, follower: Follower[R]) -> None:
-        if follower.gap is not None:
-            gap, follower.gap = follower.gap, None
             follower.gather()
+            follower.gap, follower.cursor = Gap("trimmed", missed).behind(follower.gap), sequence - 1
+
+    def _deliver_gap(self, follower: Follower[R]) -> bool:
+        """Tell of a gap, if there is one; False: what came before it is to be told first."""
+        if follower.gap is not None:
+            if follower.has_waiting():
+                return False
+            gap, follower.gap = follower.gap, None
             follower.tell_gap(gap)
+        return True
 
     def _begin_to_fetch(self, follower: Follower[R]) -> None:
         self._stop(follower)

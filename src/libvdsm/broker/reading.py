@@ -33,6 +33,12 @@ class Gap:
             told["missed"] = self.missed
         return _encode(told)
 
+    def behind(self, gap: Gap | None) -> Gap:
+        """This one and one before it that was not told yet, as one."""
+        if gap is None:
+            return self
+        return gap if gap.missed is None or self.missed is None else Gap(gap.reason, gap.missed + self.missed)
+
 
 def token(journal: Journal, sequence: int) -> bytes:
     """The resume token after a record."""

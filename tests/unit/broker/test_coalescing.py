@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libvdsm.broker.coalescing import Changes, Filter, Merger, can_compose, compose
+from libvdsm.broker.reading import TURN, Gap
 from libvdsm.interfaces.generated.types import EventFilter
 from libvdsm.interfaces.journal import Entry
+from libvdsm.journal.memory import MemoryJournal
 from libvdsm.journal.recorder import merge_patch
 from tests.fakes.front import VM_1, VM_2, FakeSink, Front
 from tests.unit.broker.test_broker import connected
@@ -161,6 +163,30 @@ def test_a_subscription_that_lets_changes_gather() -> None:
     assert [each["resume"] for each in told] == [f"{epoch}-3", f"{epoch}-13"]
 
 
+def test_what_gathered_is_told_before_the_gap_that_followed_it() -> None:
+    """It has tokens from before the gap, so that who is cut off between the two hears of the gap as well."""
+    front, sink = Front(journal=MemoryJournal(most_records=300)), FakeSink()
+    front.observe(VM_1)
+    front.observe(VM_2)
+    epoch = front.journal.epoch
+    front.now("Event.subscribe", {"topics": ["vm.#"], "coalesce": 1}, connected(front, sink))
+    front.observe(VM_1, name="at once")
+    front.run_scheduled()
+    for number in range(145):
+        front.observe(VM_1, name=f"n{number}")
+        front.observe(VM_2, name=f"m{number}")
+    front.later.pop()[1]()
+    front.scheduled.pop(0)()  # one turn: these gather, and more follows
+    assert len(sink.deliveries) == 1
+    for number in range(300):
+        front.observe(VM_1, name=f"o{number}")
+    front.run_scheduled()
+    told: Any = sink.deliveries[1:]
+    assert [each.get("gap") for each in told] == [None, None, {"reason": "trimmed", "missed": 593 - 300 - 3 - TURN}, None]
+    assert [each["event"]["patch"]["name"] for each in told if "event" in each] == ["n127", "m127", "o299"]
+    assert [each["resume"] for each in told] == [f"{epoch}-{number}" for number in (3, 3 + TURN, 293, 593)]
+
+
 def test_a_reader_that_is_full_gets_what_gathered_later() -> None:
     """What was merged waits for room, in order, and nothing is lost."""
     front, sink = Front(), FakeSink()
@@ -177,3 +203,9 @@ def test_a_reader_that_is_full_gets_what_gathered_later() -> None:
     front.run_scheduled()
     told: Any = sink.deliveries
     assert [each["event"]["sequence"] for each in told] == [2, 3, 4]
+
+
+def test_gaps_that_were_not_told_yet_are_one() -> None:
+    assert Gap("trimmed", 3).behind(Gap("trimmed", 2)) == Gap("trimmed", 5)
+    assert Gap("trimmed", 3).behind(Gap("epoch")) == Gap("epoch")
+    assert Gap("trimmed", 3).behind(None) == Gap("trimmed", 3)

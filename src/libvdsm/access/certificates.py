@@ -68,7 +68,14 @@ class Kept(msgspec.Struct, frozen=True):
     certificate: Certificate
 
 
-_decode = msgspec.json.Decoder(Kept).decode
+_to_kept = msgspec.json.Decoder(Kept).decode
+
+
+def _decode(data: bytes) -> Kept:
+    """A kept certificate; raises for one whose end is no time, as for anything else that is no certificate."""
+    kept = _to_kept(data)
+    seconds_of(kept.certificate.expires_at)
+    return kept
 
 
 def warning(until: float, now: float) -> int | None:

@@ -23,7 +23,15 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Kept).decode
+_to_kept = msgspec.json.Decoder(_Kept).decode
+
+
+def _decode(data: bytes) -> _Kept:
+    """A kept grant; raises for one whose end is no time, as for anything else that is no grant."""
+    kept = _to_kept(data)
+    if kept.grant.expires_at is not None:
+        seconds_of(kept.grant.expires_at)
+    return kept
 
 
 class Grants:

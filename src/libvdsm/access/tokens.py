@@ -41,7 +41,14 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Kept).decode
+_to_kept = msgspec.json.Decoder(Kept).decode
+
+
+def _decode(data: bytes) -> Kept:
+    """A kept token; raises for one whose end is no time, as for anything else that is no token."""
+    kept = _to_kept(data)
+    seconds_of(kept.token.expires_at)
+    return kept
 
 
 def new_token() -> str:

@@ -22,13 +22,8 @@ class Clock(Protocol):
 class SystemClock:
     """The host's clocks."""
 
-    def monotonic(self) -> float:
-        """See ``Clock``."""
-        return time.monotonic()
-
-    def time(self) -> float:
-        """See ``Clock``."""
-        return time.time()
+    monotonic = staticmethod(time.monotonic)
+    time = staticmethod(time.time)
 
 
 class ManualClock:
@@ -55,6 +50,15 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+_SECOND = slice(17, 19)
+
+
 def seconds_of(text: str) -> float:
-    """The inverse of ``timestamp``, for any offset; raises ``ValueError`` for a day that does not exist."""
-    return datetime.fromisoformat(text).timestamp()
+    """The inverse of ``timestamp``, for any offset; raises ``ValueError`` for a day that does not exist.
+
+    A leap second (RFC 3339, 5.7: ``:60``) is the second that follows, as POSIX counts: there is no other number for it.
+    """
+    is_leap = text[_SECOND] == "60"
+    if is_leap:
+        text = f"{text[: _SECOND.start]}59{text[_SECOND.stop :]}"
+    return datetime.fromisoformat(text).timestamp() + is_leap

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 
-from libvdsm.base.clock import Clock
+from libvdsm.base.clock import Clock, seconds_of
 from libvdsm.bridge.validation import as_invalid_params
 from libvdsm.interfaces.generated.errors import InvalidParams, TooLate
 from libvdsm.interfaces.generated.types import CallOptions
@@ -30,7 +28,7 @@ def check_time(options: CallOptions, clock: Clock) -> None:
     if options.not_after is None:
         return
     try:
-        until = datetime.fromisoformat(options.not_after).timestamp()
+        until = seconds_of(options.not_after)
     except (ValueError, OverflowError) as error:
         raise InvalidParams(path="$.meta.notAfter", reason=str(error)) from None
     if clock.time() > until:

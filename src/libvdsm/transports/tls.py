@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import Final
 
 from libvdsm.interfaces.endpoint import PeerCertificate
+from libvdsm.interfaces.generated.errors import NotAuthenticated
 from libvdsm.wire.http.events import Response
 
 #: A TLS record of a handshake begins with it (RFC 8446, 5.1), and nothing else of ours does.
@@ -22,6 +23,7 @@ _HANDSHAKE: Final = b"\x16"
 #: What an HTTP client is told that speaks in plain where TLS is needed; others are closed without a word.
 PLAIN_HTTP: Final = Response(400, b'{"error":"this port speaks TLS: use https"}\n')
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_LEAP_SECOND: Final = 60
 _SUBJECT_WORDS: Final = {"commonName": "CN", "organizationName": "O", "organizationalUnitName": "OU"}
 
 
@@ -89,7 +91,7 @@ class Reader(asyncio.BufferedProtocol):
 
 
 def peer_certificate(transport: asyncio.BaseTransport) -> PeerCertificate | None:
-    """The certificate that the peer has proved to hold, if it showed one."""
+    """The certificate that the peer has proved to hold, if it showed one. Raises ``NotAuthenticated`` for one without an end that can be read."""
     link = transport.get_extra_info("ssl_object")
     der = link.getpeercert(binary_form=True) if link is not None else None
     if not der:
@@ -107,10 +109,18 @@ def peer_certificate(transport: asyncio.BaseTransport) -> PeerCertificate | None
 
 
 def _seconds(text: str) -> float:
-    """``Jan  5 09:34:43 2027 GMT`` in seconds since 1970; the standard library's way loads code, and we may be nobody by now."""
-    month, day, clock, year, _zone = text.split()
-    hour, minute, second = map(int, clock.split(":"))
-    return datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC).timestamp()
+    """``Jan  5 09:34:43 2027 GMT`` in seconds since 1970; the standard library's way loads code, and we may be nobody by now.
+
+    A leap second is the one that follows; RFC 5280, 4.1.2.5 knows none. ``Bad time value``, as OpenSSL calls others, is no time.
+    """
+    try:
+        month, day, clock, year, _zone = text.split()
+        hour, minute, second = map(int, clock.split(":"))
+        is_leap = second == _LEAP_SECOND
+        started = datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second - is_leap, tzinfo=UTC)
+    except ValueError:
+        raise NotAuthenticated(reason="the times of the certificate cannot be read") from None
+    return started.timestamp() + is_leap
 
 
 def _name(parts: tuple[tuple[tuple[str, str], ...], ...]) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from libvdsm.access.access import GONE_S, Access
+from libvdsm.access.certificates import Certificates
+from libvdsm.access.certificates import Kept as KeptCertificate
 from libvdsm.base.clock import timestamp
 from libvdsm.interfaces.generated.errors import (
     AlreadyExists,
@@ -17,10 +20,17 @@ from libvdsm.interfaces.generated.errors import (
     StateUnavailable,
     WrongState,
 )
+from libvdsm.interfaces.generated.types import Certificate, CertificateKind
+from libvdsm.interfaces.messages import PkiIssue, PkiIssued
+from libvdsm.journal.memory import MemoryJournal
+from libvdsm.journal.memory_store import MemoryStore
+from libvdsm.journal.recorder import Recorder
 from tests.fakes.asking import ask, grant, place_vm, user
 from tests.fakes.front import DAEMON, VM_1, VM_2, Front
 
 ALICE = "unix:1000"
+DAY = "2026-12-31T00:00:00Z"
+EVERYWHERE = {"kind": "everywhere"}
 BOB = "unix:1001"
 
 
@@ -252,3 +262,45 @@ async def test_grants_for_what_is_gone_are_forgotten_after_a_while(front: Front)
     front.clock.advance(GONE_S)
     front.access.look()
     assert (await ask(front, front.admin, "Access.list"))["items"] == []
+
+
+async def test_a_grant_may_end_in_a_leap_second(front: Front) -> None:
+    """It is told as the second that follows; a day that does not exist is refused with its path."""
+    made = await ask(
+        front, front.admin, "Access.grant", {"identity": ALICE, "role": "reader", "scope": EVERYWHERE, "expiresAt": "2026-12-31T23:59:60Z"}
+    )
+    assert made["expiresAt"] == "2027-01-01T00:00:00.000Z"
+    with pytest.raises(InvalidParams) as refused:
+        await grant(front, ALICE, "operator", expiresAt="2027-02-30T00:00:00Z")
+    assert refused.value.params["path"] == "$.expiresAt"
+
+
+@pytest.mark.parametrize("kind", ("grant", "token", "certificate"))
+async def test_what_is_kept_with_an_end_that_is_no_time_is_set_aside(front: Front, kind: str) -> None:
+    """The rest is served: one record does not hold up the start."""
+    await grant(front, ALICE, "reader", expiresAt="2026-12-31T00:00:00Z")
+    await ask(front, front.admin, "Identity.createToken", {"label": "test", "expiresIn": 364 * 86_400})
+    certificate = Certificate(
+        id=VM_1,
+        kind=CertificateKind.CLIENT,
+        subject="CN=a",
+        names=[],
+        fingerprint="f",
+        serial="1",
+        created_at=DAY,
+        expires_at=DAY,
+        revision=1,
+    )
+    kept = {each: list(front.store.load(each).values()) for each in ("grant", "token")}
+    kept["certificate"] = [msgspec.json.encode(KeptCertificate(1, certificate))]
+    bad = kept[kind][0].replace(b"2026-12-3", b"2026-02-3")
+    assert bad != kept[kind][0]
+    store = MemoryStore(records={kind: {"good": kept[kind][0], "bad": bad}})
+    Access(administrators=(), allow_anonymous=False, store=store, clock=front.clock)
+    Certificates(store=store, recorder=Recorder(MemoryJournal(), front.clock), clock=front.clock, sign=_never)
+    assert list(store.load(kind)) == ["good"]
+    assert store.health().quarantined == 1
+
+
+async def _never(asked: PkiIssue) -> PkiIssued:
+    raise AssertionError(asked)

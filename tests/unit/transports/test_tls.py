@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from libvdsm.base.tls import server_context
+from libvdsm.interfaces.generated.errors import NotAuthenticated
 from libvdsm.transports.config import Limits, ListenerPolicy
-from libvdsm.transports.tls import First, peek
+from libvdsm.transports.tls import First, peek, peer_certificate
 from tests.fakes.certificates import DAY_S, Pki
 from tests.fakes.recording_bridge import Client, Served, post, serve, until
 
@@ -35,6 +36,33 @@ async def connect(served: Served, context: ssl.SSLContext, name: str = "localhos
 def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The log's words about handshakes that were refused."""
     return [record.getMessage() for record in caplog.records if "TLS:" in record.getMessage()]
+
+
+class Shown(asyncio.Transport):
+    """A transport whose peer has proved to hold a certificate with such an end."""
+
+    def __init__(self, until: str) -> None:
+        super().__init__({"ssl_object": self})
+        self.until = until
+
+    def getpeercert(self, *, binary_form: bool = False) -> bytes | dict[str, str]:
+        """See ``ssl.SSLObject``."""
+        return b"DER" if binary_form else {"notBefore": "Jan  1 00:00:00 2026 GMT", "notAfter": self.until, "serialNumber": "0A"}
+
+
+def test_a_certificate_may_end_in_a_leap_second() -> None:
+    """It is read as the second that follows."""
+    ends = [peer_certificate(Shown(until)) for until in ("Dec 31 23:59:60 2026 GMT", "Jan  1 00:00:00 2027 GMT")]
+    assert [end.not_after for end in ends if end is not None] == [1_798_761_600.0] * 2
+
+
+@pytest.mark.parametrize(
+    "until", ("Bad time value", "Dec 31 23:59:61 2026 GMT", "Feb 30 00:00:00 2026 GMT", "Foo  1 00:00:00 2026 GMT", "")
+)
+def test_a_certificate_whose_end_cannot_be_read_proves_nothing(until: str) -> None:
+    """OpenSSL's words for a time that is none are refused, as any other proof that is not good."""
+    with pytest.raises(NotAuthenticated):
+        peer_certificate(Shown(until))
 
 
 class Pieces:

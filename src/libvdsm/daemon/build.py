@@ -293,12 +293,10 @@ def build_listeners(core: FrontCore, config: Config, sockets: Sequence[socket.so
     listeners: list[Listener] = []
     stream = JsonRpcEndpoint(core.bridge, accounts=core.accounts)
     core.exchange.requests = JsonRpcRequests(stream)
-    endpoints = Endpoints(
-        stream=stream,
-        http={"/rpc": JsonRpcHttpEndpoint(stream), **core.web.endpoints(stream, listeners)},
-        stomp=StompEndpoint(exchange=core.exchange, rpc=stream, login=core.access.login, limits=_stomp_limits(config)),
-        amqp=AmqpEndpoint(exchange=core.exchange, login=core.access.login, limits=_amqp_limits(config), version=VERSION),
-    )
+    stomp = StompEndpoint(exchange=core.exchange, rpc=stream, login=core.access.login, limits=_stomp_limits(config))
+    amqp = AmqpEndpoint(exchange=core.exchange, login=core.access.login, limits=_amqp_limits(config), version=VERSION)
+    paths = core.web.endpoints(stream, listeners, stomp.counters, amqp.counters)
+    endpoints = Endpoints(stream=stream, http={"/rpc": JsonRpcHttpEndpoint(stream), **paths}, stomp=stomp, amqp=amqp)
     turns = Turns()
     places = (Listen(address=UnixAddress(config.socket), name="local"), *config.listen)
     listeners += (

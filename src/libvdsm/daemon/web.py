@@ -13,7 +13,16 @@ import msgspec
 from libvdsm.bindings.metrics.endpoint import MetricsEndpoint
 from libvdsm.bindings.metrics.machines import Machine, Machines
 from libvdsm.bindings.metrics.names import SchemaType, find_groups
-from libvdsm.bindings.metrics.sources import CallFigures, ConnectionFigures, Depth, EventFigures, HostFigures, ProcessFigures, QueueFigures
+from libvdsm.bindings.metrics.sources import (
+    CallFigures,
+    ConnectionFigures,
+    Depth,
+    EventFigures,
+    HostFigures,
+    MessagingFigures,
+    ProcessFigures,
+    QueueFigures,
+)
 from libvdsm.bindings.sse.endpoint import EventEndpoint
 from libvdsm.bindings.static.endpoint import StaticEndpoint
 from libvdsm.bindings.static.files import File, NotServableError, read_folder
@@ -28,7 +37,9 @@ _log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from libvdsm.base.errors import ApiError
+    from libvdsm.bindings.amqp.config import AmqpCounters
     from libvdsm.bindings.jsonrpc.endpoint import JsonRpcEndpoint
+    from libvdsm.bindings.stomp.config import StompCounters
     from libvdsm.broker.broker import Broker
     from libvdsm.broker.exchange import MessageExchange
     from libvdsm.broker.queues import Queues
@@ -80,16 +91,23 @@ class Web:
     registry: Registry
     trail: Trail
 
-    def endpoints(self, stream: JsonRpcEndpoint, listeners: Sequence[Listener]) -> dict[str, HttpEndpoint]:
+    def endpoints(
+        self, stream: JsonRpcEndpoint, listeners: Sequence[Listener], stomp: StompCounters, amqp: AmqpCounters
+    ) -> dict[str, HttpEndpoint]:
         """By path. ``listeners``: those that serve them, as soon as there are any."""
         events = EventEndpoint(stream.bridge, stream.accounts)
-        endpoints: dict[str, HttpEndpoint] = {"/events": events, "/metrics": self._metrics(stream, events, listeners)}
+        messaging = MessagingFigures(
+            lambda: (("stomp", asdict(stomp)), ("amqp", asdict(amqp)), ("messages", asdict(self.exchange.counters)))
+        )
+        endpoints: dict[str, HttpEndpoint] = {"/events": events, "/metrics": self._metrics(stream, events, listeners, messaging)}
         for prefix, files in (("/docs/", self.files.pages), ("/ui/", self.files.console)):
             if files:
                 endpoints[prefix] = endpoints[prefix.rstrip("/")] = StaticEndpoint(prefix, files)
         return endpoints
 
-    def _metrics(self, stream: JsonRpcEndpoint, events: EventEndpoint, listeners: Sequence[Listener]) -> MetricsEndpoint:
+    def _metrics(
+        self, stream: JsonRpcEndpoint, events: EventEndpoint, listeners: Sequence[Listener], messaging: MessagingFigures
+    ) -> MetricsEndpoint:
         delivered: dict[str, Callable[[], int]] = {
             "stream": lambda: sum(each.counters.events for each in listeners),
             "sse": lambda: events.delivered,
@@ -99,6 +117,7 @@ class Web:
             ProcessFigures(version=VERSION, api_version=self.files.version),
             CallFigures(stream.counters),
             ConnectionFigures(lambda: self.registry.after(0), lambda: _counted(listeners)),
+            messaging,
             EventFigures(self.journal, self.broker.subscriptions, delivered),
             QueueFigures(self._depths),
             HostFigures(

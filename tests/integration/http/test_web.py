@@ -154,6 +154,9 @@ def test_figures_are_for_monitoring(vdsmd: StartVdsmd) -> None:
         token = admin.call("Identity.createToken", {"label": "m", "identity": "user:monitor"})["token"]
         bearer = {"Authorization": f"Bearer {token}"}
         assert fetch(tcp, "/metrics", **bearer)[0] == 403
+        with connect(tcp) as stomp:
+            stomp.sendall(b"CONNECT\naccept-version:1.2\nhost:x\npasscode:wrong\n\n\0")
+            assert stomp.recv(5) == b"ERROR"
         admin.call("Access.grant", {"identity": "user:monitor", "role": "reader", "scope": {"kind": "everywhere"}})
         status, headers, text = fetch(tcp, "/metrics", **bearer, Accept_Encoding="gzip")
         assert (status, headers["content-encoding"]) == (200, "gzip")
@@ -161,6 +164,8 @@ def test_figures_are_for_monitoring(vdsmd: StartVdsmd) -> None:
         assert 'libvdsm_errors_total{error="ObjectNotFound"} 1' in lines
         assert 'libvdsm_connections{protocol="json"} 1' in lines
         assert sum(line.startswith("libvdsm_vm_state{") for line in lines) == 5
+        assert 'libvdsm_messaging_events_total{protocol="stomp",event="refused_logins"} 1' in lines
+        assert 'libvdsm_messaging_events_total{protocol="amqp",event="refused_logins"} 0' in lines
         refused = admin.call("Audit.list", {"filter": {"method": "GET /metrics"}})["items"]
         assert [(each["outcome"], each["identity"]) for each in refused] == [("refused", "user:monitor")]
 

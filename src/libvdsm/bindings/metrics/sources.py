@@ -40,6 +40,7 @@ _DROPPED: Final = _counter("dropped_answers", "Answers to clients that had gone.
 _OPEN: Final = _gauge("connections", "Open connections by protocol.")
 _UNSENT: Final = _gauge("unsent_bytes", "What clients have not taken yet, by protocol.")
 _HAPPENED: Final = _counter("listener_events", "What happened at the listeners, by its name.")
+_MESSAGING: Final = _counter("messaging_events", "What happened to those who speak STOMP or AMQP, by its name; messages: on either.")
 _DELIVERED: Final = _counter("events_delivered", "Events that were delivered, by protocol.")
 _SUBSCRIPTIONS: Final = _gauge("event_subscriptions", "Subscriptions to events.")
 _JOURNAL_LAST: Final = _counter("journal_records", "Records of the journal since its birth.")
@@ -121,6 +122,19 @@ class ConnectionFigures:
             (labels({"listener": listener, "event": name}), count) for listener, told in self._counters() for name, count in told.items()
         ]
         yield Group(_HAPPENED, happened)
+
+
+class MessagingFigures:
+    """What happened on the roads of messages: logins refused, answers to clients that had gone, peers that were lost."""
+
+    def __init__(self, counters: Callable[[], Iterable[tuple[str, Mapping[str, int]]]]) -> None:
+        """``counters``: the name of each protocol, and what it counted."""
+        self._counters = counters
+
+    def __call__(self, _caller: Caller) -> Iterator[Group]:
+        """See ``Source``."""
+        told = self._counters()
+        yield Group(_MESSAGING, [(labels({"protocol": name, "event": event}), count) for name, all in told for event, count in all.items()])
 
 
 class EventFigures:

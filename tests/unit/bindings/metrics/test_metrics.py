@@ -23,7 +23,15 @@ from libvdsm.bindings.jsonrpc.endpoint import JsonRpcCounters
 from libvdsm.bindings.metrics.endpoint import MetricsEndpoint
 from libvdsm.bindings.metrics.machines import Machines
 from libvdsm.bindings.metrics.names import GROWING, SchemaType, find_groups
-from libvdsm.bindings.metrics.sources import CallFigures, ConnectionFigures, Depth, HostFigures, ProcessFigures, QueueFigures
+from libvdsm.bindings.metrics.sources import (
+    CallFigures,
+    ConnectionFigures,
+    Depth,
+    HostFigures,
+    MessagingFigures,
+    ProcessFigures,
+    QueueFigures,
+)
 from libvdsm.bindings.metrics.text import Family, Group, labels
 from libvdsm.interfaces.bodies import Streamed
 from libvdsm.interfaces.caller import Caller, Rights
@@ -192,6 +200,7 @@ def test_the_daemon_s_own_figures() -> None:
         ProcessFigures(version="1", api_version="1.0"),
         CallFigures(calls),
         ConnectionFigures(lambda: [Open("json"), Open("json"), Open("stomp/1.2")], lambda: [("main", {"accepted": 3})]),
+        MessagingFigures(lambda: [("stomp", {"dropped_answers": 7}), ("amqp", {"dropped_answers": 0})]),
         QueueFigures(lambda _caller: [Depth("orders", "web", 3, 1, 300)]),
         HostFigures(
             conditions=lambda: conditions,
@@ -206,6 +215,10 @@ def test_the_daemon_s_own_figures() -> None:
     assert told["libvdsm_errors_total"] == [({"error": "InvalidParams"}, 1), ({"error": "ObjectNotFound"}, 2)]
     assert told["libvdsm_connections"] == [({"protocol": "json"}, 2), ({"protocol": "stomp/1.2"}, 1)]
     assert told["libvdsm_unsent_bytes"] == [({"protocol": "json"}, 20), ({"protocol": "stomp/1.2"}, 10)]
+    assert told["libvdsm_messaging_events_total"] == [
+        ({"protocol": "stomp", "event": "dropped_answers"}, 7),
+        ({"protocol": "amqp", "event": "dropped_answers"}, 0),
+    ]
     assert told["libvdsm_queue_waiting_messages"] == [({"queue": "orders", "project": "web"}, 3)]
     assert told["libvdsm_subsystem_restarts_total"] == [({"subsystem": "virt"}, 2), ({"subsystem": "host"}, 0)]
     assert told["libvdsm_vms"] == [({"state": "running"}, 2), ({"state": "stopped"}, 1)]

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.caller import Caller
@@ -178,7 +180,7 @@ class FakeExchange:
 @dataclass(eq=False)
 class FakeTransaction:
     sends: list[tuple[str, Message]] = field(default_factory=list)
-    settles: list[tuple[int, Verdict, bool]] = field(default_factory=list)
+    settles: list[tuple[int, Verdict]] = field(default_factory=list)
 
 
 class FakeSession:
@@ -189,6 +191,7 @@ class FakeSession:
         self.caller = caller
         self.tags = itertools.count(1)
         self.open: dict[int, FakeSubscription] = {}
+        self.busy: set[int] = set()  # about to be settled by a transaction
         self.transactions: dict[str, FakeTransaction] = {}
         self.calls: list[tuple[Any, ...]] = []
         self.is_closed = False
@@ -222,15 +225,17 @@ class FakeSession:
         return made
 
     def settle(
-        self, tag: int, verdict: Verdict, *, cumulative: bool = False, undeliverable_here: bool = False, transaction: str | None = None
+        self, tag: int, verdict: Verdict, *, undeliverable_here: bool = False, transaction: str | None = None
     ) -> Awaitable[None] | None:
+        subscription = self.open.get(tag)
+        if subscription is None or tag in self.busy:
+            raise ObjectNotFound(type="delivery", id=str(tag))
+        cumulative = subscription.wish.ack is Ack.CLIENT
         self.calls.append(("settle", tag, verdict, cumulative, transaction))
         if transaction is not None:
-            self._find(transaction).settles.append((tag, verdict, cumulative))
+            self._find(transaction).settles.append((tag, verdict))
+            self.busy |= {other for other in subscription.open if other <= tag} if cumulative else {tag}
             return None
-        subscription = self.open.get(tag)
-        if subscription is None:
-            raise ObjectNotFound(type="delivery", id=str(tag))
         for each in [other for other in subscription.open if other <= tag] if cumulative else [tag]:
             kept = subscription.open.pop(each)
             del self.open[each]
@@ -240,6 +245,16 @@ class FakeSession:
                 kept.count += verdict is Verdict.FAILED
                 self.exchange.give_back(kept)
         return None
+
+    def accept(self, tag: int) -> Awaitable[None] | None:
+        return self.settle(tag, Verdict.ACCEPTED)
+
+    def held(self, tag: int) -> Consumer | None:
+        subscription = self.open.get(tag)
+        return None if subscription is None or tag in self.busy else subscription.consumer
+
+    def road(self, destination: str, like: Message) -> Callable[[bytes], Awaitable[None] | None]:
+        return lambda body: self.send(destination, msgspec.structs.replace(like, body=body))
 
     def begin(self, transaction: str) -> None:
         if transaction in self.transactions:
@@ -251,13 +266,19 @@ class FakeSession:
     def commit(self, transaction: str) -> Awaitable[None] | None:
         made = self._find(transaction)
         del self.transactions[transaction]
-        for tag, verdict, cumulative in made.settles:
-            self.settle(tag, verdict, cumulative=cumulative)
+        self._free(made)
+        for tag, verdict in made.settles:
+            self.settle(tag, verdict)
         return self._store(made.sends)
 
     def abort(self, transaction: str) -> None:
-        self._find(transaction)
+        self._free(self._find(transaction))
         del self.transactions[transaction]
+
+    def _free(self, made: FakeTransaction) -> None:
+        for tag, _ in made.settles:
+            subscription = self.open[tag]
+            self.busy -= {other for other in subscription.open if other <= tag} if subscription.wish.ack is Ack.CLIENT else {tag}
 
     def temporary(self) -> str:
         return f"/temp-queue/unguessable-{next(self.exchange.numbers)}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from libvdsm.interfaces.messaging import Ack, Message
+from libvdsm.interfaces.messaging import Ack, Consumer, Message
 
 if TYPE_CHECKING:
     from libvdsm.base.errors import ApiError
@@ -41,7 +41,8 @@ class Holder(Protocol):
     id: str
     destination: str
     ack: Ack
-    open: dict[int, Item]
+    consumer: Consumer
+    open: dict[int, Item]  # what it has, by tag, in its order; only with ``Ack.CLIENT``
 
     def settled(self, tag: int) -> None:
         """One of its deliveries is."""

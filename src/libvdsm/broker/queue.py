@@ -90,7 +90,7 @@ class Queue:
         "_around",
         "_ghosts",
         "_is_durable",
-        "_is_mortal",
+        "_is_swift",
         "_line",
         "_lines",
         "_parked",
@@ -125,7 +125,7 @@ class Queue:
         self.unsettled = 0
         self.is_ended = False
         self._is_durable = rules.durable
-        self._is_mortal = rules.time_to_live is not None
+        self._is_swift = rules.time_to_live is None  # what comes to who is ready need not be looked at again
         self.ready: deque[Receiver] = deque()  # those who can take one now, in turn
         self.receivers: set[Receiver] = set()
         self.browsers: set[Browser] = set()
@@ -140,50 +140,43 @@ class Queue:
 
     def put(self, message: Message) -> Recorded | None:
         """Take in a message; raises ``LimitExceeded``, ``StateFull`` or ``StateUnavailable``: then it was not."""
-        if self.is_ended:
+        ready = self.ready
+        if ready and not self.waiting and not self._pending and message.expires_at is None and self._is_swift:
+            receiver = ready[0]
+            if receiver.consumer.is_full():
+                receiver.wait_for_room()
+            elif self._is_durable and message.durable:
+                pass
+            elif receiver.is_free:
+                if len(ready) > 1:
+                    ready.rotate(-1)
+                counters = self.counters
+                counters.received += 1
+                counters.delivered += 1
+                receiver.pass_on(message)
+                return None
+            elif self._hand_over(message, receiver):
+                return None
+        elif self.is_ended:
             raise not_there(self.name)
-        if (
-            self.ready
-            and not self.waiting
-            and not self._pending
-            and not self._is_mortal
-            and message.expires_at is None
-            and not (self._is_durable and message.durable)
-            and self._hand_over(message)
-        ):
-            return None
         return self.take_in(message)
 
-    def _hand_over(self, message: Message) -> bool:
-        """Give it at once to whose turn it is, past the lines; False, and nothing done, if that cannot be."""
-        ready = self.ready
-        receiver = ready[0]
-        if receiver.consumer.is_full():
-            receiver.wait_for_room()
-            return False
-        if receiver.is_free:
-            if len(ready) > 1:
-                ready.rotate(-1)
-            self.counters.received += 1
-            self.counters.delivered += 1
-            receiver.pass_on(message)
-            return True
-        octets = message.octets
-        rules, around = self.rules, self._around
+    def _hand_over(self, message: Message, receiver: Receiver) -> bool:
+        """Give it at once to whose turn it is, past the lines; False, and nothing done, if there is no room for it."""
+        octets, rules, around = message.octets, self.rules, self._around
         if self.messages >= rules.max_messages or self.octets + octets > rules.max_octets or around.octets + octets > around.most_octets:
             return False
-        if len(ready) > 1:
-            ready.rotate(-1)
+        if len(self.ready) > 1:
+            self.ready.rotate(-1)
         self.counters.received += 1
         self.messages += 1
         self.octets += octets
         around.octets += octets
         keeper = around.keeper
         keeper.last_sequence = sequence = keeper.last_sequence + 1
-        item = Item(
-            sequence=sequence, message=message, queue=self, octets=octets, sent_at=around.clock.time(), is_recorded=True, state=HELD
+        receiver.take_first(
+            Item(sequence=sequence, message=message, queue=self, octets=octets, sent_at=around.clock.time(), is_recorded=True, state=HELD)
         )
-        receiver.take_first(item)
         return True
 
     def take_in(self, message: Message, joining: list[Item] | None = None) -> Recorded | None:
@@ -449,7 +442,7 @@ class Queue:
     def receive_dead(self, message: Message, origin: str, reason: str, count: int) -> Recorded | None:
         """Take in a dead letter, if there is room; nobody can be refused any more."""
         headers = {**message.headers, DEAD_REASON: reason, DEAD_ORIGIN: message.headers.get(DEAD_ORIGIN, origin)}
-        dead = msgspec.structs.replace(message, headers=headers, expires_at=None)
+        dead = msgspec.structs.replace(message, headers=headers, expires_at=None, alike=None)
         octets = dead.octets
         self.counters.received += 1
         try:
@@ -549,13 +542,11 @@ class Queue:
         self.octets += item.octets
         self._around.octets += item.octets
 
-    def settled(self, item: Item) -> None:
-        """One that was held and has no record is done: as ``accept``, by the shortest way."""
-        octets = item.octets
-        item.state = GONE
-        self.unsettled -= 1
-        self.counters.delivered += 1
-        self.messages -= 1
+    def settled(self, count: int, octets: int) -> None:
+        """So many that were held, have no record and are gone now are done: as by ``accept``."""
+        self.unsettled -= count
+        self.counters.delivered += count
+        self.messages -= count
         self.octets -= octets
         self._around.octets -= octets
 

@@ -97,19 +97,19 @@ class Receiver:
 
     def take_first(self, item: Item) -> None:
         """As ``take``, for one that nobody has had before."""
-        session, queue = self.session, self.queue
+        session, queue, credit, ack = self.session, self.queue, self.credit_left, self.ack
         session.tag = tag = session.tag + 1
-        if self.credit_left is not None:
-            self.credit_left -= 1
-            if self.credit_left == 0:
+        if credit is not None:
+            self.credit_left = credit = credit - 1
+            if not credit:
                 queue.unready(self)
         queue.unsettled += 1
-        if self.ack is _AUTO:
+        if ack is _AUTO:
             queue.accept(item)
         else:
             item.holder = self
             session.unsettled[tag] = item
-            if self.ack is _CLIENT:
+            if ack is _CLIENT:
                 self.open[tag] = item
         self.consumer.deliver(Delivery(tag=tag, message=item.message, destination=queue.destination))
 
@@ -139,9 +139,14 @@ class Receiver:
         """One of its deliveries is."""
         if self.open:
             self.open.pop(tag, None)
+        self.settled_many(1)
+
+    def settled_many(self, count: int) -> None:
+        """So many of its deliveries are, and are in ``open`` no more."""
         if not self.is_exact and self.credit_left is not None:
-            self.credit_left += 1
-            if self.credit_left == 1 and self.is_ready():
+            had_none = not self.credit_left
+            self.credit_left += count
+            if had_none and self.is_ready():
                 self.queue.make_ready(self)
 
     def wait_for_room(self) -> None:

@@ -106,7 +106,7 @@ class QueueService:
             message = item.message
             headers = {name: value for name, value in message.headers.items() if name not in (DEAD_REASON, DEAD_ORIGIN)}
             gone = source.remove(item)
-            recorded = target.take_in(msgspec.structs.replace(message, headers=headers)) or gone or recorded
+            recorded = target.take_in(msgspec.structs.replace(message, headers=headers, alike=None)) or gone or recorded
         return _counted(len(chosen), recorded)
 
     # --- what speaks against them ---

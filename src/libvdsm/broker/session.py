@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from libvdsm.broker.destinations import RESPONSES, Destination, Kind, check_topic, is_owned, parse
-from libvdsm.broker.items import HELD, Holder, Item
+from libvdsm.broker.items import GONE, HELD, Holder, Item
 from libvdsm.broker.listeners import OwnSubscription, TopicSubscription
 from libvdsm.broker.queue import not_there
 from libvdsm.broker.receivers import Browser, Receiver
 from libvdsm.broker.topics import matcher
 from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied
-from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Ack, Consumer, Message, Subscription, Verdict, Wish
+from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Ack, Alike, Consumer, Message, Subscription, Verdict, Wish
 
 if TYPE_CHECKING:
     from libvdsm.base.errors import ApiError
@@ -65,6 +65,7 @@ class BrokerSession:
         "tag",
         "temporaries",
         "unsettled",
+        "ways",
     )
 
     def __init__(self, exchange: MessageExchange, caller: Caller) -> None:
@@ -81,6 +82,7 @@ class BrokerSession:
         self._transactions: dict[str, _Transaction] = {}
         self._quotas: dict[str, Callable[[], None]] = {}  # how the end of a subscription is told, by its name
         self._is_closed = False
+        self.ways = 0  # how often ways had to be looked for anew
         caller.on_change.append(self._rights_changed)
 
     @property
@@ -95,16 +97,42 @@ class BrokerSession:
         put = self._puts.get(destination)
         if put is None:
             put = self._resolve(destination)
-        if message.user != self._identity:
-            force_setattr(message, "user", self._identity)
-        if message.headers and (DEAD_REASON in message.headers or DEAD_ORIGIN in message.headers):
-            force_setattr(message, "headers", {name: value for name, value in message.headers.items() if name not in _BROKERS_OWN})
-        if message.reply_to is not None and message.reply_to not in self._replies:
-            self._check_reply(message.reply_to)
+        if message.user != self._identity or message.headers or message.reply_to is not None:
+            self._sign(message)
         if transaction is not None:
             self._send_later(transaction, destination, message)
             return None
         return put(message)
+
+    def road(self, destination: str, like: Message) -> Callable[[bytes], Awaitable[None] | None]:
+        """See ``Session``."""
+        like = replace(like, alike=Alike())
+        put, ways = self._sent_by(destination, like), self.ways
+
+        def send(body: bytes) -> Awaitable[None] | None:
+            nonlocal put, ways
+            if ways != self.ways:
+                put, ways = self._sent_by(destination, like), self.ways
+            return put(replace(like, body=body))
+
+        return send
+
+    def _sent_by(self, destination: str, message: Message) -> Put:
+        """How a message goes there, if the caller may send it; it is signed."""
+        put = self._puts.get(destination) or self._resolve(destination)
+        self._sign(message)
+        return put
+
+    def _sign(self, message: Message) -> None:
+        """A message says who sent it, nothing that only the broker says, and no address for replies but the sender's own."""
+        if message.user != self._identity:
+            force_setattr(message, "user", self._identity)
+            if message.alike is not None:  # those that he sent before keep theirs
+                force_setattr(message, "alike", Alike())
+        if message.headers and (DEAD_REASON in message.headers or DEAD_ORIGIN in message.headers):
+            force_setattr(message, "headers", {name: value for name, value in message.headers.items() if name not in _BROKERS_OWN})
+        if message.reply_to is not None and message.reply_to not in self._replies:
+            self._check_reply(message.reply_to)
 
     def _resolve(self, text: str) -> Put:
         """Whither messages for a destination go, if the caller may send there."""
@@ -282,25 +310,57 @@ class BrokerSession:
 
     # --- settling ---
 
+    def held(self, tag: int) -> Consumer | None:
+        """See ``Session``."""
+        item = self.unsettled.get(tag)
+        return None if item is None or item.transaction is not None or item.holder is None else item.holder.consumer
+
+    def accept(self, tag: int) -> Awaitable[None] | None:
+        """See ``Session``. What has no record and is of a queue that still is there, which is most, takes the shortest way."""
+        item = self.unsettled.get(tag)
+        if item is None or item.is_kept or item.transaction is not None:
+            return self.settle(tag, _ACCEPTED)
+        queue, holder = item.queue, item.holder
+        if queue is None or queue.is_ended or type(holder) is not Receiver:
+            return self.settle(tag, _ACCEPTED)
+        earlier = holder.open
+        if not earlier:
+            del self.unsettled[tag]
+            item.state = GONE
+            queue.settled(1, item.octets)
+            holder.settled_many(1)
+            return None
+        return self._accept_up_to(tag, queue, holder, earlier)
+
+    def _accept_up_to(self, tag: int, queue: Queue, holder: Receiver, earlier: dict[int, Item]) -> Awaitable[None] | None:
+        octets, done = 0, []
+        for each, item in earlier.items():
+            if item.is_kept or item.transaction is not None:
+                return self.settle(tag, _ACCEPTED)
+            octets += item.octets
+            done.append(each)
+            if each == tag:
+                break
+        unsettled = self.unsettled
+        for each in done:
+            del unsettled[each]
+            earlier.pop(each).state = GONE
+        queue.settled(len(done), octets)
+        holder.settled_many(len(done))
+        return None
+
     def settle(
-        self, tag: int, verdict: Verdict, *, cumulative: bool = False, undeliverable_here: bool = False, transaction: str | None = None
+        self, tag: int, verdict: Verdict, *, undeliverable_here: bool = False, transaction: str | None = None
     ) -> Awaitable[None] | None:
         """See ``Session``."""
         item = self.unsettled.get(tag)
         if item is None or item.transaction is not None:
             raise ObjectNotFound(type="delivery", id=str(tag))
         holder = item.holder
-        if transaction is None and (not cumulative or (holder is not None and next(iter(holder.open), None) == tag)):
-            queue = item.queue  # and it is the only one that is meant
-            if verdict is _ACCEPTED and queue is not None and not item.is_kept and not queue.is_ended:
-                del self.unsettled[tag]
-                queue.settled(item)
-                if holder is not None:
-                    item.holder = None
-                    holder.settled(tag)
-                return None  # as below, without a call more
-            return self._settle(tag, item, verdict, undeliverable_here)
-        chosen = self._up_to(tag, item) if cumulative else [(tag, item)]
+        if holder is not None and tag in holder.open:
+            chosen = [(each, its) for each, its in holder.open.items() if each <= tag and its.transaction is None]
+        else:
+            chosen = [(tag, item)]
         if transaction is not None:
             found = self._transaction(transaction)
             self._grow(found, len(chosen), 0)
@@ -310,31 +370,8 @@ class BrokerSession:
             return None
         recorded: Awaitable[None] | None = None
         for each, its in chosen:
-            queue = its.queue
-            if verdict is _ACCEPTED and queue is not None and not its.is_kept and not queue.is_ended:
-                del self.unsettled[each]
-                queue.settled(its)
-                its.holder = None
-                if holder is not None:
-                    holder.settled(each)
-            else:
-                recorded = self._settle(each, its, verdict, undeliverable_here) or recorded
+            recorded = self._settle(each, its, verdict, undeliverable_here) or recorded
         return recorded
-
-    def _up_to(self, tag: int, item: Item) -> list[tuple[int, Item]]:
-        holder = item.holder
-        found: Iterable[tuple[int, Item]]
-        if holder is not None and tag in holder.open:
-            found = holder.open.items()
-        else:
-            found = ((each, its) for each, its in self.unsettled.items() if its.holder is holder)
-        chosen = []
-        for each, its in found:
-            if each > tag:
-                break
-            if its.transaction is None:
-                chosen.append((each, its))
-        return chosen
 
     def _settle(self, tag: int, item: Item, verdict: Verdict, undeliverable_here: bool) -> Recorded | None:
         del self.unsettled[tag]
@@ -451,7 +488,7 @@ class BrokerSession:
         queue = self.temporaries.pop(destination, None)
         if queue is None:
             raise ObjectNotFound(type="queue", id=destination)
-        self._replies.discard(destination)
+        self.forget_ways()
         self.exchange.end_temporary(queue)
 
     def close(self) -> None:
@@ -472,13 +509,14 @@ class BrokerSession:
         for queue in self.temporaries.values():
             self.exchange.end_temporary(queue)
         self.temporaries.clear()
-        self._puts.clear()
+        self.forget_ways()
         self.exchange.closed(self)
 
     # --- rights ---
 
     def forget_ways(self) -> None:
         """Queues have come or gone: ways are looked for anew."""
+        self.ways += 1
         self._puts.clear()
         self._replies.clear()
 

@@ -25,6 +25,18 @@ DEAD_REASON: Final = "dead-letter-reason"
 DEAD_ORIGIN: Final = "dead-letter-queue"
 
 
+class Alike(dict[str, bytes]):  # noqa: PLW1641 - as no dict has a hash
+    """What encodings have made of all of a message but its body, for those that differ in nothing else. No part of what they say."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return other is None or isinstance(other, Alike)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The neutral envelope: one message, whoever sent it and whoever gets it. Shared by all its deliveries.
 
@@ -44,6 +56,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     durable: bool = True  # survives kill -9, in a queue that is durable
     expires_at: float | None = None  # seconds since 1970 in UTC
     amqp: bytes | None = None  # the bare message as AMQP encoded it: properties, application properties, body
+    alike: Alike | None = None  # whoever makes one with another member but the body makes it without
 
     @property
     def octets(self) -> int:
@@ -164,17 +177,29 @@ class Session(Protocol):
         """
         ...
 
+    def road(self, destination: str, like: Message) -> Callable[[bytes], Awaitable[None] | None]:
+        """How bodies are sent whose messages are like ``like`` in all else: as by ``send``, which may raise now and every time."""
+        ...
+
     def subscribe(self, wish: Wish, consumer: Consumer) -> Subscription:
         """Begin a subscription; deliveries come from the next turn of the loop on, never within the call."""
         ...
 
     def settle(
-        self, tag: int, verdict: Verdict, *, cumulative: bool = False, undeliverable_here: bool = False, transaction: str | None = None
+        self, tag: int, verdict: Verdict, *, undeliverable_here: bool = False, transaction: str | None = None
     ) -> Awaitable[None] | None:
-        """Say what became of a delivery; ``cumulative``: and of all earlier ones of its subscription.
+        """Say what became of a delivery, and with ``Ack.CLIENT`` of all earlier ones of its subscription.
 
         None: it is recorded; else await that. Raises ``ObjectNotFound`` for a tag that is not open.
         """
+        ...
+
+    def accept(self, tag: int) -> Awaitable[None] | None:
+        """As ``settle`` with ``Verdict.ACCEPTED``."""
+        ...
+
+    def held(self, tag: int) -> Consumer | None:
+        """Who has a delivery that can be settled; None: there is none, or a transaction is about to settle it."""
         ...
 
     def begin(self, transaction: str) -> None:

@@ -222,11 +222,12 @@ class BrokerMachine(RuleBasedStateMachine):
         busy = connection.in_transactions()
         tags = [each for each in sorted(watched.open) if each <= tag and (watched, each) not in busy] if cumulative else [tag]
         if transaction is not None:
-            connection.session.settle(tag, Verdict.ACCEPTED, cumulative=cumulative, transaction=transaction)
+            connection.session.settle(tag, Verdict.ACCEPTED, transaction=transaction)
             connection.transactions[transaction][1].extend((watched, each) for each in tags)
             return
         settled = [watched.open.pop(each) for each in tags]
-        recorded = connection.session.settle(tag, verdict, cumulative=cumulative)
+        session = connection.session
+        recorded = session.accept(tag) if verdict is Verdict.ACCEPTED and tag % 3 else session.settle(tag, verdict)
         if verdict is Verdict.RELEASED:
             return
         for told in settled:

@@ -70,7 +70,7 @@ async def test_client_acknowledgement_is_cumulative_and_of_one_subscription() ->
         session.send("/queue/work", message(str(number)))
     await turns()
     assert queue.unsettled == 8
-    session.settle(first.deliveries[2].tag, Verdict.ACCEPTED, cumulative=True)
+    session.settle(first.deliveries[2].tag, Verdict.ACCEPTED)
     assert queue.unsettled == 5
     with pytest.raises(ObjectNotFound):
         session.settle(first.deliveries[0].tag, Verdict.ACCEPTED)

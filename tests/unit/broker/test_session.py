@@ -24,7 +24,7 @@ from libvdsm.interfaces.generated.permissions import OBJECTS, PERMISSIONS
 from libvdsm.interfaces.generated.types import EventFilter
 from libvdsm.interfaces.journal import Entry
 from libvdsm.interfaces.messaging import Ack, Message, Verdict, Wish
-from tests.fakes.messaging import ALL, FakeConsumer, Messaging, message, sent, subscribe, turns
+from tests.fakes.messaging import ALL, TEST, FakeConsumer, Messaging, message, sent, subscribe, turns
 
 
 def only(*permissions: str) -> Rights:
@@ -254,7 +254,7 @@ async def test_acknowledged_topics_have_a_window() -> None:
         session.send("/topic/news", message(text))
     await turns()
     assert consumer.bodies() == ["a", "b"]
-    session.settle(consumer.deliveries[1].tag, Verdict.ACCEPTED, cumulative=True)
+    session.settle(consumer.deliveries[1].tag, Verdict.ACCEPTED)
     await turns()
     assert consumer.bodies() == ["a", "b", "c", "d"]
 
@@ -422,6 +422,92 @@ async def test_a_subscription_has_one_name() -> None:
 # --- temporary queues and requests
 
 
+async def test_a_road_sends_what_is_alike_in_all_but_its_body() -> None:
+    """As ``send`` would: by whoever the sender is by then, and only as long as he may."""
+    world = Messaging()
+    await world.queue()
+    session, consumer = world.open(identity="mallory"), FakeConsumer()
+    subscribe(session, "/queue/work", consumer)
+    send = session.road("/queue/work", message("model", user="root", priority=7, headers={"dead-letter-queue": "x", "own": "1"}))
+    for body in (b"a", b"b"):
+        assert send(body) is None
+    session.caller.become("alice", "token", (), ALL)
+    send(b"c")
+    told = [each.message for each in consumer.deliveries]
+    assert [(each.body, each.user, each.priority, dict(each.headers)) for each in told] == [
+        (b"a", "mallory", 7, {"own": "1"}),
+        (b"b", "mallory", 7, {"own": "1"}),
+        (b"c", "alice", 7, {"own": "1"}),
+    ]
+    assert told[0].alike is told[1].alike is not None
+    assert told[2].alike is not told[0].alike
+    session.caller.entitle((), only("queue.receive"))
+    with pytest.raises(PermissionDenied):
+        send(b"d")
+    with pytest.raises(PermissionDenied):
+        session.road("/queue/work", message())
+    session.caller.entitle((), ALL)
+    send(b"e")
+    assert consumer.bodies() == ["a", "b", "c", "e"]
+
+
+async def test_a_road_to_a_queue_that_is_made_anew_goes_to_the_new_one() -> None:
+    """Not to what had its name before."""
+    world = Messaging()
+    await world.queue()
+    session = world.open()
+    send = session.road("/queue/work", message())
+    send(b"a")
+    world.queues.delete("work", TEST)
+    await turns()
+    with pytest.raises(ObjectNotFound):
+        send(b"b")
+    queue = await world.queue()
+    send(b"c")
+    assert [each.message.body for each in queue.items()] == [b"c"]
+
+
+async def test_a_road_ends_with_its_session_and_its_address_for_replies() -> None:
+    """Nobody answers to a place that is not the sender's any more."""
+    world = Messaging()
+    await world.queue()
+    session = world.open()
+    address = session.temporary()
+    send = session.road("/queue/work", message(reply_to=address))
+    send(b"a")
+    session.drop_temporary(address)
+    with pytest.raises(PermissionDenied):
+        send(b"b")
+    other = session.road("/queue/work", message())
+    session.close()
+    with pytest.raises(PermissionDenied):
+        other(b"c")
+
+
+async def test_the_holder_of_a_delivery_is_known_until_it_is_settled() -> None:
+    """Also after its subscription has ended; not while a transaction is about to settle it."""
+    world = Messaging()
+    queue = await world.queue()
+    session, consumer = world.open(), FakeConsumer()
+    subscription = subscribe(session, "/queue/work", consumer, Ack.CLIENT)
+    for text in "abc":
+        session.send("/queue/work", message(text))
+    tags = [each.tag for each in consumer.deliveries]
+    subscription.end()
+    assert [session.held(tag) for tag in (*tags, 99)] == [consumer] * 3 + [None]
+    session.begin("t")
+    session.settle(tags[0], Verdict.ACCEPTED, transaction="t")
+    assert [session.held(tag) for tag in tags] == [None, consumer, consumer]
+    session.accept(tags[1])
+    assert (queue.unsettled, queue.messages, queue.octets) == (2, 2, 2 * 65)
+    session.abort("t")
+    assert [session.held(tag) for tag in tags] == [consumer, None, consumer]
+    session.accept(tags[2])
+    assert (queue.unsettled, queue.messages, queue.octets, queue.counters.delivered) == (0, 0, 0, 3)
+    with pytest.raises(ObjectNotFound):
+        session.accept(tags[2])
+
+
 async def test_temporary_queues_are_private() -> None:
     """Only who made it receives; who may send and knows its name sends; it ends with its session."""
     world = Messaging()
@@ -565,14 +651,14 @@ async def test_an_aborted_transaction_never_was() -> None:
     await turns()
     session.begin("t")
     session.send("/queue/work", message("c"), transaction="t")
-    session.settle(consumer.deliveries[1].tag, Verdict.ACCEPTED, cumulative=True, transaction="t")
+    session.settle(consumer.deliveries[1].tag, Verdict.ACCEPTED, transaction="t")
     with pytest.raises(ObjectNotFound):
         session.settle(consumer.deliveries[0].tag, Verdict.ACCEPTED)
     assert queue.unsettled == 2
     session.abort("t")
     with pytest.raises(ObjectNotFound):
         session.abort("t")
-    session.settle(consumer.deliveries[1].tag, Verdict.ACCEPTED, cumulative=True)
+    session.settle(consumer.deliveries[1].tag, Verdict.ACCEPTED)
     assert (queue.messages, consumer.bodies()) == (0, ["a", "b"])
 
 

@@ -3,59 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, cast
 
 from libvdsm.bindings.stomp.known import TAG_DIGITS
 from libvdsm.interfaces.generated.errors import ObjectNotFound
-from libvdsm.interfaces.messaging import Verdict
 from libvdsm.wire.stomp.events import Frame, StompError
 
 if TYPE_CHECKING:
     from libvdsm.bindings.stomp.consumer import StompConsumer
     from libvdsm.bindings.stomp.transactions import Transactions
-    from libvdsm.interfaces.messaging import Session
-
-_ACCEPTED: Final = Verdict.ACCEPTED
+    from libvdsm.interfaces.messaging import Session, Verdict
 
 
 class Acknowledgements:
-    """Deliveries by their tags, each with the subscription to which it went, until they are settled."""
+    """By the numbers of deliveries, which the broker keeps until they are settled."""
 
-    __slots__ = ("_settle", "_transactions", "id", "unsettled", "version")
+    __slots__ = ("_held", "_settle", "_transactions", "accept", "id", "version")
 
     def __init__(self, broker: Session, transactions: Transactions, *, id: str) -> None:
         """``id`` is the session's, as it stands in every message-id."""
         self.id = id
         self.version = "1.0"
-        self.unsettled: dict[int, StompConsumer] = {}
+        self.accept = broker.accept  # the delivery is done, and with it what it stands for
+        self._held = broker.held
         self._settle = broker.settle
         self._transactions = transactions
 
-    def accept(self, tag: int, consumer: StompConsumer) -> Awaitable[None] | None:
-        """The delivery is done, and with it what it stands for."""
-        waiting = self._settle(tag, _ACCEPTED, cumulative=consumer.is_cumulative)
-        its = consumer.unsettled
-        if next(iter(its)) == tag or not consumer.is_cumulative:
-            del its[tag], self.unsettled[tag]
-        else:
-            for each in consumer.up_to(tag):
-                del its[each], self.unsettled[each]
-        return waiting
-
     def settle(self, headers: Mapping[str, str], verdict: Verdict) -> Awaitable[None] | None:
         """What the headers of an ACK or NACK say. Raises ``StompError`` or ``ApiError``."""
-        tag, consumer = self._find(headers)
+        tag, _ = self._find(headers)
         transaction = headers.get("transaction")
-        if transaction is None and verdict is _ACCEPTED:
-            return self.accept(tag, consumer)
         if transaction is not None:
             self._transactions.add(transaction, 0)
-        waiting = self._settle(tag, verdict, cumulative=consumer.is_cumulative, transaction=transaction)
-        for each in consumer.up_to(tag):
-            del consumer.unsettled[each], self.unsettled[each]
-            if transaction is not None:
-                self._transactions.settle(transaction, each, consumer)
-        return waiting
+        return self._settle(tag, verdict, transaction=transaction)
+
+    def consumer(self, tag: int) -> StompConsumer | None:
+        """Who has a delivery."""
+        return cast("StompConsumer | None", self._held(tag))  # this session's broker knows no other ones
 
     def kind(self, frame: Frame) -> tuple[bytes, bytes, StompConsumer | None] | None:
         """What ACKs like this one have in common (see ``Known.learn_ack``); None: there is more to them."""
@@ -69,12 +53,6 @@ class Acknowledgements:
             _, consumer = self._find(headers)
         return (b"id", b"", consumer) if self.version == "1.2" else (b"message-id", f"{self.id}-".encode(), consumer)
 
-    def open_again(self, settled: list[tuple[int, StompConsumer]]) -> None:
-        """A transaction that settled these was aborted."""
-        for tag, consumer in settled:
-            self.unsettled[tag] = consumer
-            consumer.unsettled = dict.fromkeys(sorted((*consumer.unsettled, tag)))
-
     def _find(self, headers: Mapping[str, str]) -> tuple[int, StompConsumer]:
         """1.2 names a delivery by ``id``; the others by ``message-id``, 1.1 with ``subscription``."""
         name = "id" if self.version == "1.2" else "message-id"
@@ -85,7 +63,7 @@ class Acknowledgements:
             raise StompError("the header subscription is missing")
         number = text if name == "id" else text.removeprefix(f"{self.id}-")
         is_tag = number.isascii() and number.isdigit() and len(number) <= TAG_DIGITS
-        consumer = self.unsettled.get(int(number)) if is_tag else None
+        consumer = self.consumer(int(number)) if is_tag else None
         if consumer is None or headers.get("subscription", consumer.id) != consumer.id:
             raise ObjectNotFound(type="delivery", id=text)
         return int(number), consumer

@@ -1,4 +1,4 @@
-"""What one subscription of a client receives, and what it has not settled yet."""
+"""What one subscription of a client receives."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from libvdsm.bindings.stomp import names
-from libvdsm.bindings.stomp.messages import write_shared
+from libvdsm.bindings.stomp.messages import write_lines, write_shared
 from libvdsm.bindings.stomp.pace import pad
 from libvdsm.interfaces.messaging import Ack, Delivery, Message
 from libvdsm.wire.stomp.frames import encode_head
@@ -29,6 +29,8 @@ class StompConsumer:
         "_begin",
         "_head",
         "_key",
+        "_lines_key",
+        "_lines_of",
         "_own_destination",
         "_page_key",
         "_pager",
@@ -38,10 +40,9 @@ class StompConsumer:
         "ack",
         "destination",
         "id",
-        "is_cumulative",
+        "is_full",
         "is_over",
         "subscription",
-        "unsettled",
     )
 
     def __init__(self, session: StompSession, *, id: str, destination: str, ack: Ack, version: str) -> None:
@@ -49,12 +50,13 @@ class StompConsumer:
         self.id = id
         self.destination = destination  # as the client wrote it
         self.ack = ack
-        self.is_cumulative = ack is Ack.CLIENT  # settling a delivery settles all before it
-        self.unsettled: dict[int, None] = {}  # tags of deliveries, in their order
         self.subscription: Subscription | None = None
+        self.is_full = session.is_full  # whether the client takes too little; the session sees to it when that changes
         self.is_over = False
         self._own_destination = destination if names.is_own(destination) else None
         self._key = f"stomp {version}"
+        self._lines_of = ""  # the destination of which the next one is
+        self._lines_key = ""
         self._rest_key = f"stomp {version} page"
         self._begin = encode_head("MESSAGE", [("subscription", id)], version) + b"message-id:"
         self._head = self._begin + f"{session.id}-".encode()
@@ -71,22 +73,16 @@ class StompConsumer:
         if session.is_legacy:
             session.write(self._legacy(delivery))
             return
-        shared = delivery.shared
-        if shared is None or self._own_destination is not None:
-            tail = write_shared(delivery.message, self._own_destination or delivery.destination, session.version)
+        session.has_sent = True
+        if delivery.shared is not None or delivery.redelivered or delivery.count or delivery.resume is not None:
+            session.put(self._first(delivery, tag) + self._shared_tail(delivery))
+            return
+        message = delivery.message
+        body, lines = message.body, self._lines(message, delivery.destination)
+        if self.ack is _AUTO:
+            session.put(b"%b%d\n%bcontent-length:%d\n\n%b\0" % (self._head, tag, lines, len(body), body))
         else:
-            kept = shared.get(self._key)
-            tail = shared[self._key] = self._tail(delivery) if kept is None else kept
-        if delivery.resume is not None or delivery.redelivered or delivery.count:
-            session.write(self._first(delivery, tag) + tail)
-        elif self.ack is _AUTO:
-            session.has_sent = True
-            session.put(b"%b%d\n%b" % (self._head, tag, tail))
-        else:
-            self.unsettled[tag] = None
-            session.unsettled[tag] = self
-            session.has_sent = True
-            session.put(b"%b%d\nack:%d\n%b" % (self._head, tag, tag, tail))
+            session.put(b"%b%d\nack:%d\n%bcontent-length:%d\n\n%b\0" % (self._head, tag, tag, lines, len(body), body))
 
     def reply(self, number: int, tail: bytes, body: bytes) -> bytes:
         """The frame that answers a call of the same client; ``tail`` is what stands between the number and the length."""
@@ -96,20 +92,38 @@ class StompConsumer:
 
     def _first(self, delivery: Delivery, tag: int) -> bytes:
         """The headers that are this delivery's alone."""
-        if self.ack is _AUTO:
-            head = b"%b%d\n" % (self._head, tag)
-        else:
-            self.unsettled[tag] = None
-            self._session.unsettled[tag] = self
-            head = b"%b%d\nack:%d\n" % (self._head, tag, tag)
+        head = b"%b%d\n" % (self._head, tag) if self.ack is _AUTO else b"%b%d\nack:%d\n" % (self._head, tag, tag)
         if delivery.redelivered:
             head += b"redelivered:true\n"
         if delivery.count:
             head += b"delivery-count:%d\n" % delivery.count
         return head if delivery.resume is None else head + b"resume:%b\n" % self._session.escape(delivery.resume).encode()
 
+    def _shared_tail(self, delivery: Delivery) -> bytes:
+        shared = delivery.shared
+        if shared is None or self._own_destination is not None:
+            return self._tail(delivery)
+        kept = shared.get(self._key)
+        if kept is None:
+            kept = shared[self._key] = self._tail(delivery)
+        return kept
+
     def _tail(self, delivery: Delivery) -> bytes:
-        return write_shared(delivery.message, self._own_destination or delivery.destination, self._session.version)
+        message = delivery.message
+        return b"%bcontent-length:%d\n\n%b\0" % (self._lines(message, delivery.destination), len(message.body), message.body)
+
+    def _lines(self, message: Message, destination: str) -> bytes:
+        """The headers that all deliveries of the message have in common, but for the length of the body."""
+        if destination is not self._lines_of:
+            self._lines_of = destination
+            self._lines_key = f"{self._key} {self._own_destination or destination}"
+        alike, key = message.alike, self._lines_key
+        if alike is None:
+            return write_lines(message, self._own_destination or destination, self._session.version)
+        lines = alike.get(key)
+        if lines is None:
+            lines = alike[key] = write_lines(message, self._own_destination or destination, self._session.version)
+        return lines
 
     def _legacy(self, delivery: Delivery) -> bytes:
         message = delivery.message
@@ -157,10 +171,6 @@ class StompConsumer:
         if self._pager is not None:
             self._pager.part(membership)
 
-    def is_full(self) -> bool:
-        """Whether the client takes too little."""
-        return self._session.is_full()
-
     def when_drained(self, resume: Callable[[], None]) -> None:
         """Call ``resume`` when it takes again."""
         self._session.when_drained(resume)
@@ -172,17 +182,6 @@ class StompConsumer:
         """The queue is gone, or the right to it: the client is told, and its connection ends (ST-098)."""
         if not self.is_over:
             self._session.fail(reason)
-
-    def up_to(self, tag: int) -> list[int]:
-        """The deliveries that are settled together with this one."""
-        if not self.is_cumulative:
-            return [tag]
-        found = []
-        for each in self.unsettled:
-            found.append(each)
-            if each == tag:
-                break
-        return found
 
 
 def _with_body(message: Message, body: bytes) -> Message:

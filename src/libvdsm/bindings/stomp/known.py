@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from libvdsm.base.errors import ApiError
+from libvdsm.interfaces.generated.errors import ObjectNotFound
 
 if TYPE_CHECKING:
     from libvdsm.bindings.stomp.acknowledgements import Acknowledgements
@@ -40,6 +41,7 @@ class Known:
         "_ack_prefix",
         "_ack_tail",
         "_body_octets",
+        "_consumer",
         "_fail",
         "_give_later",
         "_heads",
@@ -48,7 +50,6 @@ class Known:
         "_octets",
         "_pending",
         "_stream",
-        "_unsettled",
         "is_dry",
         "is_empty",
     )
@@ -67,7 +68,7 @@ class Known:
         self.is_dry = False  # all that was received has been worked off
         self._stream = stream
         self._accept = acknowledgements.accept
-        self._unsettled = acknowledgements.unsettled
+        self._consumer = acknowledgements.consumer
         self._pending: Collection[object] = receipts.pending
         self._most = receipts.most
         self._give_later = receipts.give_later
@@ -121,11 +122,13 @@ class Known:
         self._ack_of = None
         self.is_empty = True
 
-    def work(self, units: int) -> int:  # noqa: C901, PLR0912 - one loop, in which every call of a function would be felt
+    def work(self, units: int) -> int:  # noqa: C901, PLR0912, PLR0915 - one loop, in which every call of a function would be felt
         """Carry out the known frames that come next, for about so many units; answers how many it took."""
         stream, heads, is_full, pending, most = self._stream, self._heads, self._is_full, self._pending, self._most
         data, start = stream.rest()
-        size, left, prefix = len(data), units, self._ack_prefix
+        size, left = len(data), units
+        prefix, tail, of, accept = self._ack_prefix, self._ack_tail, self._ack_of, self._accept
+        size_of_prefix = len(prefix)
         self.is_dry = False
         if start < size and data[start] == _LINE_FEED:  # many end their frames with one
             start += 1
@@ -133,14 +136,20 @@ class Known:
             while start < size:
                 if left <= 0 or len(pending) >= most or is_full():
                     break
-                if prefix and data.startswith(prefix, start):
-                    tag, end = self._read_ack(data, start + len(prefix))
-                    consumer = self._unsettled.get(tag)
-                    if consumer is None or (self._ack_of is not None and consumer is not self._ack_of):
+                if prefix and data[start : start + size_of_prefix] == prefix:
+                    at = start + size_of_prefix
+                    end = data.find(b"\n", at, at + TAG_DIGITS + 1)
+                    number = data[at:end]
+                    if end < 0 or not number.isdigit() or not data.startswith(tail, end):
                         break
-                    start = end
+                    if of is not None and self._consumer(int(number)) is not of:
+                        break
+                    try:
+                        waiting = accept(int(number))
+                    except ObjectNotFound:
+                        break  # which the general way says in its words
+                    start = end + len(tail)
                     left -= 1
-                    waiting = self._accept(tag, consumer)
                     if waiting is not None:
                         self._give_later(waiting, None)
                 else:
@@ -167,12 +176,3 @@ class Known:
         finally:
             stream.move_to(start)
         return units - left
-
-    def _read_ack(self, data: bytes, start: int) -> tuple[int, int]:
-        """The number of a delivery that begins there, and where the next frame does; the number is -1 if there is no such."""
-        tail = self._ack_tail
-        end = data.find(b"\n", start, start + TAG_DIGITS + 1)
-        number = data[start:end]
-        if end < 0 or not number.isdigit() or not data.startswith(tail, end):
-            return -1, start
-        return int(number), end + len(tail)

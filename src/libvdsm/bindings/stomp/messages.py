@@ -81,9 +81,13 @@ def _number(headers: Mapping[str, str], name: str, most: int) -> int:
 
 def write_shared(message: Message, destination: str, version: str) -> bytes:
     """Of a MESSAGE frame what all its deliveries have in common: headers behind those of the delivery, and the body with its NUL."""
-    body = message.body
+    return b"%bcontent-length:%d\n\n%b\0" % (write_lines(message, destination, version), len(message.body), message.body)
+
+
+def write_lines(message: Message, destination: str, version: str) -> bytes:
+    """The headers of these, but for the length of the body."""
     if message.correlation_id is None and message.message_id is None and message.expires_at is None and not message.headers:
-        lines = _usual_lines(
+        return _usual_lines(
             destination,
             version,
             message.content_type,
@@ -93,7 +97,6 @@ def write_shared(message: Message, destination: str, version: str) -> bytes:
             message.user,
             message.priority,
         )
-        return b"%bcontent-length:%d\n\n%b\0" % (lines, len(body), body)
     headers = [("destination", destination)]
     for name, member in MEMBERS.items():
         value = getattr(message, member)
@@ -103,7 +106,7 @@ def write_shared(message: Message, destination: str, version: str) -> bytes:
     if message.expires_at is not None:
         headers.append(("expires", str(round(message.expires_at * _MS_PER_S))))
     headers += [(name, value) for name, value in message.headers.items() if name and name not in RESERVED]
-    return b"%bcontent-length:%d\n\n%b\0" % (encode_lines(headers, version), len(body), body)
+    return encode_lines(headers, version)
 
 
 @lru_cache(maxsize=_KEPT)

@@ -115,7 +115,6 @@ class StompSession:
         self._subscriptions = Subscriptions(self, broker, setting.limits, changed=self._forget_ways)
         self._transactions = Transactions(setting.limits)
         self._acknowledgements = Acknowledgements(broker, self._transactions, id=self.id)
-        self.unsettled = self._acknowledgements.unsettled
         self._receipts = Receipts(
             setting.limits.pending,
             write=self._write_receipt,
@@ -273,7 +272,6 @@ class StompSession:
         self._rpc.close()
         self._broker.close()
         self._subscriptions.clear()
-        self.unsettled.clear()
         self._held.clear()
 
     def _work_off_the_rest(self) -> None:
@@ -448,6 +446,7 @@ class StompSession:
             if self._line.is_secure:
                 self._pace = Pace(self._line)
                 self.put, self.is_full = self._pace.put, self._is_behind
+                self._subscriptions.look_at_pace()
 
     # Frames.
 
@@ -521,11 +520,11 @@ class StompSession:
 
     def _way_of_messages(self, destination: str, model: Message) -> Callable[[bytes], int]:
         """How to send what is like a message but for its body."""
-        send, counters, give_later = self._broker.send, self._counters, self._receipts.give_later
+        send, counters, give_later = self._broker.road(destination, model), self._counters, self._receipts.give_later
 
         def act(body: bytes) -> int:
             counters.messages += 1
-            waiting = send(destination, _replace(model, body=body))
+            waiting = send(body)
             if waiting is not None:
                 give_later(waiting, None)
             return 0
@@ -604,6 +603,5 @@ class StompSession:
 
     def _abort(self, frame: Frame) -> None:
         name = self._transaction(frame)
-        settled = self._transactions.end(name)
+        self._transactions.end(name)
         self._broker.abort(name)
-        self._acknowledgements.open_again(settled)

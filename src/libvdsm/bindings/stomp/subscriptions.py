@@ -77,6 +77,11 @@ class Subscriptions:
                 self.own[consumer.destination] = other
         self._changed()
 
+    def look_at_pace(self) -> None:
+        """Whether the client takes too little is found out in another way from now on."""
+        for each in self._by_id.values():
+            each.is_full = self._session.is_full
+
     def clear(self) -> None:
         """The connection is gone."""
         self._by_id.clear()

@@ -1,4 +1,4 @@
-"""A client's transactions: what counts against its bounds, and which deliveries it settles in them."""
+"""A client's transactions: what counts against its bounds."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from libvdsm.interfaces.generated.errors import AlreadyExists, LimitExceeded, Ob
 
 if TYPE_CHECKING:
     from libvdsm.bindings.stomp.config import SessionLimits
-    from libvdsm.bindings.stomp.consumer import StompConsumer
 
 
 class _Transaction:
     """One that is open."""
 
-    __slots__ = ("frames", "octets", "settled")
+    __slots__ = ("frames", "octets")
 
     def __init__(self) -> None:
         self.frames = 0
         self.octets = 0
-        self.settled: list[tuple[int, StompConsumer]] = []  # open again if it is aborted
 
 
 class Transactions:
@@ -47,15 +45,10 @@ class Transactions:
         if transaction.octets > self._limits.transaction_octets:
             raise LimitExceeded(limit="octets of a transaction", maximum=self._limits.transaction_octets)
 
-    def settle(self, name: str, tag: int, consumer: StompConsumer) -> None:
-        """Keep what is settled only if the transaction is committed."""
-        self._find(name).settled.append((tag, consumer))
-
-    def end(self, name: str) -> list[tuple[int, StompConsumer]]:
-        """It is committed or aborted; its name is free. Answers what was settled in it; raises ``ObjectNotFound``."""
-        settled = self._find(name).settled
+    def end(self, name: str) -> None:
+        """It is committed or aborted; its name is free. Raises ``ObjectNotFound``."""
+        self._find(name)
         del self._open[name]
-        return settled
 
     def _find(self, name: str) -> _Transaction:
         found = self._open.get(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
 from libvdsm.access.attempts import Attempts
@@ -37,6 +37,13 @@ _REMEMBERED: Final = 10_000
 _RESERVED: Final = ("unix:", "connector:", "certificate:", "anonymous")
 #: What the audit trail calls a refused proof of identity, on whatever road it came.
 LOGIN: Final = "Identity.login"
+
+
+class _Proof(NamedTuple):
+    """The certificate that a connection showed, and for whom it speaks."""
+
+    identity: str
+    certificate: PeerCertificate
 
 
 class Access:
@@ -74,6 +81,7 @@ class Access:
         self._attempts = Attempts(self._clock)
         self._callers: dict[str, WeakSet[Caller]] = {}
         self._tokens_of: WeakKeyDictionary[Caller, str] = WeakKeyDictionary()  # the ids of those by which callers are known
+        self._proofs: WeakKeyDictionary[Caller, _Proof] = WeakKeyDictionary()  # of those whose connection showed a certificate
         self._gone: dict[tuple[str, str], float] = {}  # objects for which there are grants, and since when they are gone
         self._rights: dict[str, tuple[tuple[str, ...], Rights]] = {}
         if later is not None:
@@ -111,24 +119,26 @@ class Access:
         if identity is None or identity.startswith(_RESERVED):
             identity = f"certificate:{certificate.fingerprint}"
         caller = self._known(identity, "certificate", address=address, sink=sink, expires_at=certificate.not_after)
-        if register is not None:
-            register.hold(caller, certificate)
+        self._bind(caller, _Proof(identity, certificate))
         return caller
 
-    def bearer(self, token: str, address: str = "", sink: Sink | None = None) -> Caller:
-        """Whoever presents a token. Raises ``NotAuthenticated``, alike for whatever is wrong with it."""
-        kept = self._redeem(token, address, Actor("anonymous", "anonymous", address))
-        until = self.tokens.until(kept.token.id)
-        return self._known(kept.token.identity, "token", address=address, sink=sink, expires_at=until, token_id=kept.token.id)
+    def bearer(self, token: str, address: str = "", sink: Sink | None = None, own: Caller | None = None) -> Caller:
+        """Whoever presents a token on the connection of ``own``. Raises ``NotAuthenticated``, alike for whatever is wrong with it."""
+        proof = None if own is None else self._admitted(own)
+        kept = self._redeem(token, address, Actor("anonymous", "anonymous", address), proof)
+        until = self._until(kept, proof)
+        caller = self._known(kept.token.identity, "token", address=address, sink=sink, expires_at=until, token_id=kept.token.id)
+        if proof is not None:
+            self._bind(caller, proof)
+        return caller
 
     def login(self, caller: Caller, token: str) -> None:
         """Let a caller speak for a token's identity from now on. Raises ``NotAuthenticated``; then nothing has changed."""
-        if caller.only is not None:
-            raise self.certificate_first(caller)
+        proof = self._admitted(caller)
         address = caller.address if caller.source not in ("unix", "connector") else caller.identity
-        kept = self._redeem(token, address, Actor(caller.identity, caller.source, caller.address))
+        kept = self._redeem(token, address, Actor(caller.identity, caller.source, caller.address), proof)
         self._part(caller)
-        caller.expires_at = self.tokens.until(kept.token.id)
+        caller.expires_at = self._until(kept, proof)
         caller.is_limited = bool(kept.limits)
         caller.become(kept.token.identity, "token", *self._by_token(kept.token.id))
         self._join(caller, kept.token.id)
@@ -233,9 +243,26 @@ class Access:
             self.grants.forget(grant.id)
         self.changed({grant.identity for grant in gone})
 
-    def _redeem(self, token: str, address: str, actor: Actor) -> Kept:
+    def _bind(self, caller: Caller, proof: _Proof) -> None:
+        """From now on the caller is let go when the certificate is revoked, and no token makes another of him."""
+        self._proofs[caller] = proof
+        if self.certificates is not None:
+            self.certificates.hold(caller, proof.certificate)
+
+    def _admitted(self, caller: Caller) -> _Proof | None:
+        """The certificate that bounds what a token does on this connection; raises ``NotAuthenticated`` if one is needed first."""
+        if caller.only is not None:
+            raise self._certificate_first(caller)
+        return self._proofs.get(caller)
+
+    def _until(self, kept: Kept, proof: _Proof | None) -> float:
+        until = self.tokens.until(kept.token.id)
+        return until if proof is None else min(until, proof.certificate.not_after)
+
+    def _redeem(self, token: str, address: str, actor: Actor, proof: _Proof | None) -> Kept:
         try:
             kept = self._valid(token, address)
+            _check_same(kept, proof)
         except NotAuthenticated as refusal:
             self._tell(actor, refusal)
             raise
@@ -253,7 +280,7 @@ class Access:
             raise NotAuthenticated(reason="the token is not valid")
         return kept
 
-    def certificate_first(self, caller: Caller) -> NotAuthenticated:
+    def _certificate_first(self, caller: Caller) -> NotAuthenticated:
         """The refusal of a token on a connection that must prove something else before; it is on record."""
         refusal = NotAuthenticated(reason="this connection needs a certificate first")
         self._tell(Actor(caller.identity, caller.source, caller.address), refusal)
@@ -321,3 +348,9 @@ class Access:
             self.expect(min(soon))
         if self._later is not None:
             self._later(LOOK_S, self._look_again)
+
+
+def _check_same(kept: Kept, proof: _Proof | None) -> None:
+    """The one rule for all roads: over a client certificate a token speaks for the certificate's identity, or for nobody."""
+    if proof is not None and kept.token.identity != proof.identity:
+        raise NotAuthenticated(reason="the token is of another identity than this connection's certificate")

@@ -437,9 +437,7 @@ class _Authenticator:
         return self._access.certificate(certificate=certificate, address=address, sink=sink)
 
     def bearer(self, *, token: str, address: str, own: Caller) -> Caller:
-        if own.only is not None:
-            raise self._access.certificate_first(own)
-        return self._access.bearer(token, address)
+        return self._access.bearer(token, address, own=own)
 
 
 def _message_refused(trail: AuditTrail, caller: Caller, permission: str) -> None:

@@ -17,6 +17,7 @@ from libvdsm.broker.queue import Queue
 from libvdsm.broker.queues import Queues
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.errors import InUse, InvalidParams, ObjectNotFound, PermissionDenied
+from libvdsm.interfaces.generated.permissions import PERMISSIONS
 from libvdsm.interfaces.generated.types import Queue as QueueDocument
 from libvdsm.interfaces.generated.types import (
     QueueCount,
@@ -40,6 +41,9 @@ _encode = msgspec.json.Encoder().encode
 
 _READ: Final = "queue.read"
 _MANAGE: Final = "queue.manage"
+_ALL: Final = tuple(permission for permission in PERMISSIONS if permission.startswith("queue."))
+#: No queue is called so.
+_NOBODYS: Final = ""
 #: Of a body, what is shown.
 _SHOWN_OCTETS: Final = 64 * 1024
 _MOST_DIGITS: Final = 16
@@ -78,7 +82,7 @@ class QueueService:
     # --- verbs that change ---
 
     def queue_create(self, caller: Caller, params: QueueCreateParams) -> bytes:
-        """A new queue."""
+        """A new queue. That its name is taken is said whoever has it: there is one queue of a name, and success would be the only other answer."""
         self._check_letters(caller, params)
         return _encode(self._queues.create(params, Cause(kind="call", method="Queue.create", identity=caller.identity)))
 
@@ -112,8 +116,9 @@ class QueueService:
     # --- what speaks against them ---
 
     def check_queue_create(self, caller: Caller, params: QueueCreateParams) -> Iterator[ApiError]:
-        """See ``Queue.create``."""
-        yield from _refusal(lambda: self._queues.check_new(params.name))
+        """See ``Queue.create``. A plan leaves no record, so it does not tell of a queue that the caller does not know."""
+        name = params.name if self._knows(caller, params.name) else _NOBODYS
+        yield from _refusal(lambda: self._queues.check_new(name))
         yield from _refusal(lambda: self._check_letters(caller, params))
 
     def check_queue_purge(self, _caller: Caller, params: QueuePurgeParams) -> Iterator[ApiError]:
@@ -175,6 +180,13 @@ class QueueService:
             if id not in by_id:
                 raise ObjectNotFound(type="message", id=id)
         return sorted({by_id[id] for id in params.message_ids}, key=lambda item: item.sequence)
+
+    def _knows(self, caller: Caller, name: str) -> bool:
+        """Whether the caller sees a queue of that name, or may do anything with it."""
+        place = self._queues.find(name)
+        if place is None:
+            return False
+        return may_see(caller, _READ, place) or any(may(caller.rights, permission, place) for permission in _ALL)
 
     @staticmethod
     def _sees(caller: Caller, document: QueueDocument) -> bool:

@@ -25,6 +25,7 @@ from libvdsm.interfaces.generated.errors import (
 )
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.generated.permissions import PERMISSIONS
+from libvdsm.interfaces.generated.types import QueueCreateParams
 from libvdsm.interfaces.messaging import DEAD_REASON, Ack, Verdict
 from tests.fakes.front import FakeSink, Front
 from tests.fakes.messaging import FakeConsumer, message, subscribe
@@ -274,3 +275,28 @@ async def test_checks_say_what_the_deed_would(front: Front, method: str, params:
     with pytest.raises(ApiError) as caught:
         await ask(front, method, **params)
     assert caught.value.name == refusal
+
+
+async def test_that_a_name_is_taken_is_told_by_the_deed_alone(front: Front) -> None:
+    """Alike whoever has it, and on record; a plan, which leaves no trace, tells of no queue that the caller does not know."""
+    for name, project in (("hidden", "theirs"), ("seen", "mine"), ("sent", "theirs")):
+        await ask(front, "Queue.create", name=name, project=project)
+    front.trail.deeds.clear()
+    service = QueueService(front.queues)
+    tina = tenant()
+    sender = Caller(
+        identity="tina",
+        source="token",
+        roles=(),
+        rights=Rights(projects=tina.rights.projects, objects={("queue", "sent"): frozenset(("queue.send",))}),
+    )
+    for name, is_told in (("hidden", False), ("seen", True), ("sent", True), ("free", False)):
+        params = QueueCreateParams(name=name, project="mine")
+        assert [error.name for error in service.check_queue_create(sender, params)] == ["AlreadyExists"] * is_told, name
+    said = []
+    for name in ("hidden", "seen"):
+        with pytest.raises(AlreadyExists) as refused:
+            await ask(front, "Queue.create", tina, name=name, project="mine")
+        said.append((refused.value.message.replace(name, "NAME"), sorted(refused.value.params)))
+    assert said[0] == said[1]
+    assert [(deed.method, deed.outcome, deed.error) for deed in front.trail.deeds] == [("Queue.create", "failed", "AlreadyExists")] * 2

@@ -381,7 +381,7 @@ async def test_ws_019_empty_fragments_weigh_something() -> None:
 
 async def test_ws_019_a_stranger_has_less_until_he_logs_in() -> None:
     """64 KiB; then, on the same connection, what everybody has."""
-    async with serve() as served:
+    async with serve(Limits()) as served:
         async with opened(served, road="tcp") as peer:
             peer.send(frame(TEXT, b"", declared=64 * 1024 + 1))
             assert await peer.close_code() == 1009

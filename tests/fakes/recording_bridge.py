@@ -34,6 +34,7 @@ from libvdsm.interfaces.generated.types import EventFilter
 from libvdsm.interfaces.method import MethodEntry
 from libvdsm.transports.config import Limits, ListenerPolicy
 from libvdsm.transports.listener import Listener
+from libvdsm.wire.http.connection import HttpLimits
 
 
 class _Nothing(Struct):
@@ -227,6 +228,10 @@ class RecordingAuthenticator:
         return Caller(identity=identity, source=source, roles=(), rights=Rights(), address=address, sink=sink)
 
 
+#: Who has proved nothing may send what others may.
+GENEROUS = Limits(login_octets=Limits().message_octets, http=HttpLimits(stranger_octets=HttpLimits().body_octets))
+
+
 @dataclass
 class Served:
     """A bridge behind a TCP and a unix listener, and the hands of their clocks."""
@@ -353,7 +358,7 @@ async def serve(
 ) -> AsyncIterator[Served]:
     """A bridge behind two listeners, over which a test has the clock; with ``tls`` nothing is served in plain over TCP.
 
-    ``http``: what is served beside ``/rpc``.
+    Nobody has rights here, so strangers may send as much as others unless ``limits`` are given. ``http``: what is served beside ``/rpc``.
     """
     bridge = RecordingBridge()
     authenticator = RecordingAuthenticator(refuses)
@@ -370,7 +375,7 @@ async def serve(
             policy=policy or ListenerPolicy(anonymous=tls is None),
             tls=tls,
             wall=wall,
-            limits=limits,
+            limits=limits or GENEROUS,
             now=lambda: clock[0],
         )
 

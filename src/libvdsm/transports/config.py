@@ -28,7 +28,7 @@ class Limits:
     goodbye_s: float = 2.0  # over TLS, for the peer's last word
     sweep_s: float = 1.0
     login_s: float = 10.0  # in which who proved nothing yet must log in, on a stream or over a WebSocket ...
-    login_octets: int = 64 * 1024  # ... and how long his messages over a WebSocket may be before
+    login_octets: int = 64 * 1024  # ... and how long his messages and requests may be before
     beat_s: float = 30.0  # the silence after which a WebSocket's peer is asked whether it is there; after two it is gone
     write_octets: int = 4 * 1024 * 1024
     all_write_octets: int = 512 * 1024 * 1024  # of all connections of a listener: beyond it those with the most are closed

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.bodies import Streamed
 from libvdsm.interfaces.reply import Reply
-from libvdsm.transports.connection import CHECK_OCTETS, Connection
+from libvdsm.transports.connection import CHECK_OCTETS, Connection, is_stranger
 from libvdsm.transports.flows import Inflow, Outflow
 from libvdsm.transports.site import UNAUTHENTICATED, Site, path_of
 from libvdsm.transports.site import refusal as refusal_of
@@ -26,7 +26,7 @@ from libvdsm.wire.http.events import Begun, Continue, Finished, Part, Refused, R
 from libvdsm.wire.http.frames import CONTINUE, encode_connected, encode_head, encode_upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from libvdsm.interfaces.bodies import Later, TakingSession
     from libvdsm.interfaces.caller import Caller
@@ -80,7 +80,9 @@ class HttpReactor(Connection):
         self._site = site
         self._own = self._caller = caller  # the connection's own, and for whom it speaks now
         self._authorization: bytes | None = None  # the header by which that is another
-        self._codec = HttpConnection(hub.limits.http, site.most if site.takes_bodies else None)
+        self._codec = HttpConnection(
+            hub.limits.http, site.most if site.takes_bodies else None, self._is_known if is_stranger(caller) else None
+        )
         self._sessions: dict[bytes, HttpSession] = {}
         self._usual: Request | None = None  # whose head the codec knows again ...
         self._take: Callable[[bytes], bytes | asyncio.Future[bytes] | None] | None = None  # ... and what answers such bodies
@@ -267,6 +269,13 @@ class HttpReactor(Connection):
             inflow.taker.stop()
 
     # Requests.
+
+    def _is_known(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a request with these headers speaks for somebody."""
+        authorization = headers.get(b"authorization")
+        if authorization is None:
+            return not is_stranger(self._own)
+        return authorization == self._authorization or self._site.authenticate(authorization, self.address, self._own) is not None
 
     def _stamp(self) -> None:
         self._idle_since = self.hub.now()

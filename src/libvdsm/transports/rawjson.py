@@ -61,6 +61,18 @@ class JsonConnection(Connection):
         self._stranger_since: float | None = hub.now()  # until it is known who it is
         self._partial_since = 0.0
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio. Whoever has proved nothing must be brief until he has."""
+        caller = self.caller
+        if caller is not None and is_stranger(caller):
+            self._stream.longest = min(self.hub.limits.login_octets, self.hub.limits.message_octets)
+            caller.on_change.append(self._heed_change)
+        super().connection_made(transport)
+
+    def _heed_change(self) -> None:
+        if not is_stranger(self.caller):
+            self._stream.longest = self.hub.limits.message_octets
+
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
         share = self._share

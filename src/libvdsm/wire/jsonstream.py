@@ -57,14 +57,14 @@ class JsonStream:
         "_is_line",
         "_length",
         "_line_end",
-        "_longest",
         "_next_check",
         "_position",
         "_slow_until",
+        "longest",
     )
 
     def __init__(self, *, longest: int = LONGEST_MESSAGE) -> None:
-        self._longest = longest
+        self.longest = longest  # may be changed at any time
         self._data = b""
         self._position = 0
         self._line_end = 0
@@ -109,7 +109,7 @@ class JsonStream:
             self._position = start = end + 1
             end = data.find(b"\n", start)
         self._line_end = end
-        return None if end < 0 or end - start > self._longest else data[start:end]
+        return None if end < 0 or end - start > self.longest else data[start:end]
 
     def pass_line(self) -> None:
         """The last ``next_line`` is taken."""
@@ -143,7 +143,7 @@ class JsonStream:
         end = data.find(b"\n", start)
         stop = len(data) if end < 0 else end
         line = data[start:stop]
-        if stop - start > self._longest or not line or (end < 0 and line[0] not in _OPENING):
+        if stop - start > self.longest or not line or (end < 0 and line[0] not in _OPENING):
             self._slow_until = stop
             return None
         try:
@@ -170,9 +170,9 @@ class JsonStream:
         self._chunks.append(data[start:stop])
         self._length += stop - start
         self._position = stop
-        if self._length - (self._is_line and end is not None) > self._longest:
+        if self._length - (self._is_line and end is not None) > self.longest:
             self._is_dead = True
-            return Broken(f"the message is longer than {self._longest} octets", is_fatal=True)
+            return Broken(f"the message is longer than {self.longest} octets", is_fatal=True)
         if fault is not None:
             self._begin()
             return fault

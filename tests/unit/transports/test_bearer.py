@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from libvdsm.transports.config import Limits
 from tests.fakes.recording_bridge import post, serve, until
 
 PING = b'{"jsonrpc":"2.0","method":"sum","params":[1],"id":1}'
@@ -23,6 +24,34 @@ async def test_each_request_speaks_for_whom_its_header_proves() -> None:
         assert [token for token, _own in served.authenticator.bearers] == ["good-one", "good-other", "good-one"]
         assert {own for _token, own in served.authenticator.bearers} == {"anonymous"}
         client.close()
+
+
+@pytest.mark.parametrize("is_chunked", (False, True))
+async def test_who_proves_nothing_must_be_brief(is_chunked: bool) -> None:
+    """64 KiB of a body: more only with a token that is good, which is looked at before the body is taken."""
+    body = b'{"jsonrpc":"2.0","method":"sum","params":[' + b"1," * 40_000 + b'1],"id":1}'
+    whole = post(body, GOOD)
+    if is_chunked:
+        length = b"Content-Length: %d" % len(body)
+        whole = whole.replace(length, b"Transfer-Encoding: chunked").replace(body, b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+    authorization = f"{GOOD}\r\n".encode()
+    assert authorization in whole
+    async with serve(Limits()) as served:
+        for data, status in (
+            (whole, 200),
+            (whole.replace(authorization, b""), 413),
+            (whole.replace(b"good-one", b"bad"), 413),
+            (post(PING), 200),
+            (whole, 200),
+        ):
+            client = await served.connect()
+            client.send(data)
+            answer = await client.response()
+            assert answer.status == status
+            if status == 413:
+                assert b"nobody has logged in" in answer.body
+            client.close()
+        assert len(served.bridge.calls) == 3
 
 
 @pytest.mark.parametrize(

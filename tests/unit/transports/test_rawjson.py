@@ -125,6 +125,26 @@ async def test_a_stranger_must_log_in_in_time() -> None:
             client.close()
 
 
+async def test_a_stranger_must_be_brief_until_he_has_logged_in() -> None:
+    """A message of his is bounded, however many there are of them; who has proved something may say what is said to everybody."""
+    long = b'{"jsonrpc":"2.0","method":"echo","params":["' + b"x" * 2_000 + b'"],"id":1}\n'
+    async with serve(Limits(login_octets=1_000)) as served:
+        stranger, known, local = await served.connect(), await served.connect(), await served.connect("unix")
+        for client in (stranger, known):
+            client.send(PING * 100)
+            for _ in range(100):
+                assert await client.line() == PONG
+        caller = served.bridge.calls[-1].caller
+        caller.become("user:known", "token", (), caller.rights)
+        for client in (known, local):
+            client.send(long)
+            assert len(json.loads(await client.line())["result"][0]) == 2_000
+        stranger.send(long[:1_500])
+        assert b"the message is longer than 1000 octets" in await stranger.rest()
+        for client in (stranger, known, local):
+            client.close()
+
+
 async def test_slow_senders_are_closed() -> None:
     """A message must be finished in 30 s, however its octets trickle; idling between messages is free."""
     async with serve(Limits(login_s=1e9)) as served:

@@ -79,7 +79,7 @@ async def test_a_tunnel_is_the_connection_that_it_was() -> None:
 
 async def test_a_connection_is_ended_at_once() -> None:
     """Also one whose client takes nothing: what it has not taken is dropped."""
-    async with serve(Limits(write_octets=1024 * 1024, message_octets=4 * 1024 * 1024)) as served:
+    async with serve(Limits(write_octets=1024 * 1024, message_octets=4 * 1024 * 1024, login_octets=4 * 1024 * 1024)) as served:
         quiet, full = await served.connect(), socket.socket()
         with full:
             quiet.send(PING)

@@ -7,7 +7,7 @@ Requests come out one at a time, in order; bytes behind an upgrade are kept unti
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ class HttpLimits:
     headers: int = 100
     head_octets: int = 64 * 1024
     body_octets: int = 1024 * 1024
+    stranger_octets: int = 64 * 1024  # of a body, if it is not known whose request it is
 
 
 class _RefusalError(Exception):
@@ -59,9 +60,18 @@ class _Learned:
 class HttpConnection:
     """Bytes to requests, answers to bytes."""
 
-    def __init__(self, limits: HttpLimits | None = None, most: Callable[[Request], int | None] | None = None) -> None:
-        """``most``: how long the body of a request with this head may be if it is to come in parts; ``None``: it comes whole."""
+    def __init__(
+        self,
+        limits: HttpLimits | None = None,
+        most: Callable[[Request], int | None] | None = None,
+        is_known: Callable[[Mapping[bytes, bytes]], bool] | None = None,
+    ) -> None:
+        """``most``: how long the body of a request with this head may be if it is to come in parts; ``None``: it comes whole.
+
+        ``is_known``: whether a request with these headers is somebody's, and not a stranger's; asked of one whose body is long.
+        """
         self._most = most
+        self._is_known = is_known
         self._is_in_parts = False  # the body that is being received
         self._limits = limits or HttpLimits()
         self._head_bound = self._limits.head_octets
@@ -82,7 +92,9 @@ class HttpConnection:
         self._weight = 0
         self._body: list[bytes] | bytearray = []
         self._body_octets = 0
-        self._body_bound = self._limits.body_octets
+        self._body_bound = (
+            self._limits.body_octets if self._is_known is None else min(self._limits.stranger_octets, self._limits.body_octets)
+        )
         self._is_in_parts = False
 
     @property
@@ -252,11 +264,10 @@ class HttpConnection:
         head = self._head() if self._most is not None and (b"content-length" in headers or b"transfer-encoding" in headers) else None
         most = self._most(head) if self._most is not None and head is not None else None
         if most is not None:
-            self._body_bound = most
+            self._body_bound, self._is_in_parts = most, True
         if b"content-length" in headers and int(headers[b"content-length"]) > self._body_bound:
-            self._refuse_body()
+            self._raise_bound(int(headers[b"content-length"]))
         if most is not None and head is not None:
-            self._is_in_parts = True
             self._events.append(Begun(head))
         elif expects:
             self._events.append(Continue(self._head()))
@@ -265,14 +276,22 @@ class HttpConnection:
         parser = self._parser
         return Request(parser.get_method(), self._target, self._headers, b"", parser.get_http_version(), parser.should_keep_alive())
 
-    def _refuse_body(self) -> None:
-        raise _RefusalError(_TOO_LARGE, f"the body is longer than {self._body_bound} octets")
+    def _raise_bound(self, octets: int) -> None:
+        """The body is longer than it may be, unless that was a stranger's bound and this is none."""
+        most, why = self._limits.body_octets, ""
+        if self._is_known is not None and not self._is_in_parts and self._body_bound < most:
+            if self._is_known(self._headers):
+                self._body_bound = most
+            else:
+                why = ", and nobody has logged in"
+        if octets > self._body_bound:
+            raise _RefusalError(_TOO_LARGE, f"the body is longer than {self._body_bound} octets{why}")
 
     def on_body(self, body: bytes) -> None:
         """See httptools."""
         self._body_octets += len(body)
         if self._body_octets > self._body_bound:
-            self._refuse_body()
+            self._raise_bound(self._body_octets)
         if self._is_in_parts:
             self._events.append(Part(body))
         elif isinstance(self._body, bytearray):

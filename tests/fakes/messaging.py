@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from libvdsm.base.clock import ManualClock
 from libvdsm.base.errors import ApiError
-from libvdsm.broker.broker import Broker, Shown
+from libvdsm.broker.broker import Broker
 from libvdsm.broker.exchange import ExchangeLimits, MessageExchange
 from libvdsm.broker.queue import Queue
 from libvdsm.broker.queues import Queues
 from libvdsm.broker.session import BrokerSession
+from libvdsm.broker.snapshots import Known, Shown
 from libvdsm.broker.visibility import Visibility
 from libvdsm.interfaces.caller import Caller, Rights
 from libvdsm.interfaces.generated.permissions import PERMISSIONS
@@ -22,7 +23,7 @@ from libvdsm.interfaces.messaging import Ack, Delivery, Message, Subscription, W
 from libvdsm.interfaces.place import Place
 from libvdsm.journal.memory import MemoryJournal
 from libvdsm.journal.memory_store import MemoryStore
-from libvdsm.journal.recorder import Recorder
+from libvdsm.journal.recorder import Recorder, snapshot_event
 
 ALL = Rights(frozenset(PERMISSIONS))
 TEST = Cause(kind="daemon")
@@ -73,10 +74,44 @@ class _Nowhere:
         return None
 
 
-class _Nothing:
+class FakeObjects:
+    """Objects that are there because a test says so."""
+
+    def __init__(self) -> None:
+        self.present: dict[tuple[str, str], Known] = {}
+
+    def put(self, type: str, id: str, project: str = "") -> None:
+        self.present[type, id] = Known(type, id, project, f"{type}.{id}")
+
     def shown(self, sequence: int) -> Iterable[Shown]:
-        del sequence
-        return ()
+        return [self._shown(known, sequence) for known in self.present.values()]
+
+    def known(self, types: Collection[str]) -> Iterable[Known]:
+        return [known for known in self.present.values() if known.type in types]
+
+    def show(self, type: str, id: str, sequence: int) -> Shown | None:
+        known = self.present.get((type, id))
+        return None if known is None else self._shown(known, sequence)
+
+    def hide(self, known: Known, sequence: int) -> bytes:
+        return self._event(known, sequence, None)
+
+    def _shown(self, known: Known, sequence: int) -> Shown:
+        return Shown(known.topic, known.type, known.id, known.project, sequence, self._event(known, sequence, b"{}"))
+
+    @staticmethod
+    def _event(known: Known, sequence: int, document: bytes | None) -> bytes:
+        return snapshot_event(
+            epoch="e",
+            sequence=sequence,
+            time="2026-01-01T00:00:00Z",
+            topic=known.topic,
+            type=known.type,
+            id=known.id,
+            revision=sequence,
+            document=document,
+            project=known.project,
+        )
 
 
 class Messaging:
@@ -98,10 +133,11 @@ class Messaging:
         self.journal = MemoryJournal()
         self.recorder = Recorder(self.journal, self.clock)
         self.later: list[tuple[float, Callable[[], None]]] = []
+        self.objects = FakeObjects()
         self.broker = Broker(
             journal=self.journal,
             visibility=Visibility(_Nowhere()),
-            snapshots=_Nothing(),
+            snapshots=self.objects,
             schedule=loop.call_soon,
             later=lambda s, f: self.later.append((s, f)),
         )

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from libvdsm.broker.broker import Broker, EventFollower
+from libvdsm.broker.broker import Broker
 from libvdsm.broker.destinations import TOPIC
+from libvdsm.broker.event_follower import EventFollower
 from libvdsm.broker.following import Follower
 from libvdsm.broker.groups import Told, divide
 from libvdsm.broker.items import Item
 from libvdsm.broker.published import Published
-from libvdsm.broker.reading import TURN, Gap
+from libvdsm.broker.reading import TURN, Claim, Gap
 from libvdsm.interfaces.journal import Entry
 from libvdsm.interfaces.messaging import Ack, Consumer, Delivery, Message, Wish
 from libvdsm.interfaces.pages import PageConsumer
@@ -34,16 +35,18 @@ class EventMessages:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self.made: dict[int, tuple[Message, str, str, dict[str, bytes]]] = {}  # by sequence, of the records that go round
+        # By the follower's mark and the sequence, of the records that go round.
+        self.made: dict[tuple[bytes, int], tuple[Message, str, str, dict[str, bytes]]] = {}
 
-    def of(self, entry: Entry) -> tuple[Message, str, str, dict[str, bytes]]:
+    def of(self, entry: Entry, mark: bytes) -> tuple[Message, str, str, dict[str, bytes]]:
         """The message of a record, its destination, its token, and what its deliveries share."""
-        found = self.made.get(entry.sequence)
+        key = mark, entry.sequence
+        found = self.made.get(key)
         if found is None:
             if len(self.made) >= 2 * TURN:
                 self.made.clear()
-            resume = self._broker.token(entry.sequence).decode()
-            found = self.made[entry.sequence] = event_message(entry.data, resume, entry.topic), TOPIC + entry.topic, resume, {}
+            resume = (mark + self._broker.token(entry.sequence)).decode()
+            found = self.made[key] = event_message(entry.data, resume, entry.topic), TOPIC + entry.topic, resume, {}
         return found
 
 
@@ -213,7 +216,7 @@ class EventPart(EventFollower):
         source: Broker,
         fits: Callable[[str], bool],
         cursor: int,
-        gap: Gap | None,
+        gap: Gap | Claim | None,
     ) -> None:
         super().__init__(source, subscription.session.caller, fits, cursor, gap)
         self.subscription = subscription
@@ -231,7 +234,7 @@ class EventPart(EventFollower):
     def tell_entry(self, entry: Entry) -> None:
         """See ``EventFollower``."""
         self.count_told(1)
-        message, destination, resume, shared = self.messages.of(entry)
+        message, destination, resume, shared = self.messages.of(entry, self.mark)
         self.subscription.give(message, destination, shared, resume)
 
     def is_uncounted(self) -> bool:
@@ -240,8 +243,8 @@ class EventPart(EventFollower):
 
     def prepare(self, records: Sequence[Entry]) -> list[Prepared]:
         """See ``Follower``."""
-        of = self.messages.of
-        return [(record.sequence, *of(record)) for record in records if self.wants(record)]
+        of, mark = self.messages.of, self.mark
+        return [(record.sequence, *of(record, mark)) for record in records if self.wants(record)]
 
     def deliveries(self, records: Sequence[Entry]) -> Sequence[Told]:
         """See ``Follower``."""
@@ -265,18 +268,19 @@ class EventPart(EventFollower):
     def tell_event(self, event: bytes, sequence: int) -> None:
         """See ``EventFollower``."""
         self.count_told(1)
-        resume = self.source.token(sequence).decode()
+        resume = self.token(sequence).decode()
         topic = _topic_of(event)
         self.subscription.give(event_message(event, resume, topic), TOPIC + topic, None, resume)
 
-    def tell_gap(self, gap: Gap) -> None:
-        """See ``Follower``."""
-        resume = self.source.token(self.cursor).decode()
+    def deliver_gap(self, gap: Gap) -> None:
+        """See ``EventFollower``."""
+        resume = self.token(self.cursor).decode()
         told = Message(body=gap.encode(), headers={"resume": resume, "gap": gap.reason}, content_type=_JSON, durable=False)
         self.subscription.give(told, self.subscription.destination, None, resume)
 
     def caught_up(self) -> None:
         """See ``Follower``."""
+        super().caught_up()
         if self.subscription.is_draining:
             self.subscription.try_end_drain()
 

@@ -17,6 +17,10 @@ _encode = msgspec.json.Encoder().encode
 _MOST_DIGITS: Final = 16
 #: Records that are looked at for one reader before others have their turn.
 TURN: Final = 256
+#: Between the mark in a token and the rest of it.
+_AFTER_MARK: Final = "."
+#: The mark of tokens that say that their owner's rights were changing: nobody's.
+UNSETTLED: Final = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,40 @@ class Gap:
         return gap if gap.missed is None or self.missed is None else Gap(gap.reason, gap.missed + self.missed)
 
 
+#: Who comes back after his rights have changed cannot be told what he has not seen, or sees no more: nothing was recorded of it.
+CHANGED: Final = Gap("trimmed")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a token says that its owner saw: if he sees anything else now, there is a gap."""
+
+    mark: str
+
+    def judge(self, mark: str) -> Gap | None:
+        """The gap, if there is one."""
+        return None if mark == self.mark else CHANGED
+
+
 def token(journal: Journal, sequence: int) -> bytes:
-    """The resume token after a record."""
+    """The resume token after a record, of somebody who sees everything; for others it follows their ``prefix``."""
     return f"{journal.epoch}-{sequence}".encode()
+
+
+def prefix(mark: str) -> bytes:
+    """How the tokens begin of those who see what a mark stands for."""
+    return f"{mark}{_AFTER_MARK}".encode() if mark else b""
+
+
+def claimed_place(journal: Journal, token: str | None) -> tuple[int, Gap | Claim | None]:
+    """Where a token stands, and what can no longer be had of what follows it, or what depends on who has it."""
+    if token is None:
+        return journal.last, None
+    mark, _, rest = token.rpartition(_AFTER_MARK)
+    cursor, gap = place(journal, rest)
+    if gap is None and (mark or cursor):  # before the first record nobody saw anything
+        return cursor, Claim(mark)
+    return cursor, gap
 
 
 def place(journal: Journal, token: str | None) -> tuple[int, Gap | None]:
@@ -62,14 +97,25 @@ def place(journal: Journal, token: str | None) -> tuple[int, Gap | None]:
 class Reading:
     """One page of records: begins after a cursor, ends when it is full or a gap lies in the way."""
 
-    def __init__(self, journal: Journal, after: str | None, shows: Callable[[Entry], bool], limit: int) -> None:
-        """``shows``: whether a record is wanted, and the reader may see it now."""
+    def __init__(self, journal: Journal, after: str | None, shows: Callable[[Entry], bool], limit: int, mark: str) -> None:
+        """``shows``: whether a record is wanted, and the reader may see it now; ``mark``: of all that he may see."""
         self._journal = journal
         self._shows = shows
         self._limit = limit
         self._is_cut = False
         self._found: list[Entry] = []
-        self._cursor, self._gap = place(journal, after)
+        self._mark = mark
+        self._gap: Gap | None = None
+        self._cursor, claim = claimed_place(journal, after)
+        if not isinstance(claim, Claim):
+            self._gap = claim
+        elif claim.judge(mark) is not None:
+            self._gap, self._cursor = CHANGED, journal.last
+
+    def turn(self, mark: str) -> None:
+        """If the reader, who waits, sees anything else than before, he has a gap and goes on behind all that there is."""
+        if mark != self._mark:
+            self._mark, self._gap, self._cursor = mark, CHANGED, self._journal.last
 
     @property
     def has_news(self) -> bool:
@@ -93,7 +139,7 @@ class Reading:
 
     def page(self) -> bytes:
         """The encoded ``EventList``."""
-        resume = token(self._journal, self._cursor)
+        resume = prefix(self._mark) + token(self._journal, self._cursor)
         body = b'{"items":[' + b",".join(entry.data for entry in self._found) + b'],"resume":"' + resume + b'"'
         return body + (b"}" if self._gap is None else b',"gap":' + self._gap.encode() + b"}")
 

@@ -6,8 +6,10 @@ for those who may read a type everywhere nothing is asked but the type.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable, Mapping
-from typing import Final
+from hashlib import blake2b
+from typing import Final, TypeAlias
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from libvdsm.interfaces.caller import Caller, Rights
@@ -21,12 +23,16 @@ from libvdsm.interfaces.place import Places, is_own
 _REMEMBERED: Final = 512
 #: What following events at all needs.
 _FOLLOW: Final = METHODS["Event.subscribe"].permission
+#: Octets of a mark; it is written in hexadecimal digits.
+_MARK_OCTETS: Final = 6
+
+_Scoped: TypeAlias = Mapping[str, frozenset[str]] | Mapping[tuple[str, str], frozenset[str]] | Mapping[tuple[str, str, str], frozenset[str]]
 
 
 class View:
     """What one class of callers sees."""
 
-    __slots__ = ("__weakref__", "_answers", "_identity", "_is_limited", "_objects", "_partly", "_places", "_rights", "whole")
+    __slots__ = ("__weakref__", "_answers", "_identity", "_is_limited", "_mark", "_objects", "_partly", "_places", "_rights", "whole")
 
     def __init__(self, objects: Mapping[str, ObjectEntry], places: Places, rights: Rights, identity: str, *, is_limited: bool) -> None:
         self._objects = objects
@@ -35,10 +41,23 @@ class View:
         self._identity = identity
         self._is_limited = is_limited
         self._answers: dict[int, bool] = {}
+        self._mark: str | None = None
         follows = _FOLLOW is None or rights.anywhere(_FOLLOW)
         #: Types of which it sees everything.
         self.whole = frozenset(type for type, entry in objects.items() if follows and entry.permission in rights.everywhere)
         self._partly = frozenset(type for type, entry in objects.items() if follows and entry.has_project) - self.whole
+
+    @property
+    def mark(self) -> str:
+        """The same for all who see the same, today and after a restart; empty for those who see everything."""
+        if self._mark is None:
+            self._mark = "" if self.whole >= self._objects.keys() else self._made_mark()
+        return self._mark
+
+    def differing(self, other: View) -> list[str]:
+        """Types of which one of the two may see what the other does not."""
+        seen = self.whole | self._partly | other.whole | other._partly
+        return [type for type in self._objects if type in seen and not (type in self.whole and type in other.whole)]
 
     def sees(self, entry: Entry) -> bool:
         """Whether it sees a record."""
@@ -68,6 +87,15 @@ class View:
         if is_own(self._identity, self._rights, place, is_limited=self._is_limited):
             return True
         return place.subject is not None and self._rights.allows(permission, type=place.subject[0], id=place.subject[1], project=where)
+
+    def _made_mark(self) -> str:
+        """Of what decides what it sees, and nothing else: whoever may do more to what he sees does not see more."""
+        deciding = {self._objects[type].permission for type in self._partly}
+        scoped: tuple[_Scoped, ...] = (self._rights.projects, self._rights.objects, self._rights.placed)
+        given = [sorted([key, sorted(here)] for key, has in each.items() if (here := has & deciding)) for each in scoped]
+        owner = [self._identity, self._is_limited] if self._partly else []
+        told = json.dumps([sorted(self.whole), sorted(self._partly), given, owner])
+        return blake2b(told.encode(), digest_size=_MARK_OCTETS).hexdigest()
 
 
 class Visibility:

@@ -76,9 +76,22 @@ class Recorder:
 
 
 def snapshot_event(
-    *, epoch: str, sequence: int, time: str, topic: str, type: str, id: str, revision: int, document: bytes, project: str = ""
+    *,
+    epoch: str,
+    sequence: int,
+    time: str,
+    topic: str,
+    type: str,
+    id: str,
+    revision: int,
+    document: bytes | None,
+    project: str = "",
+    detail: str = "snapshot",
 ) -> bytes:
-    """The encoded ``Event`` that shows an object as it is, for a subscription that begins with a snapshot."""
+    """The encoded ``Event`` that shows an object as it is to one follower alone: he begins with a snapshot, or his rights have changed.
+
+    Without a ``document`` it is removed for him.
+    """
     subject: dict[str, object] = {"type": type, "id": id, "revision": revision}
     if project:
         subject["project"] = project
@@ -88,8 +101,9 @@ def snapshot_event(
         "time": time,
         "topic": topic,
         "object": subject,
-        "change": "added",
-        "patch": Raw(document),
-        "cause": {"kind": "daemon", "detail": "snapshot"},
+        "change": "removed" if document is None else "added",
     }
+    if document is not None:
+        event["patch"] = Raw(document)
+    event["cause"] = {"kind": "daemon", "detail": detail}
     return _encode(event)

@@ -191,7 +191,7 @@ async def test_events_are_filtered_and_merged() -> None:
 
 
 async def test_what_was_merged_before_a_right_was_lost_is_told_no_more() -> None:
-    """It waited for room; by then its reader may see hosts only."""
+    """It waited for room; by then its reader may see hosts only, and of all else he hears that it is removed."""
     world = Messaging()
     session, slow = world.open(), FakeConsumer(room=1)
     session.subscribe(Wish(destination="/topic/#", id="slow", coalesce_s=1.0), slow)
@@ -203,7 +203,8 @@ async def test_what_was_merged_before_a_right_was_lost_is_told_no_more() -> None
     session.caller.entitle((), only("event.read", "topic.subscribe", "host.read"))
     slow.read()
     await turns()
-    assert [each.destination for each in slow.deliveries] == ["/topic/vm.1", "/topic/host.1"]
+    assert [each.destination for each in slow.deliveries] == ["/topic/vm.1", "/topic/task.1", "/topic/host.1"]
+    assert ['"change":"removed"' in body for body in slow.bodies()] == [False, True, False]
 
 
 async def test_the_slowest_subscription_is_told() -> None:

@@ -91,9 +91,11 @@ async def test_subscriptions_follow_the_rights_of_their_caller(front: Front) -> 
     web = await grant(front, ALICE, "reader", project="web")
     _, sink = await follow(front)
     await grant(front, ALICE, "reader", project="db")
+    assert heard(front, sink) == [("added", VM_2)]
     front.observe(VM_2, state="running")
     assert heard(front, sink) == [("changed", VM_2)]
     await ask(front, front.admin, "Access.revoke", {"grantId": web})
+    assert heard(front, sink) == [("removed", VM_1)]
     front.observe(VM_1, state="running")
     front.observe(VM_2, state="stopped")
     assert heard(front, sink) == [("changed", VM_2)]
@@ -107,7 +109,7 @@ async def test_what_was_not_delivered_before_a_revocation_is_not_delivered_after
     front.run_scheduled()
     await ask(front, front.admin, "Access.revoke", {"grantId": id})
     sink.drain()
-    assert heard(front, sink) == [("added", VM_1)]
+    assert heard(front, sink) == [("added", VM_1), ("removed", VM_1)]
 
 
 async def test_without_the_right_to_follow_nothing_is_heard(front: Front) -> None:
@@ -116,6 +118,7 @@ async def test_without_the_right_to_follow_nothing_is_heard(front: Front) -> Non
     await grant(front, ALICE, "viewer")
     alice, sink = await follow(front)
     await ask(front, front.admin, "Access.defineRole", {"name": "viewer", "permissions": ["vm.read"]})
+    assert heard(front, sink) == [("removed", VM_1), ("removed", VM_2)]
     front.observe(VM_1, state="running")
     assert heard(front, sink) == []
     with pytest.raises(PermissionDenied):

@@ -165,7 +165,7 @@ def test_events_can_be_chosen() -> None:
 
 
 def test_only_what_the_caller_may_see_is_told() -> None:
-    """As its getter would; and nothing more when rights are taken away, or all."""
+    """As its getter would; when all rights are taken away, that it is gone for him, and nothing more."""
     bench = Bench()
     rights = Rights(everywhere=frozenset({"event.read"}), objects={("vm", VM_1): frozenset({"vm.read"})})
     caller = Caller(identity="user:bob", source="token", roles=(), rights=rights)
@@ -179,7 +179,8 @@ def test_only_what_the_caller_may_see_is_told() -> None:
     caller.entitle((), Rights())
     bench.front.observe(VM_1, "y", "stopped")
     bench.front.run_scheduled()
-    assert len(writer.events()) == seen
+    told = [json.loads(each["data"]) for each in writer.events()[seen:]]
+    assert [(each["change"], each["object"]["id"], "patch" in each) for each in told] == [("removed", VM_1, False)]
     nobody = Caller(identity="user:eve", source="token", roles=(), rights=Rights())
     answer = bench.endpoint.open(nobody).handle(get())
     assert isinstance(answer, Response)

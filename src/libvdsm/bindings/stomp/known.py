@@ -49,6 +49,7 @@ class Known:
         "_most",
         "_octets",
         "_pending",
+        "_short",
         "_stream",
         "is_dry",
         "is_empty",
@@ -75,6 +76,7 @@ class Known:
         self._is_full = is_full
         self._fail = fail
         self._body_octets = body_octets
+        self._short = min(body_octets, (1 << _UNIT_BITS) - 1)
         self._heads: dict[bytes, tuple[int | None, Act]] = {}  # with the length of the body, if the head tells it
         self._octets = 0
         self._ack_prefix = b""  # of an ACK, up to the number
@@ -121,6 +123,22 @@ class Known:
         self._ack_prefix = self._ack_tail = b""
         self._ack_of = None
         self.is_empty = True
+
+    def take(self, data: bytes) -> bool:
+        """Carry out what was read, if it is one known frame that is not long, and nothing else; else nothing was done."""
+        head = data.find(b"\n\n", 0, _HEAD_OCTETS + 2)
+        known = self._heads.get(data[:head]) if head >= 0 else None
+        if known is None:
+            return False
+        length, act = known
+        body, end = head + 2, len(data) - 1
+        if data[end] or end - body > self._short or end != (data.find(b"\0", body) if length is None else body + length):
+            return False
+        try:
+            act(data[body:end])
+        except ApiError as failure:
+            self._fail(failure)
+        return True
 
     def work(self, units: int) -> int:  # noqa: C901, PLR0912, PLR0915 - one loop, in which every call of a function would be felt
         """Carry out the known frames that come next, for about so many units; answers how many it took."""

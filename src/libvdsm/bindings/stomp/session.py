@@ -179,7 +179,7 @@ class StompSession:
         self._stream.receive_data(data)
 
     def take(self, data: bytes) -> bytes | None:
-        """See ``CallSession``: a whole frame that begins like the last call, and is as long as that says."""
+        """See ``CallSession``: a whole frame that begins like the last call or another one before, and is as long as that says."""
         if not self._is_at_rest or self._state is not _OPEN:
             return None
         answer = self._requests.take(data)
@@ -187,6 +187,10 @@ class StompSession:
             self.heard_at = self._now()
             if answer:
                 self.has_sent = True
+        elif self._known.take(data):
+            self.heard_at = self._now()
+            self._is_at_rest = not self._receipts.pending
+            return b""
         return answer
 
     def work(self, units: int) -> int:

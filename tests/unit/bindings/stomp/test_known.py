@@ -84,6 +84,12 @@ class Counting(Known):
         Counting.units += used
         return used
 
+    def take(self, data: bytes) -> bool:
+        """As ever."""
+        is_taken = super().take(data)
+        Counting.units += is_taken
+        return is_taken
+
 
 class _Line(FakeLine):
     """Is full after so many frames that were not read."""
@@ -145,7 +151,7 @@ class Said(NamedTuple):
 
 
 async def _conversation(version: str, parts: list[list[Step]], size: int, *, is_knowing: bool) -> Said:
-    """Say it, in pieces of ``size`` octets, or whole if that is many."""
+    """Say it, in pieces of ``size`` octets, or whole if that is many; 0: step by step."""
     numbers: Iterator[int] = itertools.count()
     world = Messaging()
     with pytest.MonkeyPatch.context() as patch:
@@ -163,10 +169,10 @@ async def _conversation(version: str, parts: list[list[Step]], size: int, *, is_
         login += b"SUBSCRIBE\nid:i\ndestination:/queue/kept\nack:%b\n\n\0" % individual
         login += b"SUBSCRIBE\nid:m\ndestination:/temp-queue/mine\n\n\0"
         for steps in [None, *parts]:
-            data = login if steps is None else b"".join(map(client.say, steps))
-            for at in range(0, len(data), size):
-                session.receive(data[at : at + size])
-                _work(session, line)
+            said = [login] if steps is None else [client.say(step) for step in steps]
+            data = b"".join(said)
+            for piece in said if not size else (data[at : at + size] for at in range(0, len(data), size)):
+                _read(session, line, piece)
             await turns(12)
             told.append(list(line.written))
             client.hear(line.written)
@@ -180,6 +186,15 @@ async def _conversation(version: str, parts: list[list[Step]], size: int, *, is_
         await turns(12)
         state = [(asdict(q.counters), q.messages, q.octets, q.waiting, q.unsettled, [i.message for i in q.items()]) for q in queues]
         return Said(told, (state, asdict(endpoint.counters), line.is_finished, world.queues.octets), Counting.units)
+
+
+def _read(session: StompSession, line: FakeLine, piece: bytes) -> None:
+    answer = None if line.is_full() else session.take(piece)
+    if answer is None:
+        session.receive(piece)
+        _work(session, line)
+    elif answer:
+        line.put(answer)
 
 
 def _work(session: StompSession, line: FakeLine) -> None:
@@ -196,7 +211,7 @@ def _no_login(caller: object, token: str) -> None:
 @given(
     st.sampled_from(["1.2", "1.2", "1.1", "1.0"]),
     st.lists(st.lists(_STEPS, min_size=4, max_size=16), min_size=2, max_size=6),
-    st.one_of(st.just(10_000), st.integers(1, 90)),
+    st.one_of(st.just(10_000), st.just(0), st.integers(1, 90)),
     st.lists(st.tuples(st.just("wrong"), st.integers(0, len(_WRONG) - 1), st.just(b"")), max_size=1),
 )
 def test_the_short_way_says_and_does_what_the_general_one_does(version: str, parts: list[list[Step]], size: int, last: list[Step]) -> None:
@@ -207,12 +222,13 @@ def test_the_short_way_says_and_does_what_the_general_one_does(version: str, par
     assert short.state == general.state
 
 
+@pytest.mark.parametrize("size", (10_000, 0))
 @pytest.mark.parametrize("version", ("1.0", "1.1", "1.2"))
-def test_usual_frames_take_the_short_way(version: str) -> None:
-    """From the second of each kind on."""
+def test_usual_frames_take_the_short_way(version: str, size: int) -> None:
+    """From the second of each kind on, many at once or one by one."""
     part: list[Step] = [*[("send", 0, b"x")] * 4, *[("send", 3, b"y")] * 4, *[("send", 5, b"z")] * 4]
     acks: list[Step] = [("ack", 0, b"first")] * 4
-    said = asyncio.run(_conversation(version, [part, acks], 10_000, is_knowing=True))
+    said = asyncio.run(_conversation(version, [part, acks], size, is_knowing=True))
     assert said.known == 3 * 3 + 3
 
 
@@ -229,11 +245,12 @@ def test_usual_frames_take_the_short_way(version: str) -> None:
         b"SEND\ndestination:/queue/a\n\nno end",
     ),
 )
-def test_what_is_like_known_frames_and_wrong_is_refused_as_ever(wrong: bytes) -> None:
+@pytest.mark.parametrize("size", (10_000, 0))
+def test_what_is_like_known_frames_and_wrong_is_refused_as_ever(wrong: bytes, size: int) -> None:
     """Too long, settled already, of another subscription, or not complete: the general way judges it."""
     first = b"".join([_SENDS[0] % b"a", _SENDS[2] % b"abc", _SENDS[3] % b"k"] * 2)
     parts: list[list[Step]] = [[("raw", 0, first)], [("raw", 0, b"ACK\nsubscription:c\nid:1\n\n\0")], [("raw", 0, wrong)]]
-    short, general = [asyncio.run(_conversation("1.2", parts, 10_000, is_knowing=each)) for each in (True, False)]
+    short, general = [asyncio.run(_conversation("1.2", parts, size, is_knowing=each)) for each in (True, False)]
     assert short.known == 3
     assert short.frames == general.frames
     assert short.state == general.state

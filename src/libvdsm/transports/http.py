@@ -65,8 +65,8 @@ class HttpReactor(Connection):
         "_is_eof",
         "_is_last",
         "_outflow",
-        "_own",
         "_partial_since",
+        "_peer",
         "_running",
         "_sessions",
         "_site",
@@ -78,7 +78,7 @@ class HttpReactor(Connection):
         super().__init__(hub)
         self.protocol = "http/1.1"
         self._site = site
-        self._own = self._caller = caller  # the connection's own, and for whom it speaks now
+        self._peer = self._caller = caller  # the connection's own, and for whom it speaks now
         self._authorization: bytes | None = None  # the header by which that is another
         self._codec = HttpConnection(
             hub.limits.http, site.most if site.takes_bodies else None, self._is_known if is_stranger(caller) else None
@@ -274,8 +274,8 @@ class HttpReactor(Connection):
         """Whether a request with these headers speaks for somebody."""
         authorization = headers.get(b"authorization")
         if authorization is None:
-            return not is_stranger(self._own)
-        return authorization == self._authorization or self._site.authenticate(authorization, self.address, self._own) is not None
+            return not is_stranger(self._peer)
+        return authorization == self._authorization or self._site.authenticate(authorization, self.address, self._peer) is not None
 
     def _stamp(self) -> None:
         self._idle_since = self.hub.now()
@@ -347,13 +347,13 @@ class HttpReactor(Connection):
 
     def _speak_for(self, authorization: bytes | None) -> bool:
         """From now on requests are the bearer's, or the connection's own again; whether that was proved."""
-        caller = self._own if authorization is None else self._site.authenticate(authorization, self.address, self._own)
+        caller = self._peer if authorization is None else self._site.authenticate(authorization, self.address, self._peer)
         if caller is None:
             return False
         if authorization is None:
-            self.expires_at = self._own.expires_at or 0.0
+            self.expires_at = self._peer.expires_at or 0.0
         elif caller.expires_at is not None:
-            self.expires_at = min(caller.expires_at, self._own.expires_at or caller.expires_at)
+            self.expires_at = min(caller.expires_at, self._peer.expires_at or caller.expires_at)
         for session in self._sessions.values():
             session.close()
         self._sessions.clear()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +121,19 @@ def test_floors_hold() -> None:
         [Path(sys.executable).parent / "lint-imports", "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def slotted() -> Iterator[type]:
+    """Every class of the reactors that names its slots."""
+    for file in modules():
+        if file.parent.name == "transports":
+            module = importlib.import_module(f"libvdsm.transports.{file.stem}")
+            yield from (each for each in vars(module).values() if isinstance(each, type) and "__slots__" in vars(each))
+
+
+def test_no_reactor_hides_what_a_base_of_it_keeps() -> None:
+    """A slot of the same name is another slot, and both would write to the one of the class below."""
+    for kind in set(slotted()):
+        own = set(vars(kind)["__slots__"])
+        for base in kind.__mro__[1:]:
+            assert not own & set(vars(base).get("__slots__", ())), (kind, base)

@@ -210,6 +210,19 @@ async def test_chunks_go_out_and_the_connection_goes_on() -> None:
         client.close()
 
 
+async def test_behind_a_body_in_chunks_it_is_still_known_whose_the_connection_is() -> None:
+    """A request speaks for whom it proves, as one behind any other answer does."""
+    async with serve(http={"/store/": Store()}) as served:
+        client = await served.connect()
+        for token in ((), ("Authorization: Bearer good-one",), ()):
+            client.send(get("/store/chunks/1", *token))
+            assert (await client.response()).body == BLOCK
+            client.send(post(PING, *token))
+            assert (await client.response()).status == 200
+        assert [call.caller.identity for call in served.bridge.calls] == ["anonymous", "user:good-one", "anonymous"]
+        client.close()
+
+
 async def test_to_http_1_0_the_end_is_the_connection_s() -> None:
     """RFC 9112, 6.3: it knows no chunks; with a length it may keep its connection."""
     async with serve(http={"/store/": Store()}) as served:

@@ -80,7 +80,7 @@ def connect(
     ``token`` (or who gives one) or ``token_file``: who logs in by a token, which is read anew for every connection and sent only where
     nobody can listen. ``connect_timeout``: seconds to get or regain a connection. ``retry``: what is sent again. ``heartbeat``: seconds
     of silence after which the daemon is asked for a sign of life, without which the connection is given up; 0: never.
-    ``on_state``: called with each new ``LinkState``. Raises ``AddressError`` for what cannot be used.
+    ``on_state``: called with each ``LinkState`` that is another ``link``, in order. Raises ``AddressError`` for what cannot be used.
     """
     given = Tls(ca=ca, certificate=certificate, key=key, server_name=server_name)
     return Client(

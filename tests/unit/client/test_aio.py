@@ -298,7 +298,7 @@ async def test_events_come_in_order(serve: Serve) -> None:
         connection.deliver(name, "e-2", gap={"reason": "trimmed"})
 
     server = serve(Event_subscribe=subscribe, Event_unsubscribe=empty)
-    async with aio.connect(server.url) as client, client.events(["vm.#"], snapshot=True) as stream:
+    async with aio.connect(server.url) as client, client.events(["vm.#"]) as stream:
         first = await anext(stream)
         assert first.event is not None
         assert first.event.patch == {"state": "running"}
@@ -307,7 +307,7 @@ async def test_events_come_in_order(serve: Serve) -> None:
         await stream.aclose()
         assert [one async for one in stream] == []
     assert server.methods == ["Event.subscribe", "Event.unsubscribe"]
-    assert server.requests[0]["params"] == {"topics": ["vm.#"], "subscriptionId": "s1", "snapshot": True}
+    assert server.requests[0]["params"] == {"topics": ["vm.#"], "subscriptionId": "s1"}
 
 
 async def test_events_go_on_where_they_were_after_a_loss(serve: Serve) -> None:
@@ -393,23 +393,6 @@ async def test_a_gap_may_be_raised_and_the_stream_goes_on(serve: Serve) -> None:
             await anext(stream)
         assert (caught.value.reason, caught.value.missed, caught.value.resume) == ("trimmed", 4, "e-5")
         assert (await anext(stream)).resume == "e-6"
-
-
-async def test_a_snapshot_that_was_cut_off_is_taken_anew(serve: Serve) -> None:
-    async def subscribe(connection: Connection, request: Request) -> None:
-        name = request["params"]["subscriptionId"]
-        connection.result(request, {"subscriptionId": name, "resume": "e-0"})
-        connection.deliver(name, "e-0", event=event(9))
-        if connection.server.connections == 1:
-            await connection.writer.drain()
-            connection.writer.close()
-        else:
-            connection.deliver(name, "e-9", event=event(9))
-
-    server = serve(Event_subscribe=subscribe, Event_unsubscribe=empty)
-    async with aio.connect(server.url) as client, client.events(snapshot=True) as stream:
-        assert [(await anext(stream)).resume for _ in range(3)] == ["e-0", "e-0", "e-9"]
-    assert [one["params"].get("snapshot") for one in server.requests if one["method"] == "Event.subscribe"] == [True, True]
 
 
 async def test_logical_clients_share_a_connection(serve: Serve) -> None:

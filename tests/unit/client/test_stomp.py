@@ -114,7 +114,17 @@ def test_several_topics_are_one_subscription() -> None:
         )
         for topic in ("task.1", "vm.1", "vm.other")
     ]
-    assert [bool(one) for one in told] == [True, False, True]
+    assert [["event" in one["params"] for one in each] for each in told] == [[True], [False], [True]]
+    assert told[1][0]["params"] == {"subscriptionId": "s1", "resume": "e-8"}  # its place moves all the same
+
+
+def test_a_subscription_that_is_ended_before_it_has_begun_never_begins() -> None:
+    daemon = Daemon().greeted()
+    params = {"subscriptionId": "s1", "topics": ["#"]}
+    [sent] = daemon.read(daemon.wire.send({"jsonrpc": "2.0", "id": 5, "method": "Event.subscribe", "params": params}))
+    daemon.read(daemon.wire.send({"jsonrpc": "2.0", "id": 6, "method": "Event.unsubscribe", "params": {"subscriptionId": "s1"}}))
+    daemon.answer(json.loads(sent.body)["id"], result={"items": [], "resume": "e-7"})
+    assert daemon.wire.outgoing() == b""
 
 
 def test_what_clients_publish_is_no_event() -> None:

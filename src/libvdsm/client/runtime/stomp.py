@@ -3,7 +3,7 @@
 Seen from above this is the same as every other wire: ``Event.subscribe`` becomes SUBSCRIBE, MESSAGE becomes ``Event.deliver``.
 An ERROR ends a STOMP connection, so what can be refused is asked for by a call first (``Event.read``), which answers
 with a typed error and tells the token from which a new subscription begins. One destination has one pattern: a subscription
-to several topics follows all events and keeps those that fit.
+to several topics follows all events and keeps those that fit; of the others the token alone is told, as the place and the end of a snapshot.
 """
 
 from __future__ import annotations
@@ -256,6 +256,8 @@ class StompWire:
         name = str(message["params"]["subscriptionId"])
         receipt = f"off-{message['id']}"
         self._ended[receipt] = message["id"]
+        for asked in [asked for asked, wanted in self._asked.items() if wanted.name == name]:
+            del self._asked[asked]  # it has not begun, and will not
         if self._followed.pop(name, None) is None:  # ERROR would end the connection
             return self._request({"jsonrpc": "2.0", "id": message["id"], "method": "Host.ping", "params": {}})
         return encode_frame("UNSUBSCRIBE", {"id": name, "receipt": receipt})
@@ -301,8 +303,6 @@ class StompWire:
             params["gap"] = said
         elif following.fits(said):
             params["event"] = said
-        else:
-            return None
         return {"method": "Event.deliver", "params": params}
 
 

@@ -150,6 +150,13 @@ class StreamConnection:
             raise typed(answer.failure)
         return answer.result
 
+    def tell(self, method: str, params: Mapping[str, Any]) -> None:
+        """Ask, and leave the answer to itself."""
+        if self._open:
+            future: asyncio.Future[Answer[Any]] = self._loop.create_future()
+            future.add_done_callback(look_at)
+            self._writer.write(self.core.request(future, method, params, {})[1])
+
     async def close(self) -> None:
         """See ``Connection``."""
         if self._open:
@@ -207,10 +214,10 @@ class StreamConnection:
         if not self._ready.done():
             self._ready.set_exception(reason)
             self._ready.exception()
+        self._on_lost(reason)
         for future in self.core.lost():
             if not future.done():
                 future.set_exception(reason)
-        self._on_lost(reason)
 
 
 class HttpConnection:
@@ -309,3 +316,9 @@ async def _switched(reader: asyncio.StreamReader) -> None:
         message = f"the connection was lost: {error}"
         raise ConnectionLostError(message) from error
     raise http.refusal(head, body)
+
+
+def look_at(done: asyncio.Future[Any]) -> None:
+    """That nobody waits for what has failed any more is no accident."""
+    if not done.cancelled():
+        done.exception()

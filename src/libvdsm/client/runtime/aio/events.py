@@ -8,7 +8,8 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
-from libvdsm.client.runtime.errors import ApiError, ClientError, TransportError
+from libvdsm.client.runtime.aio.connection import look_at
+from libvdsm.client.runtime.errors import ApiError, ClientError, ConnectionLostError, NotSentError, TransportError
 from libvdsm.client.runtime.following import Position, may_return
 from libvdsm.client.runtime.policy import POLL_S, decoded
 
@@ -30,6 +31,7 @@ class EventStream:
         self._name: str | None = None
         self._is_live = False
         self._closed = False
+        self._renewing: asyncio.Task[None] | None = None
 
     @property
     def resume(self) -> str | None:
@@ -37,7 +39,11 @@ class EventStream:
         return self._position.resume
 
     async def __aenter__(self) -> Self:
-        await self._renew()
+        try:
+            await self._renewed()
+        except BaseException:  # it was not entered, so nobody will end it
+            self._forsake()
+            raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -49,16 +55,15 @@ class EventStream:
     async def __anext__(self) -> EventDelivery:
         while True:
             self._wakeup.clear()
-            if self._position.queue:
-                return self._position.take()
+            found = self._position.take()
+            if found is not None:
+                return found
             if self._closed:
                 raise StopAsyncIteration
-            if not self._is_live:
-                await self._renew()
-            elif self._client.address.http:
-                await self._renew(reads=True)
-            else:
+            if self._is_live and not self._client.address.http:
                 await self._wakeup.wait()
+            else:
+                await self._renewed()
 
     async def aclose(self) -> None:
         """End the subscription; an iteration that waits ends. Idempotent."""
@@ -67,8 +72,7 @@ class EventStream:
         self._closed = True
         self._client.forget(self)
         self._wakeup.set()
-        with suppress(ClientError):
-            await self._unsubscribe()
+        await self._stop()
 
     def push(self, delivery: Mapping[str, Any]) -> None:
         """A delivery has come. If too many wait they are let go from here on, and asked for again later."""
@@ -84,21 +88,51 @@ class EventStream:
         self._is_live = False
         self._wakeup.set()
 
-    async def _renew(self, *, reads: bool = False) -> None:
+    async def _stop(self) -> None:
+        """End what there is of a subscription."""
+        renewing, self._renewing = self._renewing, None
+        if renewing is not None:
+            renewing.cancel()
+            await asyncio.wait([renewing])
+        with suppress(ClientError):
+            await self._unsubscribe()
+
+    def _forsake(self) -> None:
+        """The same without waiting."""
+        renewing, self._renewing = self._renewing, None
+        if renewing is not None:
+            renewing.cancel()
+        name = self._name
+        if name is not None and (renewing is None or renewing.done()):
+            self.lost()
+            self._client.line.forsake(name)
+
+    async def _renewed(self) -> None:
+        """Go on. Whoever waits for this may be cancelled: it goes on all the same, and is waited for the next time."""
+        if self._renewing is None:
+            self._renewing = asyncio.get_running_loop().create_task(self._renew())
+            self._renewing.add_done_callback(look_at)
+        renewing = self._renewing
+        await asyncio.wait([renewing])
+        self._renewing = None
+        if not (self._closed or renewing.cancelled()):
+            renewing.result()
+
+    async def _renew(self) -> None:
         """Go on, again and again for as long as ``Retry.stream_s`` says."""
         line = self._client.line
         patience_s = line.connect_timeout if line.retry.stream_s is None else line.retry.stream_s
         began = time.monotonic()
         for attempt in count():
             try:
-                await (self._read() if reads or self._client.address.http else self._subscribe())
+                await (self._read() if self._client.address.http else self._subscribe())
             except (TransportError, ApiError) as failure:
                 pause_s = line.retry.pause(attempt)
-                if self._closed or not may_return(failure) or time.monotonic() - began + pause_s >= patience_s:
+                if line.is_closed or not may_return(failure) or time.monotonic() - began + pause_s >= patience_s:
                     raise
             else:
                 return
-            await asyncio.sleep(pause_s)
+            await line.pause(pause_s)
 
     async def _subscribe(self) -> None:
         from libvdsm.client.generated.types import EventSubscription
@@ -111,10 +145,14 @@ class EventStream:
         params = self._position.subscription(name)
         try:
             subscription = await self._client.invoke("Event.subscribe", params, {}, EventSubscription.from_wire)
-        except BaseException:
+        except BaseException as failure:
             self.lost()
+            if not isinstance(failure, (ApiError, NotSentError, ConnectionLostError)):
+                self._client.line.forsake(name)  # it may have begun
             raise
         self._position.subscribed(subscription.resume)
+        if self._name != name:  # the connection that it was to be on was lost, and it has begun on another
+            self._client.line.forsake(name)
 
     async def _read(self) -> None:
         """Where the daemon cannot speak first, events are asked for."""

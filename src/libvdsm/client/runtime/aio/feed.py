@@ -24,11 +24,12 @@ _MOST: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class HostDelivery:
-    """Of a host: a delivery, or why there are no more of it."""
+    """Of a host: a delivery with the token from which its stream would go on, or why there are no more of it."""
 
     host_id: str
     delivery: EventDelivery | None = None
     error: ClientError | None = None
+    resume: str | None = None  # none before the end of a snapshot
 
 
 class PoolEvents:
@@ -74,8 +75,10 @@ class PoolEvents:
         found = await self._queue.get()
         if found is None:
             raise StopAsyncIteration
-        if found.delivery is not None and not found.delivery.resume.endswith("-0"):
-            self._resume[found.host_id] = found.delivery.resume
+        if found.resume is not None:
+            self._resume[found.host_id] = found.resume
+        if found.delivery is not None and found.delivery.gap is not None:
+            self._pool.missed(found.host_id, found.delivery.gap)
         return found
 
     def join(self, host: PooledHost) -> None:
@@ -102,9 +105,7 @@ class PoolEvents:
 
     async def _pump(self, host: PooledHost) -> None:
         after = self._resume.get(host.id)
-        stream = host.client.events(
-            self._topics, after=after, snapshot=self._snapshot and after is None, filter=self._filter, coalesce=self._coalesce
-        )
+        stream = host.client.events(self._topics, after=after, snapshot=self._snapshot, filter=self._filter, coalesce=self._coalesce)
         try:
             await self._follow(host, stream)
         finally:
@@ -128,6 +129,4 @@ class PoolEvents:
 
     async def _pass_on(self, host: PooledHost, stream: EventStream) -> None:
         async for delivery in stream:
-            if delivery.gap is not None:
-                self._pool.missed(host.id, delivery.gap)
-            await self._queue.put(HostDelivery(host.id, delivery))
+            await self._queue.put(HostDelivery(host.id, delivery, resume=stream.resume))

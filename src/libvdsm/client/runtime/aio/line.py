@@ -8,10 +8,10 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from libvdsm.client.runtime.aio.connection import Connection, HttpConnection, StreamConnection, open_stream
+from libvdsm.client.runtime.aio.connection import Connection, HttpConnection, StreamConnection, look_at, open_stream
 from libvdsm.client.runtime.errors import AddressError, ApiError, ClientError, NotSentError, ProtocolError, TransportError, UntrustedError
 from libvdsm.client.runtime.policy import Attempts, Retry
-from libvdsm.client.runtime.state import Link, LinkState, StateCallback
+from libvdsm.client.runtime.state import Link, LinkState, StateCallback, Teller
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,16 +32,25 @@ class Line:
         self.address = address
         self.connect_timeout = connect_timeout
         self.retry = retry
-        self.state = LinkState(link=Link.CONNECTING, since=time.time())
+        self._teller = Teller(on_state)
         self.lost = asyncio.Event()  # set while there is no connection
         self._login = login
         self._beat_s = beat_s
-        self._on_state = on_state
         self._connection: Connection | None = None
         self._connecting: asyncio.Task[Connection] | None = None
-        self._is_closed = False
+        self._closing = asyncio.Event()
         self._streams: dict[str, EventStream] = {}
         self._stream_names = count(1)
+
+    @property
+    def state(self) -> LinkState:
+        """How it is."""
+        return self._teller.state
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed for good."""
+        return self._closing.is_set()
 
     @property
     def dropped_answers(self) -> int:
@@ -54,14 +63,14 @@ class Line:
 
     async def close(self) -> None:
         """End the connection for good."""
-        self._is_closed = True
+        self._closing.set()
+        self._teller.change(Link.CLOSED)
         if self._connecting is not None:
             self._connecting.cancel()
             with suppress(asyncio.CancelledError, ClientError):
                 await self._connecting
         if self._connection is not None:
             await self._connection.close()
-        self._tell(Link.CLOSED)
 
     async def exchange(self, method: str, params: Mapping[str, Any], options: dict[str, Any], limit_s: float | None = None) -> Json:
         """One call, sent again as ``Retry`` says; ``limit_s``: seconds for one answer, if not what is usual for the verb."""
@@ -73,14 +82,14 @@ class Line:
             except (TransportError, ApiError) as failure:
                 if self.address.http:
                     self._judge(failure)
-                if self._is_closed:
+                if self.is_closed:
                     raise
                 pause_s = attempts.after(failure, time.monotonic())
             else:
                 if self.address.http:
-                    self._tell(Link.UP)
+                    self._teller.change(Link.UP)
                 return result
-            await asyncio.sleep(pause_s)
+            await self.pause(pause_s)
 
     async def open_stream(self, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """See ``BaseClient``."""
@@ -96,16 +105,28 @@ class Line:
         """Nobody reads this subscription any more."""
         self._streams.pop(name, None)
 
+    def forsake(self, name: str) -> None:
+        """End a subscription that may have begun, without waiting for it; if the connection was lost, so is the subscription."""
+        self.unregister(name)
+        if isinstance(self._connection, StreamConnection):
+            self._connection.tell("Event.unsubscribe", {"subscriptionId": name})
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before another attempt; not longer than the client lives."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+
     async def _connected(self, *, is_first: bool = False) -> Connection:
         """The connection; all who need one wait for the same attempt, and learn the same of it."""
-        if self._is_closed:
+        if self.is_closed:
             message = "the client is closed"
             raise NotSentError(message)
         if self._connection is not None and self._connection.is_open:
             return self._connection
         if self._connecting is None or self._connecting.done():
             self._connecting = asyncio.get_running_loop().create_task(self._connect(is_patient=not is_first))
-            self._connecting.add_done_callback(_look_at)
+            self._connecting.add_done_callback(look_at)
         try:
             return await asyncio.shield(self._connecting)
         except asyncio.CancelledError:
@@ -119,40 +140,45 @@ class Line:
         for attempt in count():
             try:
                 async with asyncio.timeout(max(0.001, deadline - time.monotonic())):
-                    self._connection = await self._dial()
+                    connection = await self._dial()
             except TimeoutError as error:
                 failure: ClientError = NotSentError(f"cannot connect to {self.address.url} within {self.connect_timeout:g} s")
-                self._tell(Link.DOWN, str(failure))
+                self._teller.change(Link.DOWN, str(failure))
                 raise failure from error
             except (UntrustedError, AddressError, ApiError, ProtocolError) as error:  # trying again will not help
-                self._tell(Link.DOWN, str(error))
+                self._teller.change(Link.DOWN, str(error))
                 raise
             except NotSentError as error:
                 pause_s = self.retry.pause(attempt)
                 if not is_patient or time.monotonic() + pause_s >= deadline:
-                    self._tell(Link.DOWN, str(error))
+                    self._teller.change(Link.DOWN, str(error))
                     raise
             else:
+                self._connection = connection
                 self.lost.clear()
                 if not self.address.http:
-                    self._tell(Link.UP)
-                return self._connection
+                    self._teller.change(Link.UP)
+                return connection
             await asyncio.sleep(pause_s)
         raise AssertionError
 
     async def _dial(self) -> Connection:
         if self.address.http:
             return HttpConnection(self.address, self._login)
-        return await StreamConnection.open(
+        made = await StreamConnection.open(
             self.address, self._login, beat_s=self._beat_s, on_notification=self._notified, on_lost=self._has_lost
         )
+        if not made.is_open:
+            message = f"cannot connect to {self.address.url}: the connection was lost as soon as it was there"
+            raise NotSentError(message)
+        return made
 
     def _judge(self, failure: ClientError) -> None:
         """Over HTTP nothing but the answers tells whether the daemon is there."""
         if isinstance(failure, TransportError):
-            self._tell(Link.DOWN, str(failure))
+            self._teller.change(Link.DOWN, str(failure))
         else:
-            self._tell(Link.UP)
+            self._teller.change(Link.UP)
 
     def _notified(self, notification: Notification) -> None:
         stream = self._streams.get(str(notification.params.get("subscriptionId")))
@@ -160,22 +186,7 @@ class Line:
             stream.push(notification.params)
 
     def _has_lost(self, reason: ClientError) -> None:
-        if self.state.is_up:
-            self._tell(Link.DOWN, str(reason))
         self.lost.set()
         for stream in list(self._streams.values()):
             stream.lost()
-
-    def _tell(self, link: Link, reason: str | None = None) -> None:
-        since = self.state.since if self.state.link is link else time.time()
-        if self.state.link is Link.CLOSED or self.state == (found := LinkState(link=link, since=since, reason=reason)):
-            return
-        self.state = found
-        if self._on_state is not None:
-            self._on_state(found)
-
-
-def _look_at(connecting: asyncio.Task[Connection]) -> None:
-    """That nobody waits for a failed attempt any more is no accident."""
-    if not connecting.cancelled():
-        connecting.exception()
+        self._teller.change(Link.DOWN, str(reason), given=lambda was: was.is_up)

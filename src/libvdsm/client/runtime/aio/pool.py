@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from libvdsm.client.runtime.aio.feed import PoolEvents
 from libvdsm.client.runtime.errors import ApiError, ClientError, HostDownError, NoAnswerError
 from libvdsm.client.runtime.policy import BEAT_S, Retry
-from libvdsm.client.runtime.state import Link, LinkState
+from libvdsm.client.runtime.state import Link, LinkState, call
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -105,16 +105,17 @@ class PooledHost:
                 return
 
     def _tell(self, link: Link, reason: str | None = None) -> None:
-        since = self.state.since if self.state.link is link else time.time()
-        found = LinkState(link=link, since=since, reason=reason)
+        was = self.state
+        if was.link is Link.CLOSED:
+            return
+        self.state = LinkState(link=link, since=was.since if was.link is link else time.time(), reason=reason)
         if link is Link.UP:
             self._is_up.set()
         else:
             self._is_up.clear()
         self._is_known.set()
-        if found != self.state:
-            self.state = found
-            self._pool.told(self.id, found)
+        if was.link is not link:
+            self._pool.told(self.id, self.state)
 
 
 class HostPool:
@@ -141,7 +142,8 @@ class HostPool:
         """``timeout``: seconds that one host has for its part of what many are asked, from when it is its turn.
 
         ``most_calls``: how many hosts are asked at a time; ``most_connecting``: to how many connections are made at a time.
-        ``retry``: as for ``connect``, with pauses up to 30 s. ``on_state`` and ``on_gap`` are called by the loop, and may not block.
+        ``retry``: as for ``connect``, with pauses up to 30 s. ``on_state`` is called with each state that is another ``link``,
+        ``on_gap`` when the gap is handed out by ``events``; both by the loop, in order. They may not block; what they raise is logged.
         """
         self.timeout = timeout
         self.connect_timeout = connect_timeout
@@ -201,6 +203,7 @@ class HostPool:
         await asyncio.gather(*(host.close() for host in hosts))
         for feed in list(self._feeds):
             await feed.aclose()
+        await asyncio.sleep(0)  # what there was to tell is told
 
     async def call(
         self,
@@ -243,7 +246,7 @@ class HostPool:
         """The events of all hosts in one stream, also of those that are added later; each host's are in order.
 
         ``after``: the tokens from which to go on, by host, as ``PoolEvents.resume`` gives them. ``snapshot``: hosts without a token
-        begin with what there is.
+        begin with what there is, and so do those with a gap, behind which what was told of them is void.
         """
         made = PoolEvents(self, list(topics), after=after or {}, snapshot=snapshot, filter=filter, coalesce=coalesce)
         self._feeds.add(made)
@@ -258,12 +261,12 @@ class HostPool:
     def told(self, host_id: str, state: LinkState) -> None:
         """A host has a new state."""
         if self._on_state is not None:
-            asyncio.get_running_loop().call_soon(self._on_state, host_id, state)
+            asyncio.get_running_loop().call_soon(call, self._on_state, host_id, state)
 
     def missed(self, host_id: str, gap: EventGap) -> None:
         """Events of a host can no longer be had."""
         if self._on_gap is not None:
-            asyncio.get_running_loop().call_soon(self._on_gap, host_id, gap)
+            asyncio.get_running_loop().call_soon(call, self._on_gap, host_id, gap)
 
     async def _ask(self, host: PooledHost, do: Callable[[Client], Awaitable[T]], limit_s: float, found: Outcomes[T]) -> None:
         try:

@@ -93,9 +93,10 @@ class StreamConnection:
         self._on_notification = on_notification
         self._on_lost = on_lost
         self.core = core
-        self._lock = threading.Lock()  # guards core and _open; taken after _sending if both are needed
+        self._lock = threading.Lock()  # guards core and is_ending; taken after _sending if both are needed
         self._sending = threading.Lock()  # keeps requests whole, and in the order in which the wire made them
         self._open = True
+        self.is_ending = False  # nothing more can be sent
         self._unsaid = b""  # guarded by _lock
         self._ready: Future[None] = Future()
         self._reading = threading.Thread(target=self._read, name="libvdsm-client", daemon=True)
@@ -133,7 +134,7 @@ class StreamConnection:
 
     @property
     def is_open(self) -> bool:
-        """See ``Connection``."""
+        """See ``Connection``. It is until all who follow it know of its end: another comes after that."""
         return self._open
 
     def call(self, method: str, params: Mapping[str, Any], options: Mapping[str, Any], limit_s: float) -> Json:
@@ -153,9 +154,20 @@ class StreamConnection:
             raise typed(answer.failure)
         return answer.result
 
+    def tell(self, method: str, params: Mapping[str, Any]) -> None:
+        """Ask, and leave the answer to itself; if somebody else sends for long, he sends this as well."""
+        with self._lock:
+            if self.is_ending:
+                return
+            self._unsaid += self.core.request(Future(), method, params, {})[1]
+        try:
+            self._flush()
+        except OSError as error:
+            self._end(ConnectionLostError(f"the connection was lost: {error}"))
+
     def close(self) -> None:
         """See ``Connection``."""
-        if self._open and self._sending.acquire(blocking=False):
+        if not self.is_ending and self._sending.acquire(blocking=False):
             try:
                 with suppress(OSError):
                     self._put(self.core.wire.goodbye())
@@ -177,7 +189,7 @@ class StreamConnection:
             raise NotSentError(message)
         try:
             with self._lock:
-                if not self._open:
+                if self.is_ending:
                     message = "the connection is closed"
                     raise NotSentError(message)
                 number, data = self.core.request(future, method, params, options)
@@ -193,7 +205,7 @@ class StreamConnection:
     def _read(self) -> None:
         reason: ClientError = ConnectionLostError("the daemon has closed the connection")
         try:
-            while self._open and self._receive():
+            while not self.is_ending and self._receive():
                 pass
         except OSError as error:
             reason = ConnectionLostError(f"the connection was lost: {error}")
@@ -215,14 +227,19 @@ class StreamConnection:
             self._unsaid += self.core.wire.outgoing() + self.core.tick(now)
         for one in received:
             self._dispatch(one)
-        if self._unsaid and self._sending.acquire(timeout=_SOON_S):  # who sends for longer says it himself
+        if self._unsaid:
+            self._flush()
+        if self.core.wire.is_ready and not self._ready.done():
+            with suppress(InvalidStateError):  # it ends at this very moment
+                self._ready.set_result(None)
+        return True
+
+    def _flush(self) -> None:
+        if self._sending.acquire(timeout=_SOON_S):  # who sends for longer says it himself
             try:
                 self._put(b"")
             finally:
                 self._sending.release()
-        if self.core.wire.is_ready and not self._ready.done():
-            self._ready.set_result(None)
-        return True
 
     def _put(self, data: bytes) -> None:
         """Send, behind what is due already: a call over STOMP needs the subscription to its answer. Whoever calls this has ``_sending``."""
@@ -238,18 +255,22 @@ class StreamConnection:
             one.waiter.set_result(one)
 
     def _end(self, reason: ClientError) -> None:
+        """End it once. Who follows it is told first, and who waits for an answer last: he may connect anew at once."""
         with self._lock:
-            if not self._open:
+            if self.is_ending:
                 return
-            self._open = False
+            self.is_ending = True
             waiting = self.core.lost()
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        with suppress(InvalidStateError):
-            self._ready.set_exception(reason)
-        for future in waiting:
-            future.set_exception(reason)
-        self._on_lost(reason)
+        try:
+            self._on_lost(reason)
+        finally:
+            self._open = False
+            with suppress(InvalidStateError):
+                self._ready.set_exception(reason)
+            for future in waiting:
+                future.set_exception(reason)
 
 
 class HttpConnection:

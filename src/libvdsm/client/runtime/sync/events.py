@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import copy_context
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
-from libvdsm.client.runtime.errors import ApiError, ClientError, TransportError
+from libvdsm.client.runtime.errors import ApiError, ClientError, ConnectionLostError, NotSentError, TransportError
 from libvdsm.client.runtime.following import Position, may_return
 from libvdsm.client.runtime.policy import POLL_S, decoded
 
@@ -30,6 +32,7 @@ class EventStream:
         self._name: str | None = None
         self._is_live = False
         self._closed = False
+        self._renewing: Future[None] | None = None
 
     @property
     def resume(self) -> str | None:
@@ -50,22 +53,25 @@ class EventStream:
         return self.receive()
 
     def receive(self, timeout: float | None = None) -> EventDelivery:
-        """The next delivery; raises ``TimeoutError`` if there is none within ``timeout`` seconds, and ``StopIteration`` at the end."""
+        """The next delivery; raises ``TimeoutError`` if there is none within ``timeout`` seconds, and ``StopIteration`` at the end.
+
+        If the connection was lost, it is tried for beyond ``timeout``: for as long as ``Retry.stream_s`` says, whoever waits for it.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             self._wakeup.clear()
-            if self._position.queue:
-                return self._position.take()
+            found = self._position.take()
+            if found is not None:
+                return found
             if self._closed:
                 raise StopIteration
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if (not self._is_live or self._client.address.http) and self._is_renewed(left):
+                continue
+            if left == 0:
                 message = f"no event within {timeout:g} s"
                 raise TimeoutError(message)
-            if not self._is_live or self._client.address.http:
-                self._renew(left)
-            else:
-                self._wakeup.wait(left)
+            self._wakeup.wait(left)
 
     def close(self) -> None:
         """End the subscription; an iteration that waits ends. Idempotent."""
@@ -92,12 +98,42 @@ class EventStream:
         self._is_live = False
         self._wakeup.set()
 
+    def _is_renewed(self, left: float | None) -> bool:
+        """Go on; false if that is not done yet, and ``_wakeup`` tells when it is. Raises why it cannot be done."""
+        if self._renewing is None:
+            if left is None:
+                self._renew()
+                return True
+            self._renewing = self._begin_to_renew(left)
+        if not self._renewing.done():
+            return False
+        renewing, self._renewing = self._renewing, None
+        renewing.result()
+        return True
+
+    def _begin_to_renew(self, limit_s: float) -> Future[None]:
+        """Go on in a thread that ends with this: who receives has less time than it may take."""
+        found: Future[None] = Future()
+        context = copy_context()
+
+        def renew() -> None:
+            try:
+                found.set_result(context.run(self._renew, limit_s))
+            except BaseException as failure:  # noqa: BLE001 - it is raised where the delivery is waited for
+                found.set_exception(failure)
+            self._wakeup.set()
+
+        threading.Thread(target=renew, name="libvdsm-renewal", daemon=True).start()
+        return found
+
     def _renew(self, limit_s: float | None = None) -> None:
         """Go on, again and again for as long as ``Retry.stream_s`` says; reading events takes up to ``limit_s`` seconds."""
         line = self._client.line
         patience_s = line.connect_timeout if line.retry.stream_s is None else line.retry.stream_s
         began = time.monotonic()
         for attempt in count():
+            if self._closed:
+                return
             try:
                 if self._client.address.http:
                     self._read(limit_s)
@@ -105,7 +141,7 @@ class EventStream:
                     self._subscribe()
             except (TransportError, ApiError) as failure:
                 pause_s = line.retry.pause(attempt)
-                if self._closed or not may_return(failure) or time.monotonic() - began + pause_s >= patience_s:
+                if line.is_closed or not may_return(failure) or time.monotonic() - began + pause_s >= patience_s:
                     raise
             else:
                 return
@@ -114,18 +150,22 @@ class EventStream:
     def _subscribe(self) -> None:
         from libvdsm.client.generated.types import EventSubscription
 
-        if self._name is not None:
-            with suppress(ClientError):
-                self._unsubscribe()
-        self._name = name = self._client.line.register(self)
+        with suppress(ClientError):
+            self._unsubscribe()
+        line = self._client.line
+        self._name = name = line.register(self)
         self._is_live = True
         params = self._position.subscription(name)
         try:
             subscription = self._client.invoke("Event.subscribe", params, {}, EventSubscription.from_wire)
-        except BaseException:
+        except BaseException as failure:
             self.lost()
+            if not isinstance(failure, (ApiError, NotSentError, ConnectionLostError)):
+                line.forsake(name)  # it may have begun
             raise
         self._position.subscribed(subscription.resume)
+        if self._closed or self._name != name:  # it has begun too late, or on another connection than it was to
+            line.forsake(name)
 
     def _read(self, limit_s: float | None) -> None:
         """Where the daemon cannot speak first, events are asked for."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from libvdsm.client.runtime.errors import AddressError, ApiError, ClientError, NotSentError, ProtocolError, TransportError, UntrustedError
 from libvdsm.client.runtime.policy import Attempts, Retry
-from libvdsm.client.runtime.state import Link, LinkState, StateCallback
+from libvdsm.client.runtime.state import Link, LinkState, StateCallback, Teller
 from libvdsm.client.runtime.sync.connection import Connection, HttpConnection, StreamConnection, open_stream
 
 if TYPE_CHECKING:
@@ -32,17 +32,25 @@ class Line:
         self.address = address
         self.connect_timeout = connect_timeout
         self.retry = retry
-        self.state = LinkState(link=Link.CONNECTING, since=time.time())
+        self._teller = Teller(on_state)
         self._login = login
         self._beat_s = beat_s
-        self._on_state = on_state
         self._connection: Connection | None = None
-        self._connecting = threading.Lock()
+        self._connecting = threading.RLock()  # a callback may be told that there is a connection, and use it
         self._failed: tuple[float, ClientError] | None = None  # when the last attempt failed, and why
-        self._telling = threading.Lock()
         self._closing = threading.Event()
         self._streams: dict[str, EventStream] = {}
         self._stream_names = count(1)
+
+    @property
+    def state(self) -> LinkState:
+        """How it is."""
+        return self._teller.state
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed for good."""
+        return self._closing.is_set()
 
     @property
     def dropped_answers(self) -> int:
@@ -56,9 +64,9 @@ class Line:
     def close(self) -> None:
         """End the connection for good."""
         self._closing.set()
+        self._teller.change(Link.CLOSED)
         if self._connection is not None:
             self._connection.close()
-        self._tell(Link.CLOSED)
 
     def exchange(self, method: str, params: Mapping[str, Any], options: dict[str, Any], limit_s: float | None = None) -> Json:
         """One call, sent again as ``Retry`` says; ``limit_s``: seconds for one answer, if not what is usual for the verb."""
@@ -75,7 +83,7 @@ class Line:
                 pause_s = attempts.after(failure, time.monotonic())
             else:
                 if self.address.http:
-                    self._tell(Link.UP)
+                    self._teller.change(Link.UP)
                 return result
             self._closing.wait(pause_s)
 
@@ -93,6 +101,12 @@ class Line:
         """Nobody reads this subscription any more."""
         self._streams.pop(name, None)
 
+    def forsake(self, name: str) -> None:
+        """End a subscription that may have begun, without waiting for it; if the connection was lost, so is the subscription."""
+        self.unregister(name)
+        if isinstance(self._connection, StreamConnection):
+            self._connection.tell("Event.unsubscribe", {"subscriptionId": name})
+
     def pause(self, seconds: float) -> None:
         """Wait before another attempt; not longer than the client lives."""
         self._closing.wait(seconds)
@@ -109,18 +123,23 @@ class Line:
             if self._failed is not None and self._failed[0] > began and not is_first:
                 raise self._failed[1]
             try:
-                self._connection = self._connect(is_patient=not is_first)
+                self._connection = connection = self._connect(is_patient=not is_first)
+                self._begin(connection)
             except ClientError as failure:
                 self._failed = (time.monotonic(), failure)
-                self._tell(Link.DOWN, str(failure))
+                self._teller.change(Link.DOWN, str(failure))
                 raise
-            if self._closing.is_set():
-                self._connection.close()
-                message = "the client is closed"
-                raise NotSentError(message)
-            if not self.address.http:
-                self._tell(Link.UP)
-            return self._connection
+            return connection
+
+    def _begin(self, connection: Connection) -> None:
+        """It is there, unless it was lost or closed meanwhile."""
+        if self._closing.is_set():
+            connection.close()
+            message = "the client is closed"
+            raise NotSentError(message)
+        if isinstance(connection, StreamConnection) and not self._teller.change(Link.UP, given=lambda _was: not connection.is_ending):
+            message = f"cannot connect to {self.address.url}: the connection was lost as soon as it was there"
+            raise NotSentError(message)
 
     def _connect(self, *, is_patient: bool) -> Connection:
         deadline = time.monotonic() + self.connect_timeout
@@ -146,9 +165,9 @@ class Line:
     def _judge(self, failure: ClientError) -> None:
         """Over HTTP nothing but the answers tells whether the daemon is there."""
         if isinstance(failure, TransportError):
-            self._tell(Link.DOWN, str(failure))
+            self._teller.change(Link.DOWN, str(failure))
         else:
-            self._tell(Link.UP)
+            self._teller.change(Link.UP)
 
     def _notified(self, notification: Notification) -> None:
         stream = self._streams.get(str(notification.params.get("subscriptionId")))
@@ -156,17 +175,6 @@ class Line:
             stream.push(notification.params)
 
     def _has_lost(self, reason: ClientError) -> None:
-        if self.state.is_up:
-            self._tell(Link.DOWN, str(reason))
         for stream in list(self._streams.values()):
             stream.lost()
-
-    def _tell(self, link: Link, reason: str | None = None) -> None:
-        with self._telling:
-            since = self.state.since if self.state.link is link else time.time()
-            found = LinkState(link=link, since=since, reason=reason)
-            if self.state.link is Link.CLOSED or self.state == found:
-                return
-            self.state = found
-        if self._on_state is not None:
-            self._on_state(found)
+        self._teller.change(Link.DOWN, str(reason), given=lambda was: was.is_up)

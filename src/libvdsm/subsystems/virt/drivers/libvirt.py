@@ -21,7 +21,14 @@ from libvdsm.interfaces.generated.errors import AlreadyExists, HypervisorUnavail
 from libvdsm.interfaces.generated.types import HostCapabilities, ShutdownWay, VideoModel, VmState, VmStats
 from libvdsm.subsystems.virt.driver import Definition, Domain, Listener, Road
 from libvdsm.subsystems.virt.drivers import libvirt_api as api
-from libvdsm.subsystems.virt.drivers import libvirt_capabilities, libvirt_state, libvirt_stats, libvirt_xml
+from libvdsm.subsystems.virt.drivers import (
+    libvirt_capabilities,
+    libvirt_reader,
+    libvirt_state,
+    libvirt_stats,
+    libvirt_writer,
+    libvirt_xml,
+)
 from libvdsm.subsystems.virt.drivers.libvirt_connections import Connections, close, keep_alive, unless_unsupported
 from libvdsm.subsystems.virt.drivers.libvirt_console import SerialPump, as_png, receive_all
 from libvdsm.subsystems.virt.drivers.libvirt_errors import is_unsupported, translate, translated
@@ -71,7 +78,7 @@ class LibvirtDriver:
         self._connections = Connections(uri)
         self._road = self._connections.on
         self._kind = ""  # libvirt's name of its driver: QEMU, TEST
-        self._devices: dict[str, tuple[int, libvirt_xml.Parsed]] = {}  # of running domains, by their number of this run
+        self._devices: dict[str, tuple[int, libvirt_reader.Parsed]] = {}  # of running domains, by their number of this run
         self._run_folder = _run_folder(uri)
 
     # connections
@@ -171,12 +178,12 @@ class LibvirtDriver:
         word = libvirt_state.state_of(_integer(state), _integer(reason), has_saved_state=False).state
         return libvirt_stats.vm_stats(word, record, sampled_at, live)
 
-    def _live(self, handle: api.Domain, id: str) -> libvirt_xml.Parsed:
+    def _live(self, handle: api.Domain, id: str) -> libvirt_reader.Parsed:
         """The running definition, read once in each life of the domain."""
         number = handle.ID()
         known = self._devices.get(id)
         if known is None or known[0] != number:
-            known = self._devices[id] = (number, libvirt_xml.from_xml(handle.XMLDesc(0)))
+            known = self._devices[id] = (number, libvirt_reader.from_xml(handle.XMLDesc(0)))
         return known[1]
 
     def _read_listed(self, handle: api.Domain) -> Domain | None:
@@ -194,12 +201,12 @@ class LibvirtDriver:
         return None
 
     def _read(self, handle: api.Domain) -> Domain:
-        wanted = libvirt_xml.from_xml(handle.XMLDesc(_flag("VIR_DOMAIN_XML_INACTIVE")), autostart=_autostart(handle))
+        wanted = libvirt_reader.from_xml(handle.XMLDesc(_flag("VIR_DOMAIN_XML_INACTIVE")), autostart=_autostart(handle))
         number, reason = handle.state(0)
         seen = libvirt_state.state_of(number, reason, has_saved_state=_has_saved_state(handle))
         live = None
         if handle.isActive():
-            live = libvirt_xml.from_xml(handle.XMLDesc(0), autostart=wanted.config.autostart, like=wanted.config).config
+            live = libvirt_reader.from_xml(handle.XMLDesc(0), autostart=wanted.config.autostart, like=wanted.config).config
         return Domain(
             id=wanted.id,
             name=wanted.title or wanted.libvirt_name,
@@ -237,7 +244,7 @@ class LibvirtDriver:
                 reason = "it was made by other means and may hold more than can be told here"
                 raise Unsupported(feature="changing this definition", reason=reason)
             name = present.libvirt_name if present is not None else None
-            xml = libvirt_xml.to_xml(definition, virt_type=self._virt_type(), libvirt_name=name)
+            xml = libvirt_writer.to_xml(definition, virt_type=self._virt_type(), libvirt_name=name)
             with translated("virDomainDefineXML", definition.id):
                 handle = connection.defineXML(xml)
                 if definition.config.autostart != _autostart(handle):
@@ -276,7 +283,7 @@ class LibvirtDriver:
         handle = _look_up(connection, id)
         with translated("virDomainDefineXML", id):
             xml = handle.XMLDesc(_flag("VIR_DOMAIN_XML_INACTIVE") | _flag("VIR_DOMAIN_XML_SECURE"))
-            parsed = libvirt_xml.from_xml(xml)
+            parsed = libvirt_reader.from_xml(xml)
             virt_type = self._virt_type(_KVM_PATIENCE_S)
             if not parsed.is_ours or parsed.virt_type == virt_type or handle.isActive():
                 return handle
@@ -388,12 +395,12 @@ class LibvirtDriver:
                 descriptor = handle.openGraphicsFD(0, _flag("VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH"))
         return socket.socket(fileno=descriptor)
 
-    def _running(self, handle: api.Domain, id: str) -> libvirt_xml.Parsed:
+    def _running(self, handle: api.Domain, id: str) -> libvirt_reader.Parsed:
         """The running definition; ``WrongState`` if there is none."""
         with translated("virDomainGetXMLDesc", id):
             if not handle.isActive():
                 raise self._wrong_state(handle, id, _ACTIVE)
-            return libvirt_xml.from_xml(handle.XMLDesc(0))
+            return libvirt_reader.from_xml(handle.XMLDesc(0))
 
 
 def _look_up(connection: api.Connect, id: str) -> api.Domain:
@@ -401,12 +408,12 @@ def _look_up(connection: api.Connect, id: str) -> api.Domain:
         return connection.lookupByUUIDString(id)
 
 
-def _present(connection: api.Connect, id: str) -> libvirt_xml.Parsed | None:
+def _present(connection: api.Connect, id: str) -> libvirt_reader.Parsed | None:
     """The definition that is there, if any."""
     try:
         handle = _look_up(connection, id)
         with translated("virDomainGetXMLDesc", id):
-            return libvirt_xml.from_xml(handle.XMLDesc(_flag("VIR_DOMAIN_XML_INACTIVE")))
+            return libvirt_reader.from_xml(handle.XMLDesc(_flag("VIR_DOMAIN_XML_INACTIVE")))
     except ObjectNotFound:
         return None
     except libvirt_xml.XmlError as error:

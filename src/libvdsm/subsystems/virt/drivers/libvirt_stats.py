@@ -14,7 +14,7 @@ from libvdsm.interfaces.generated.types import (
     VmState,
     VmStats,
 )
-from libvdsm.subsystems.virt.drivers.libvirt_xml import Parsed
+from libvdsm.subsystems.virt.drivers.libvirt_reader import Parsed
 
 _SILENT: Final = NotRefreshed(error="GuestUnresponsive", reason="its process does not answer, or is busy with another call")
 

@@ -14,7 +14,7 @@ from libvdsm.interfaces.generated.errors import InvalidParams, Unsupported
 from libvdsm.interfaces.generated.types import CpuMode, VmConfig
 from libvdsm.subsystems.virt import plan
 from libvdsm.subsystems.virt.driver import Definition
-from libvdsm.subsystems.virt.drivers import libvirt_xml
+from libvdsm.subsystems.virt.drivers import libvirt_reader, libvirt_writer, libvirt_xml
 
 EXPANDED = '<cpu mode="custom" match="exact"><model>Skylake-Client</model><vendor>Intel</vendor></cpu>'
 EMPTY = {"device": "cdrom", "bus": "sata"}
@@ -82,8 +82,8 @@ def test_a_normal_configuration_is_read_as_it_was_written(members: dict[str, Any
         config = plan.normalise(msgspec.convert(members, VmConfig), VM)
     except InvalidParams:
         return  # it contradicts itself
-    xml = libvirt_xml.to_xml(definition(config, name), virt_type="qemu")
-    parsed = libvirt_xml.from_xml(xml, autostart=config.autostart)
+    xml = libvirt_writer.to_xml(definition(config, name), virt_type="qemu")
+    parsed = libvirt_reader.from_xml(xml, autostart=config.autostart)
     assert plan.as_kept(parsed.config) == plan.as_kept(config)
     assert (parsed.config.machine, parsed.config.autostart) == (config.machine, config.autostart)
     assert (parsed.id, parsed.title, parsed.virt_type, parsed.is_ours) == (VM, name, "qemu", True)
@@ -93,7 +93,7 @@ def test_a_normal_configuration_is_read_as_it_was_written(members: dict[str, Any
 
 def test_the_metadata_hold_no_documents() -> None:
     config = plan.normalise(msgspec.convert({"memory": 64 << 20, "metadata": {"owner": "me"}, "disks": [EMPTY]}, VmConfig), VM)
-    root = libvirt_xml.parse(libvirt_xml.to_xml(definition(config), virt_type="qemu"))
+    root = libvirt_xml.parse(libvirt_writer.to_xml(definition(config), virt_type="qemu"))
     (ours,) = root.findall("metadata/")
     assert ours.attrib == {"generation": "7", "operationId": "op-1", "digest": "0f0f"}
     assert list(ours) == []
@@ -104,7 +104,7 @@ def of_before(config: VmConfig, *, words: str = "") -> str:
     """A definition as it was written when the metadata also held what libvirt does not echo."""
     disks = " ".join(disk.id or "" for disk in config.disks)
     hints = f'machine="{config.machine}" cpu="{config.cpu.mode.value}" disks="{disks}"'
-    xml = libvirt_xml.to_xml(definition(config), virt_type="kvm")
+    xml = libvirt_writer.to_xml(definition(config), virt_type="kvm")
     return xml.replace('generation="7"', f'generation="7" {hints}').replace('digest="0f0f" />', f'digest="0f0f">{words}</vdsm:vm>')
 
 
@@ -118,33 +118,33 @@ def test_disks_of_before_come_back_in_their_order_although_libvirt_groups_them_b
     scsi = devices.findall("disk")[1]
     devices.remove(scsi)
     devices.append(scsi)
-    assert libvirt_xml.from_xml(ET.tostring(root, encoding="unicode")).config == config
+    assert libvirt_reader.from_xml(ET.tostring(root, encoding="unicode")).config == config
 
 
 def test_what_libvirt_expands_is_read_as_it_was_asked_for_where_the_metadata_of_before_tell() -> None:
     config = plan.normalise(msgspec.convert({"memory": 64 << 20, "cpu": {"mode": "hostModel"}, "metadata": {"a": "b"}}, VmConfig), VM)
     xml = of_before(config, words='<vdsm:words>{"a": "b"}</vdsm:words>').replace('machine="q35">hvm', 'machine="pc-q35-7.2">hvm')
     xml = xml.replace('<cpu mode="host-model" />', EXPANDED)
-    parsed = libvirt_xml.from_xml(xml).config
+    parsed = libvirt_reader.from_xml(xml).config
     assert (parsed.machine, parsed.cpu.mode, parsed.metadata) == ("q35", CpuMode.HOST_MODEL, {"a": "b"})
-    other = libvirt_xml.from_xml(xml.replace("pc-q35-7.2", "pc-i440fx-7.2")).config
+    other = libvirt_reader.from_xml(xml.replace("pc-q35-7.2", "pc-i440fx-7.2")).config
     assert other.machine == "pc-i440fx-7.2", "a hint that does not fit is not believed"
 
 
 def test_a_running_processor_that_libvirt_has_expanded_is_like_its_definition() -> None:
     config = plan.normalise(msgspec.convert({"memory": 64 << 20, "cpu": {"mode": "hostModel"}}, VmConfig), VM)
-    xml = libvirt_xml.to_xml(definition(config), virt_type="kvm")
+    xml = libvirt_writer.to_xml(definition(config), virt_type="kvm")
     live = xml.replace('<cpu mode="host-model" />', EXPANDED)
-    assert libvirt_xml.from_xml(live, like=config).config == config
+    assert libvirt_reader.from_xml(live, like=config).config == config
     named = live.replace("<vendor>Intel</vendor>", "")
-    assert libvirt_xml.from_xml(named, like=config).config.cpu.mode is CpuMode.CUSTOM, "such a one was named by us before"
+    assert libvirt_reader.from_xml(named, like=config).config.cpu.mode is CpuMode.CUSTOM, "such a one was named by us before"
 
 
 @pytest.mark.parametrize("text", ("\x01", "\ufffe", "\ud800"))
 def test_a_character_that_xml_cannot_hold_is_refused(text: str) -> None:
     config = plan.normalise(VmConfig(memory=64 << 20), VM)
     with pytest.raises(Unsupported):
-        libvirt_xml.to_xml(definition(config, f"a{text}"), virt_type="qemu")
+        libvirt_writer.to_xml(definition(config, f"a{text}"), virt_type="qemu")
 
 
 @pytest.mark.parametrize(
@@ -159,14 +159,14 @@ def test_a_character_that_xml_cannot_hold_is_refused(text: str) -> None:
 )
 def test_what_is_no_definition_is_not_read(xml: str) -> None:
     with pytest.raises(libvirt_xml.XmlError):
-        libvirt_xml.from_xml(xml)
+        libvirt_reader.from_xml(xml)
 
 
 def test_a_foreign_definition_is_read_as_far_as_it_can_be_told() -> None:
     xml = """<domain type='kvm'><uuid>u</uuid><name>old</name><memory unit='MiB'>64</memory><os><type arch='x86_64' machine='pc'>hvm</type></os>
     <devices><disk type='network' device='disk'><target dev='vda' bus='virtio'/></disk><disk type='file' device='cdrom'><target dev='hda' bus='ide'/></disk>
     <interface type='direct'><mac address='52:54:00:00:00:01'/></interface><graphics type='spice'/><video><model type='qxl'/></video></devices></domain>"""
-    parsed = libvirt_xml.from_xml(xml)
+    parsed = libvirt_reader.from_xml(xml)
     assert not parsed.is_ours
     assert parsed.config.memory == 64 << 20
     assert [disk.id for disk in parsed.config.disks] == ["ua-disk0"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from libvdsm.base.clock import ManualClock
@@ -86,8 +86,8 @@ class FakeObjects:
     def shown(self, sequence: int) -> Iterable[Shown]:
         return [self._shown(known, sequence) for known in self.present.values()]
 
-    def known(self, types: Collection[str]) -> Iterable[Known]:
-        return [known for known in self.present.values() if known.type in types]
+    def known(self, types: Collection[str]) -> Iterator[Known]:
+        return iter([known for known in self.present.values() if known.type in types])
 
     def show(self, type: str, id: str, sequence: int) -> Shown | None:
         known = self.present.get((type, id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from libvdsm.access.certificates import Certificates
@@ -11,12 +12,14 @@ from libvdsm.broker.queues import Queues
 from libvdsm.broker.snapshots import Known, Shown
 from libvdsm.interfaces.journal import Journal
 from libvdsm.inventory.inventory import Inventory
-from libvdsm.inventory.objects import Objects
+from libvdsm.inventory.objects import Item, Objects
 from libvdsm.journal.recorder import snapshot_event
 from libvdsm.tasks.tasks import Tasks
 
 #: What the cause of an event says that comes of a change of somebody's rights.
 _RIGHTS: Final = "rights"
+#: Objects that are looked up at once when they are gone through by and by.
+_PAGE: Final = 256
 
 
 class _Object(NamedTuple):
@@ -57,8 +60,13 @@ class ObjectSnapshots:
     def known(self, types: Collection[str]) -> Iterator[Known]:
         """See ``Snapshots``."""
         for type in types:
-            for each in self._objects(type):
-                yield Known(type, each.id, each.project, each.topic)
+            known = self._known.get(type)
+            if known is not None:
+                for item in _paged(known):
+                    yield Known(type, item.id, item.project, known.topic(item.id))
+            else:
+                for each in tuple(self._objects(type)):
+                    yield Known(type, each.id, each.project, each.topic)
 
     def show(self, type: str, id: str, sequence: int) -> Shown | None:
         """See ``Snapshots``."""
@@ -111,3 +119,11 @@ class ObjectSnapshots:
             task = self._tasks.find(id)
             return None if task is None else _Object(type, id, task.project, f"task.{id}", task.revision, task.fragment)
         return next((each for each in self._objects(type) if each.id == id), None)
+
+
+def _paged(known: Objects) -> Iterator[Item]:
+    """All, although some come and go meanwhile."""
+    last = ""
+    while page := list(islice(known.after(last), _PAGE)):
+        yield from page
+        last = page[-1].id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -40,8 +40,8 @@ class Snapshots(Protocol):
         """Every object, as an event of ``sequence``."""
         ...
 
-    def known(self, types: Collection[str]) -> Iterable[Known]:
-        """Every object of these types."""
+    def known(self, types: Collection[str]) -> Iterator[Known]:
+        """Every object of these types, as it is when it has its turn; objects may come and go meanwhile."""
         ...
 
     def show(self, type: str, id: str, sequence: int) -> Shown | None:

@@ -7,8 +7,7 @@ slices, one in a turn of the loop and once for all followers who see the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from enum import Enum
 from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 #: Objects that are compared in one turn of the loop.
 SLICE: Final = 256
 #: Steps of all followers in transition together in one turn of the loop: in each of them one object is told of at most.
-STEPS: Final = 64
+STEPS: Final = 32
 
 #: What he may have lost (else won), and which object it is: of what was lost also where it was.
 Step: TypeAlias = tuple[bool, Known]
@@ -85,9 +84,9 @@ class Transition:
         """He was to be told of an object, and was not."""
         self._known[type, id] = None
 
-    def begin(self, difference: Difference) -> None:
-        """It is known what differs."""
-        self.due = difference.due
+    def begin(self, difference: Difference, due: int) -> None:
+        """It is known what differs; ``due`` is the number of the last record that the objects tell of which were compared."""
+        self.due = due
         self._steps = self._all_steps(difference)
 
     def again(self) -> None:
@@ -108,23 +107,30 @@ class Transition:
         return chain(lost, zip(repeat(False), chain(difference.won, missing)))
 
 
-@dataclass(slots=True)
 class Difference:
-    """What differs between two views."""
+    """What differs between two views; who waits for it was there before its first object was looked at."""
 
-    old: View
-    new: View
-    due: int  # the number of the last record that the objects tell of which were compared
-    lost: list[Known] = field(default_factory=list)
-    won: list[Known] = field(default_factory=list)
+    __slots__ = ("_objects", "followers", "lost", "new", "old", "won")
 
-    def compare(self, objects: Sequence[Known]) -> None:
-        """Compare some objects."""
+    def __init__(self, old: View, new: View, objects: Iterator[Known], followers: dict[EventFollower, None]) -> None:
+        self.old = old
+        self.new = new
+        self.lost: list[Known] = []
+        self.won: list[Known] = []
+        self.followers = followers
+        self._objects = objects
+
+    def go_on(self) -> bool:
+        """Compare a slice of the objects; whether nothing is left to do. What changes behind a slice is known by its record."""
+        if not self.followers:
+            return True
         before, after = self.old.sees_object, self.new.sees_object
-        for known in objects:
+        count = 0
+        for count, known in enumerate(islice(self._objects, SLICE), 1):  # noqa: B007 - looked at behind the loop
             had = before(known.type, known.id, known.project)
             if had != after(known.type, known.id, known.project):
                 (self.lost if had else self.won).append(known)
+        return count < SLICE
 
 
 class Transitions:
@@ -143,7 +149,7 @@ class Transitions:
         self._schedule = schedule
         self._wake = wake
         self._waiting: dict[tuple[View, View], dict[EventFollower, None]] = {}
-        self._present: _Comparison | None = None
+        self._present: Difference | None = None
         self._is_scheduled = False
         self._left = STEPS
         self._held: dict[EventFollower, None] = {}
@@ -192,36 +198,16 @@ class Transitions:
             self._present = self._begun(*pair, self._waiting.pop(pair))
         if self._present is not None and self._present.go_on():
             done, self._present = self._present, None
+            due = self._journal.next_sequence() - 1
             for follower in done.followers:
                 if follower.transition is not None:
-                    follower.transition.begin(done.difference)
+                    follower.transition.begin(done, due)
                     self._wake(follower)
         if self._present is not None or self._waiting:
             self._wake_up()
 
-    def _begun(self, old: View, new: View, followers: dict[EventFollower, None]) -> _Comparison:
-        objects = list(self._snapshots.known(old.differing(new)))
-        return _Comparison(Difference(old, new, self._journal.next_sequence() - 1), objects, followers)
-
-
-class _Comparison:
-    """The one that is under way; who wants it and has not come by its beginning has to wait for another."""
-
-    __slots__ = ("_at", "_objects", "difference", "followers")
-
-    def __init__(self, difference: Difference, objects: list[Known], followers: dict[EventFollower, None]) -> None:
-        self.difference = difference
-        self.followers = followers
-        self._objects = objects
-        self._at = 0
-
-    def go_on(self) -> bool:
-        """Compare a slice; whether that was the last one."""
-        if not self.followers:
-            return True
-        self.difference.compare(self._objects[self._at : self._at + SLICE])
-        self._at += SLICE
-        return self._at >= len(self._objects)
+    def _begun(self, old: View, new: View, followers: dict[EventFollower, None]) -> Difference:
+        return Difference(old, new, self._snapshots.known(old.differing(new)), followers)
 
 
 def _where(record: Entry) -> Known:

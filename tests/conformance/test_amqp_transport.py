@@ -513,7 +513,7 @@ async def test_am_031_something_else_before_open() -> None:
 async def test_am_032_we_ask_for_half_of_what_we_bear() -> None:
     client = peer(limits=ConversationLimits(wire=AmqpLimits(idle_ms=10_000)))
     assert client.open().idle_time_out == 10_000
-    assert client.line.agreements == [("amqp 1.0", 20.0)]
+    assert client.line.agreements == [("amqp/1.0", 20.0)]
     client.conversation.check_time(1.0)
     client.conversation.check_time(20.9)
     assert not client.line.is_finished

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from libvdsm.wire.amqp.frames import AMQP_HEADER, encode_frame
+from libvdsm.wire.amqp.performatives import Open
 from tests.conftest import StartVdsmd
-from tests.roads import Caller
+from tests.roads import Caller, connect
 
 
 def read_all(caller: Caller) -> None:
@@ -39,3 +41,21 @@ def test_somebody_looks_who_is_there_and_ends_another_connection(vdsmd: StartVds
         assert caller.call("Connection.close", {"connectionId": own["id"]}) == {}
         with pytest.raises(AssertionError, match="closed the connection"):
             read_all(caller)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "greeting"),
+    (
+        ("stomp", "1.1", b"CONNECT\naccept-version:1.1\nhost:x\n\n\0"),
+        ("amqp", "1.0", AMQP_HEADER + encode_frame(0, Open("here"))),
+        ("http", "1.1", b"GET /docs/openrpc.json HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    ),
+)
+def test_who_speaks_a_protocol_is_found_by_its_name(vdsmd: StartVdsmd, name: str, version: str, greeting: bytes) -> None:
+    """Of whatever version."""
+    daemon = vdsmd(hypervisor="simulator:1")
+    with Caller(daemon.socket) as caller, connect(daemon.socket) as other:
+        other.sendall(greeting)
+        assert other.recv(100)
+        (found,) = caller.call("Connection.list", {"filter": {"protocol": name}})["items"]
+        assert found["protocol"] == f"{name}/{version}"

@@ -212,7 +212,7 @@ class Conversation:
         setting, wire = self._setting, self._limits.wire
         self._broker = setting.exchange.open(self._caller)
         self._heard_at = self._beat_at = setting.now()
-        self.line.agreed("amqp 1.0", 2 * wire.idle_ms / 1_000 or None)
+        self.line.agreed("amqp/1.0", 2 * wire.idle_ms / 1_000 or None)
         beat_s = (peer.idle_time_out or 0) / 2_000
         if 0 < beat_s < _SHORT_S:
             self._timer = asyncio.get_running_loop().call_later(beat_s / 2, self._beat_often, beat_s / 2)

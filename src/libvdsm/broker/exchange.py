@@ -15,7 +15,8 @@ from libvdsm.broker.destinations import ALL_EVENTS, TEMPORARY, Kind, may_be_free
 from libvdsm.broker.following import Following
 from libvdsm.broker.listeners import EventMessages, EventPart, FreePart, TopicSubscription
 from libvdsm.broker.published import Published, TopicRing
-from libvdsm.broker.queue import Queue, Rules, not_there
+from libvdsm.broker.queue import Queue, not_there
+from libvdsm.broker.rules import Rules
 from libvdsm.broker.session import BrokerSession
 from libvdsm.broker.topics import matcher
 from libvdsm.interfaces.caller import Caller

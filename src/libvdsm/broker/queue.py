@@ -8,78 +8,25 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from libvdsm.broker.items import GONE, HELD, PENDING, USUAL, WAITING, Item, Line
+from libvdsm.broker.items import GONE, HELD, PENDING, WAITING, Item
+from libvdsm.broker.rules import Counters, Rules
+from libvdsm.broker.waiting import Waiting
 from libvdsm.interfaces.generated.errors import LimitExceeded, ObjectNotFound
 from libvdsm.interfaces.generated.types import QueueOverflow
 from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Message, Verdict
 
 if TYPE_CHECKING:
-    from libvdsm.base.clock import Clock
     from libvdsm.base.errors import ApiError
-    from libvdsm.broker.keeper import Keeper, Recorded
+    from libvdsm.broker.keeper import Recorded
     from libvdsm.broker.receivers import Browser, Receiver
+    from libvdsm.broker.rules import Surroundings
 
 #: Deliveries of one queue before others have their turn.
 TURN: Final = 256
-#: Headers of a message among the dead letters.
-#: Messages that are gone and yet in a line, before it is made anew.
-_GHOSTS: Final = 1000
-_MOST_PRIORITY: Final = 9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What a queue is to be."""
-
-    durable: bool = False
-    max_messages: int = 100_000
-    max_octets: int = 64 * 1024 * 1024
-    overflow: QueueOverflow = QueueOverflow.REJECT
-    time_to_live: float | None = None  # seconds
-    dead_letter: str | None = None
-    max_deliveries: int = 5
-
-
-@dataclass(slots=True)
-class Counters:
-    """What went through, since it was made or the daemon started."""
-
-    received: int = 0
-    delivered: int = 0
-    redelivered: int = 0
-    dead_lettered: int = 0
-    expired: int = 0
-    dropped: int = 0
-
-
-class Surroundings(Protocol):
-    """What a queue needs of where it is."""
-
-    keeper: Keeper
-    clock: Clock
-    octets: int  # in all queues together
-    most_octets: int
-
-    def schedule(self, queue: Queue) -> None:
-        """Call its ``dispatch`` in the next turn of the loop."""
-        ...
-
-    def queue(self, name: str) -> Queue | None:
-        """Another queue."""
-        ...
-
-    def mortal(self, item: Item) -> None:
-        """It ends by itself: call its queue's ``expire`` then."""
-        ...
-
-    def has_room(self, octets: int) -> bool:
-        """Whether all queues together may hold so many more."""
-        ...
 
 
 class Queue:
@@ -88,13 +35,10 @@ class Queue:
     __slots__ = (
         "__weakref__",
         "_around",
-        "_ghosts",
         "_is_durable",
         "_is_swift",
-        "_line",
-        "_lines",
-        "_parked",
         "_pending",
+        "_waiting",
         "birth",
         "browsers",
         "counters",
@@ -108,7 +52,6 @@ class Queue:
         "receivers",
         "rules",
         "unsettled",
-        "waiting",
     )
 
     def __init__(self, name: str, destination: str, rules: Rules, around: Surroundings, *, birth: str = "", project: str = "") -> None:
@@ -121,7 +64,6 @@ class Queue:
         self.counters = Counters()
         self.messages = 0  # all that are not done
         self.octets = 0
-        self.waiting = 0
         self.unsettled = 0
         self.is_ended = False
         self._is_durable = rules.durable
@@ -130,18 +72,20 @@ class Queue:
         self.receivers: set[Receiver] = set()
         self.browsers: set[Browser] = set()
         self._around = around
-        self._line = Line()
-        self._lines: list[Line] | None = None  # by priority, once there is any but the usual
+        self._waiting = Waiting()
         self._pending: deque[Item] = deque()  # for their records, or behind one that waits for its own
-        self._parked: list[Item] = []  # of whom all consumers said that it cannot be delivered to them
-        self._ghosts = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for consumers."""
+        return self._waiting.count
 
     # --- coming in ---
 
     def put(self, message: Message) -> Recorded | None:
         """Take in a message; raises ``LimitExceeded``, ``StateFull`` or ``StateUnavailable``: then it was not."""
         ready = self.ready
-        if ready and not self.waiting and not self._pending and message.expires_at is None and self._is_swift:
+        if ready and not self._waiting.count and not self._pending and message.expires_at is None and self._is_swift:
             receiver = ready[0]
             if receiver.consumer.is_full():
                 receiver.wait_for_room()
@@ -244,7 +188,7 @@ class Queue:
                 oldest = self._oldest()
                 if oldest is None:
                     return False
-                self._take(oldest)
+                self._waiting.take(oldest)
                 self.counters.dropped += 1
                 if self._around.has_room(octets):
                     self.bury(oldest, "overflow")
@@ -263,12 +207,11 @@ class Queue:
     def _enter(self, item: Item) -> None:
         """It waits from now on."""
         item.state = WAITING
-        self.waiting += 1
-        self._line_of(item).append(item)
+        self._waiting.append(item)
         for browser in self.browsers:
             browser.add(item)
         if self.ready:
-            if self.waiting == 1:
+            if self._waiting.count == 1:
                 self.dispatch()
             else:
                 self._around.schedule(self)
@@ -317,7 +260,7 @@ class Queue:
                 break
             receiver = self._next(item)
             if receiver is not None:
-                self._take(item)
+                self._waiting.take(item)
                 receiver.take(item)
         else:
             self._around.schedule(self)
@@ -341,9 +284,7 @@ class Queue:
             if item.avoids is None or receiver not in item.avoids:
                 return receiver
         if ready:
-            self._take(item)
-            self.waiting += 1  # it waits for others to come
-            self._parked.append(item)
+            self._waiting.park(item)
         return None
 
     def attach(self, receiver: Receiver) -> None:
@@ -360,21 +301,9 @@ class Queue:
     def make_ready(self, receiver: Receiver) -> None:
         """It can take one more; once at a time."""
         self.ready.append(receiver)
-        if self._parked:
-            self._unpark(receiver)
+        self._waiting.unpark(receiver)
         if self.waiting or receiver.is_draining:
             self._around.schedule(self)
-
-    def _unpark(self, receiver: Receiver) -> None:
-        """Offer it what was put aside for want of somebody else."""
-        parked, self._parked = self._parked, []
-        for item in parked:
-            if item.state is not WAITING:
-                continue
-            if item.avoids is not None and receiver in item.avoids:
-                self._parked.append(item)
-            else:
-                self._line_of(item).put_back(item)
 
     def unready(self, receiver: Receiver) -> None:
         """It cannot take any."""
@@ -420,8 +349,7 @@ class Queue:
         self._wait_again(item)
 
     def _wait_again(self, item: Item) -> None:
-        self.waiting += 1
-        self._line_of(item).put_back(item)
+        self._waiting.put_back(item)
         for browser in self.browsers:
             browser.add(item)
         if self.ready:
@@ -469,8 +397,7 @@ class Queue:
         """Its time is up, if it still waits."""
         if item.state is not WAITING or item.expires_at is None or item.expires_at > now:
             return
-        self.waiting -= 1
-        self._leave_ghost()
+        self._waiting.lose()
         self.counters.expired += 1
         self.bury(item, "expired")
 
@@ -483,14 +410,7 @@ class Queue:
 
     def items(self) -> Iterator[Item]:
         """All that wait, in the order in which they would come out."""
-        lines = (self._line,) if self._lines is None else reversed(self._lines)
-        for line in lines:
-            found = line.items()
-            if self._parked:
-                priority = None if self._lines is None else self._lines.index(line)
-                found += [i for i in self._parked if i.state is WAITING and (priority is None or _priority(i.message) == priority)]
-                found.sort(key=lambda item: item.sequence)
-            yield from found
+        return self._waiting.items()
 
     def pending(self) -> list[Item]:
         """All that do not wait for consumers yet, because a record is not on disk."""
@@ -502,14 +422,13 @@ class Queue:
         doomed = list(self.items())
         for item in doomed:
             recorded = self.remove(item) or recorded
-        self._line, self._lines, self._parked, self._ghosts = Line(), None, [], 0
+        self._waiting.clear()
         self.counters.dropped += len(doomed)
         return len(doomed), recorded
 
     def remove(self, item: Item) -> Recorded | None:
         """Take one that waits out of it."""
-        self.waiting -= 1
-        self._leave_ghost()
+        self._waiting.lose()
         return self._finish(item)
 
     def end(self, reason: ApiError) -> None:
@@ -523,7 +442,7 @@ class Queue:
             if item.state is not GONE:
                 self._forget(item)
         self._pending.clear()
-        self._line, self._lines, self._parked = Line(), None, []
+        self._waiting.clear()
 
     def forget_held(self, item: Item) -> None:
         """It is settled after its queue ended."""
@@ -556,40 +475,13 @@ class Queue:
         self.octets -= item.octets
         self._around.octets -= item.octets
 
-    # --- lines ---
-
-    def _line_of(self, item: Item) -> Line:
-        if self._lines is None:
-            if item.message.priority == USUAL:
-                return self._line
-            self._lines = [Line() for _ in range(_MOST_PRIORITY + 1)]
-            self._lines[USUAL] = self._line
-        return self._lines[_priority(item.message)]
-
     def _oldest(self) -> Item | None:
         """The first that waits and whose time is not up."""
         while True:
-            item = self._line.first() if self._lines is None else next((f for line in reversed(self._lines) if (f := line.first())), None)
+            item = self._waiting.first()
             if item is None or item.expires_at is None or item.expires_at > (now := self._around.clock.time()):
                 return item
             self.expire(item, now)
-
-    def _take(self, item: Item) -> None:
-        """Out of its line; it is no longer one that waits."""
-        self._line_of(item).take(item)
-        self.waiting -= 1
-
-    def _leave_ghost(self) -> None:
-        self._ghosts += 1
-        if self._ghosts > _GHOSTS and self._ghosts > self.waiting:
-            self._ghosts = 0
-            self._parked = [item for item in self._parked if item.state is WAITING]
-            for line in (self._line,) if self._lines is None else self._lines:
-                line.sweep()
-
-
-def _priority(message: Message) -> int:
-    return min(max(message.priority, 0), _MOST_PRIORITY)
 
 
 def not_there(name: str) -> ObjectNotFound:

@@ -19,7 +19,8 @@ from libvdsm.base.ids import new_uuid
 from libvdsm.broker.destinations import QUEUE
 from libvdsm.broker.items import GONE, Item
 from libvdsm.broker.keeper import Keeper, restored
-from libvdsm.broker.queue import Queue, Rules, not_there
+from libvdsm.broker.queue import Queue, not_there
+from libvdsm.broker.rules import Rules
 from libvdsm.interfaces.generated.errors import AlreadyExists, LimitExceeded, ObjectNotFound
 from libvdsm.interfaces.generated.types import Queue as QueueDocument
 from libvdsm.interfaces.generated.types import QueueCreateParams

@@ -27,14 +27,14 @@ class LineError(Exception):
 class StompLine:
     """One connection over a daemon's unix socket, logged in."""
 
-    def __init__(self, path: Path, timeout_s: float = 10.0) -> None:
+    def __init__(self, path: Path, timeout_s: float = 10.0, **login: str) -> None:
         self._timeout_s = timeout_s
         self._buffer = b""
         self._frames: deque[Frame] = deque()
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(timeout_s)
         self._socket.connect(str(path))
-        self.write(frame("CONNECT", {"accept-version": "1.2", "host": "localhost"}))
+        self.write(frame("CONNECT", {"accept-version": "1.2", "host": "localhost", **login}))
         first = self.read()
         if first.command != "CONNECTED":
             raise LineError(f"{first}")

@@ -40,11 +40,11 @@ from libvdsm.interfaces.messages import Cause, Observed
 from libvdsm.inventory.inventory import Inventory
 from libvdsm.inventory.service import InventoryService
 from libvdsm.journal.memory import MemoryDocuments, MemoryJournal
+from libvdsm.journal.memory_store import MemoryStore
 from libvdsm.journal.recorder import Recorder
 from libvdsm.journal.stored import StoredJournal
 from libvdsm.tasks.service import TaskService
 from libvdsm.tasks.tasks import Tasks
-from tests.fakes.store import FakeStore
 
 VM_1 = "11111111-1111-4111-8111-111111111111"
 VM_2 = "22222222-2222-4222-8222-222222222222"
@@ -148,7 +148,7 @@ class Front:
         *,
         verify: bool = False,
         journal: MemoryJournal | StoredJournal | None = None,
-        store: FakeStore | None = None,
+        store: MemoryStore | None = None,
         port: FakePort | None = None,
     ) -> None:
         self.clock = ManualClock()
@@ -156,12 +156,12 @@ class Front:
         self.documents = MemoryDocuments()
         recorder = Recorder(self.journal, self.clock)
         self.inventory = Inventory(recorder=recorder, documents=self.documents, clock=self.clock, host={"daemonVersion": "1"})
-        self.store = store or FakeStore()
+        self.store = store or MemoryStore()
         self.tasks = Tasks(recorder=recorder, clock=self.clock, store=store)  # in memory, unless the test brings a store
         self.port = port or FakePort()
         self.scheduled: list[Callable[[], None]] = []
         self.later: list[tuple[float, Callable[[], None]]] = []
-        self.queues = Queues(store=self.store, messages=FakeStore(), recorder=recorder, clock=self.clock, schedule=self.scheduled.append)
+        self.queues = Queues(store=self.store, messages=MemoryStore(), recorder=recorder, clock=self.clock, schedule=self.scheduled.append)
         self.places = ObjectPlaces(self.inventory, self.tasks, queues=self.queues)
         self.broker = Broker(
             journal=self.journal,

@@ -21,8 +21,8 @@ from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.generated.permissions import ROLES, UNPLACED
 from libvdsm.interfaces.place import Place, may
+from libvdsm.journal.memory_store import MemoryStore
 from tests.fakes.front import FakeSink
-from tests.fakes.store import FakeStore
 
 IDENTITIES = ("user:alice", "user:bob")
 PROJECTS = ("web", "db")
@@ -82,7 +82,7 @@ class Rights(RuleBasedStateMachine):
     @initialize(role=st.sampled_from((*BUILT_IN, "mover")), scope=scopes)
     def begin(self, role: str, scope: dict[str, str]) -> None:
         self.loop = asyncio.new_event_loop()
-        self.clock, self.store, self.world = ManualClock(), FakeStore(), World()
+        self.clock, self.store, self.world = ManualClock(), MemoryStore(schedule=self.loop.call_soon), World()
         self.given: dict[str, Given] = {}
         self.lent: dict[str, Lent] = {}
         self.ended: set[str] = set()
@@ -247,7 +247,12 @@ class Rights(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
+        self.loop.run_until_complete(self.committed())
         self.start()
+
+    async def committed(self) -> None:
+        """What was asked of the store is in it: a daemon that ends records as much."""
+        await self.store.commit()
 
     # --- the model ---
 

@@ -96,6 +96,7 @@ async def test_a_grant_ends_by_its_time(front: Front) -> None:
     front.access.look()
     assert not alice.permissions
     assert (await ask(front, front.admin, "Access.list"))["items"] == []
+    await front.store.commit()
     assert front.store.load("grant") == {}
 
 
@@ -184,12 +185,13 @@ async def test_what_cannot_be_recorded_is_taken_back(front: Front) -> None:
     id = await grant(front, ALICE, "reader")
     alice, bob = user(front), user(front, 1001)
     commit, front.store.check = front.store.check, lambda **_: None  # type: ignore[method-assign]  # it fails later than asked
-    front.store.failure = StateUnavailable(reason="the disk is gone")
+    front.store.become("failed", "the disk is gone")
     with pytest.raises(StateUnavailable):
         await grant(front, BOB, "reader")
     with pytest.raises(StateUnavailable):
         await ask(front, front.admin, "Access.revoke", {"grantId": id})
-    front.store.failure, front.store.check = None, commit  # type: ignore[method-assign]
+    front.store.become("ok")
+    front.store.check = commit  # type: ignore[method-assign]
     await asyncio.sleep(0)
     assert not bob.permissions
     assert not alice.permissions

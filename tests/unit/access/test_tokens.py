@@ -156,6 +156,7 @@ async def test_an_expired_token_ends_its_connections() -> None:
     front.clock.advance(60)
     front.access.look()
     assert ended == ["its token has expired"]
+    await front.store.commit()
     assert front.store.load("token") == {}
 
 
@@ -333,7 +334,7 @@ async def test_an_identity_has_so_many_tokens_and_no_more() -> None:
         await token(front, alice)
 
 
-def test_tokens_that_have_ended_take_no_room() -> None:
+async def test_tokens_that_have_ended_take_no_room() -> None:
     """Before anybody has looked, and after a restart, which counts those that are there."""
     clock, front = ManualClock(), made()
 
@@ -348,6 +349,7 @@ def test_tokens_that_have_ended_take_no_room() -> None:
         )
 
     add(Tokens(front.store, clock, most=2), VM_1)
+    await front.store.commit()
     again = Tokens(front.store, clock, most=2)
     add(again, VM_2)
     with pytest.raises(LimitExceeded):

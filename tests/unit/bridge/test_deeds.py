@@ -33,9 +33,9 @@ from libvdsm.interfaces.generated.errors import (
     TooLate,
 )
 from libvdsm.interfaces.messages import Cause
+from libvdsm.journal.memory_store import MemoryStore
 from tests.fakes.asking import ask, grant, place_vm, user
 from tests.fakes.front import VM_1, FakePort, Front
-from tests.fakes.store import FakeStore
 
 LOST = SubsystemUnavailable(subsystem="virt", reason="killed")
 
@@ -71,12 +71,12 @@ def _bare(document: dict[str, object]) -> dict[str, object]:
 
 
 @pytest.fixture
-def store() -> FakeStore:
+def store() -> MemoryStore:
     """What outlives a front."""
-    return FakeStore()
+    return MemoryStore()
 
 
-def life(store: FakeStore) -> Front:
+def life(store: MemoryStore) -> Front:
     """A front over the store."""
     front = Front(store=store)
     front.observe()
@@ -84,37 +84,37 @@ def life(store: FakeStore) -> Front:
     return front
 
 
-async def test_an_intent_is_on_disk_before_the_worker_hears(store: FakeStore) -> None:
+async def test_an_intent_is_on_disk_before_the_worker_hears(store: MemoryStore) -> None:
     """And it is gone with the record of the outcome."""
     front = life(store)
     waiting = begin(front)
     await asyncio.sleep(0)
     assert not front.port.calls
     await front.turns()
-    (kept,) = store.records["intent"].values()
+    (kept,) = store.load("intent").values()
     intent = json.loads(kept)
     assert (intent["method"], intent["subject"], intent["actor"]["identity"]) == ("VM.pause", ["vm", VM_1], "unix:0")
     assert front.port.calls[0].meta["operationId"] == intent["id"]
     answer(front.port, 0, {})
     assert await waiting == {}
-    assert not store.records["intent"]
+    assert not store.load("intent")
     assert [(deed.method, deed.outcome, deed.operation_id) for deed in front.trail.deeds] == [("VM.pause", "done", intent["id"])]
 
 
-async def test_what_cannot_be_journalled_is_not_done(store: FakeStore) -> None:
+async def test_what_cannot_be_journalled_is_not_done(store: MemoryStore) -> None:
     """A full or failed disk refuses before the worker; what makes room may go on while the store lets it."""
     front = life(store)
-    store.failure = StateFull(reason="no space left on device")
+    store.become("full", "no space left on device")
     with pytest.raises(StateFull):
         await begin(front)
-    store.failure = None
+    store.become("ok")
     waiting = begin(front, "VM.start", idempotencyKey="k")
-    store.failure = StateUnavailable(reason="input/output error")
+    store.become("failed", "input/output error")
     with pytest.raises(StateUnavailable):
         await waiting
     assert not front.port.calls
     assert front.tasks.running() == 0
-    store.failure = None
+    store.become("ok")
     again = begin(front, "VM.start", idempotencyKey="k")
     assert (await again)["task"]
     await front.turns()
@@ -122,7 +122,7 @@ async def test_what_cannot_be_journalled_is_not_done(store: FakeStore) -> None:
 
 
 @pytest.mark.parametrize("error", (LOST, DeadlineExceeded(seconds=20.0)))
-async def test_what_a_lost_worker_has_done_is_found_out(store: FakeStore, error: ApiError) -> None:
+async def test_what_a_lost_worker_has_done_is_found_out(store: MemoryStore, error: ApiError) -> None:
     """The next worker is asked, and its finding is the answer."""
     front = life(store)
     waiting = begin(front)
@@ -138,7 +138,7 @@ async def test_what_a_lost_worker_has_done_is_found_out(store: FakeStore, error:
     assert front.trail.deeds[-1].outcome == "done"
 
 
-async def test_what_had_no_effect_may_be_sent_again(store: FakeStore) -> None:
+async def test_what_had_no_effect_may_be_sent_again(store: MemoryStore) -> None:
     """The caller is told so, and the same key runs it anew."""
     front = life(store)
     waiting = begin(front, idempotencyKey="k")
@@ -156,7 +156,7 @@ async def test_what_had_no_effect_may_be_sent_again(store: FakeStore) -> None:
     assert [call.method for call in front.port.calls] == ["VM.pause", "work.recover", "VM.pause"]
 
 
-async def test_a_probe_of_none_is_never_looked_for(store: FakeStore) -> None:
+async def test_a_probe_of_none_is_never_looked_for(store: MemoryStore) -> None:
     """Its end is unknown, at once and also for whoever repeats the call."""
     front = life(store)
     waiting = begin(front, "VM.reset", idempotencyKey="k")
@@ -174,7 +174,7 @@ async def test_a_probe_of_none_is_never_looked_for(store: FakeStore) -> None:
     assert len(front.port.calls) == 2
 
 
-async def test_nothing_is_begun_on_an_object_until_it_is_known(store: FakeStore) -> None:
+async def test_nothing_is_begun_on_an_object_until_it_is_known(store: MemoryStore) -> None:
     """A second deed waits for what is found out of the first."""
     front = life(store)
     first = begin(front)
@@ -192,7 +192,7 @@ async def test_nothing_is_begun_on_an_object_until_it_is_known(store: FakeStore)
     assert await second == {}
 
 
-async def test_the_next_life_finds_out(store: FakeStore) -> None:
+async def test_the_next_life_finds_out(store: MemoryStore) -> None:
     """Task, answer and audit of a call that was under way when the front died."""
     before = life(store)
     accepted: Any = await begin(before, "VM.start", idempotencyKey="k")
@@ -214,10 +214,10 @@ async def test_the_next_life_finds_out(store: FakeStore) -> None:
     again: Any = await begin(after, "VM.start", idempotencyKey="k")
     assert again["task"]["id"] == id
     assert [(deed.method, deed.outcome) for deed in after.trail.deeds] == [("Task.cancel", "failed"), ("VM.start", "done")]
-    assert not store.records["intent"]
+    assert not store.load("intent")
 
 
-async def test_a_command_of_a_life_before_is_answered_once_it_is_known(store: FakeStore) -> None:
+async def test_a_command_of_a_life_before_is_answered_once_it_is_known(store: MemoryStore) -> None:
     """Whoever repeats it meanwhile waits; it is not run again."""
     before = life(store)
     begin(before, idempotencyKey="k")
@@ -234,7 +234,7 @@ async def test_a_command_of_a_life_before_is_answered_once_it_is_known(store: Fa
     assert await begin(life(store), idempotencyKey="k") == {}
 
 
-async def test_answers_survive_and_conflicts_as_well(store: FakeStore) -> None:
+async def test_answers_survive_and_conflicts_as_well(store: MemoryStore) -> None:
     """A result and a failure are answered again by the next life; another call with the key is refused."""
     front = life(store)
     waiting = begin(front, idempotencyKey="k")
@@ -251,7 +251,7 @@ async def test_answers_survive_and_conflicts_as_well(store: FakeStore) -> None:
     assert not after.port.calls
 
 
-async def test_an_answer_with_a_ticket_is_not_kept(store: FakeStore) -> None:
+async def test_an_answer_with_a_ticket_is_not_kept(store: MemoryStore) -> None:
     """It is given once; who repeats the call learns why there is none."""
     front = life(store)
     waiting = begin(front, "Console.open", idempotencyKey="k")
@@ -261,12 +261,15 @@ async def test_an_answer_with_a_ticket_is_not_kept(store: FakeStore) -> None:
     assert await waiting == told
     with pytest.raises(AnswerNotKept):
         await begin(front, "Console.open", idempotencyKey="k")
-    assert not any(b"hidden" in data for kind in store.records.values() for data in kind.values())
+    await store.commit()
+    kept = [data for kind in ("answer", "intent", "task") for data in store.load(kind).values()]
+    assert kept
+    assert not any(b"hidden" in data for data in kept)
 
 
 async def test_keys_are_forgotten_by_age_only_when_time_has_passed() -> None:
     """A day by the clock that cannot jump."""
-    front = life(FakeStore())
+    front = life(MemoryStore())
     for _ in range(2):
         waiting = begin(front, idempotencyKey="k")
         await front.turns()
@@ -276,7 +279,7 @@ async def test_keys_are_forgotten_by_age_only_when_time_has_passed() -> None:
     assert len(front.port.calls) == 2
 
 
-async def test_closing_leaves_what_runs_to_the_next_life(store: FakeStore) -> None:
+async def test_closing_leaves_what_runs_to_the_next_life(store: MemoryStore) -> None:
     """Callers are told that it will be known; nothing is called ended that was not seen to end."""
     front = life(store)
     accepted: Any = await begin(front, "VM.start")
@@ -287,11 +290,11 @@ async def test_closing_leaves_what_runs_to_the_next_life(store: FakeStore) -> No
         await waiting
     with pytest.raises(ShuttingDown):
         await begin(front)
-    assert len(store.records["intent"]) == 2
+    assert len(store.load("intent")) == 2
     assert life(store).tasks.get(accepted["task"]["id"]).state == "running"
 
 
-async def test_a_caller_that_goes_away_stops_nothing(store: FakeStore) -> None:
+async def test_a_caller_that_goes_away_stops_nothing(store: MemoryStore) -> None:
     """What was begun is carried to its end and recorded."""
     front = life(store)
     waiting = begin(front)
@@ -300,10 +303,10 @@ async def test_a_caller_that_goes_away_stops_nothing(store: FakeStore) -> None:
     answer(front.port, 0, {})
     await front.turns()
     assert front.trail.deeds[-1].outcome == "done"
-    assert not store.records["intent"]
+    assert not store.load("intent")
 
 
-async def test_every_point_is_passed_in_its_order(store: FakeStore) -> None:
+async def test_every_point_is_passed_in_its_order(store: MemoryStore) -> None:
     """Those of the front; the worker passes its own between them."""
     front = life(store)
     passed: list[tuple[str, str]] = []
@@ -318,7 +321,7 @@ async def test_every_point_is_passed_in_its_order(store: FakeStore) -> None:
     assert passed == [("VM.pause", point) for point in ("before_journal", "after_journal", "before_answer")]
 
 
-async def test_closing_tells_whoever_has_a_key_to_ask_again(store: FakeStore) -> None:
+async def test_closing_tells_whoever_has_a_key_to_ask_again(store: MemoryStore) -> None:
     """The next life answers him by the same key, so his end is not called unknown in this one."""
     front = life(store)
     waiting = begin(front, "VM.pause", idempotencyKey="k")
@@ -327,10 +330,10 @@ async def test_closing_tells_whoever_has_a_key_to_ask_again(store: FakeStore) ->
     with pytest.raises(ShuttingDown) as raised:
         await waiting
     assert raised.value.retryable
-    assert len(store.records["intent"]) == 1
+    assert len(store.load("intent")) == 1
 
 
-async def test_a_stored_answer_outlives_its_object_its_generation_and_the_disk(store: FakeStore) -> None:
+async def test_a_stored_answer_outlives_its_object_its_generation_and_the_disk(store: MemoryStore) -> None:
     """Whoever repeats a deletion is told that it was done, not that there is nothing to delete."""
     front = life(store)
     waiting = begin(front, "VM.pause", idempotencyKey="k", expectedGeneration=0)
@@ -338,14 +341,14 @@ async def test_a_stored_answer_outlives_its_object_its_generation_and_the_disk(s
     answer(front.port, 0, {})
     first = await waiting
     front.inventory.removed("vm", VM_1, Cause(kind="hypervisor"))
-    store.failure = StateFull(reason="no space left on device")
+    store.become("full", "no space left on device")
     assert await begin(front, "VM.pause", idempotencyKey="k", expectedGeneration=0) == first
     assert len(front.port.calls) == 1
     with pytest.raises(StateFull):
         await begin(front, "VM.pause", idempotencyKey="another")
 
 
-async def test_the_audit_names_what_was_made(store: FakeStore) -> None:
+async def test_the_audit_names_what_was_made(store: MemoryStore) -> None:
     """The object of a verb that makes one is known by its answer."""
     front = life(store)
     waiting = asyncio.ensure_future(front.later_answer("VM.create", {"name": "web", "config": {"memory": 16777216}}))
@@ -355,7 +358,7 @@ async def test_the_audit_names_what_was_made(store: FakeStore) -> None:
     assert front.trail.deeds[-1].object == ("vm", VM_1)
 
 
-async def test_a_command_that_lost_its_hypervisor_is_told_so_at_once_and_found_out(store: FakeStore) -> None:
+async def test_a_command_that_lost_its_hypervisor_is_told_so_at_once_and_found_out(store: MemoryStore) -> None:
     """Its caller need not wait; whoever sends it again by its key gets what was found."""
     front = life(store)
     waiting = begin(front, idempotencyKey="k")
@@ -370,11 +373,11 @@ async def test_a_command_that_lost_its_hypervisor_is_told_so_at_once_and_found_o
     recovered(front, "done", result={})
     assert await again == {}
     assert [(deed.outcome, deed.method) for deed in front.trail.deeds] == [("done", "VM.pause")]
-    assert not store.records["intent"]
+    assert not store.load("intent")
     assert [call.method for call in front.port.calls] == ["VM.pause", "work.recover"]
 
 
-async def test_a_command_that_never_reached_its_hypervisor_can_be_sent_again(store: FakeStore) -> None:
+async def test_a_command_that_never_reached_its_hypervisor_can_be_sent_again(store: MemoryStore) -> None:
     """A failure that may pass is no answer for ever."""
     front = life(store)
     waiting = begin(front, idempotencyKey="k")
@@ -393,7 +396,7 @@ async def test_a_command_that_never_reached_its_hypervisor_can_be_sent_again(sto
     assert [call.method for call in front.port.calls] == ["VM.pause", "work.recover", "VM.pause"]
 
 
-async def test_the_end_of_a_task_that_lost_its_hypervisor_is_found_out(store: FakeStore) -> None:
+async def test_the_end_of_a_task_that_lost_its_hypervisor_is_found_out(store: MemoryStore) -> None:
     """It may have been started before the connection broke."""
     front = life(store)
     accepted: Any = await begin(front, "VM.start", idempotencyKey="k")
@@ -406,7 +409,7 @@ async def test_the_end_of_a_task_that_lost_its_hypervisor_is_found_out(store: Fa
     assert front.tasks.get(accepted["task"]["id"]).state == "done"
 
 
-async def test_what_nobody_can_look_at_is_unknown_when_the_hypervisor_is_lost(store: FakeStore) -> None:
+async def test_what_nobody_can_look_at_is_unknown_when_the_hypervisor_is_lost(store: MemoryStore) -> None:
     """A reset leaves no trace."""
     front = life(store)
     waiting = begin(front, "VM.reset", idempotencyKey="k")
@@ -417,7 +420,7 @@ async def test_what_nobody_can_look_at_is_unknown_when_the_hypervisor_is_lost(st
 
 
 @pytest.mark.parametrize("error", (ResourceBusy(type="vm", id=VM_1, reason="migrating"), LimitExceeded(limit="stuck calls", maximum=12)))
-async def test_a_refusal_that_may_pass_is_no_answer_for_ever(store: FakeStore, error: ApiError) -> None:
+async def test_a_refusal_that_may_pass_is_no_answer_for_ever(store: MemoryStore, error: ApiError) -> None:
     """What the subsystem has not begun can be sent again by the same key."""
     front = life(store)
     for method in ("VM.pause", "VM.start"):
@@ -431,7 +434,7 @@ async def test_a_refusal_that_may_pass_is_no_answer_for_ever(store: FakeStore, e
     assert [call.method for call in front.port.calls] == ["VM.pause", "VM.pause", "VM.start", "VM.start"]
 
 
-async def test_what_was_done_is_answered_however_late_it_is_asked_for(store: FakeStore) -> None:
+async def test_what_was_done_is_answered_however_late_it_is_asked_for(store: MemoryStore) -> None:
     """A stored answer is no run; a late call without one is refused."""
     front = life(store)
     until = timestamp(front.clock.time() + 5)
@@ -447,7 +450,7 @@ async def test_what_was_done_is_answered_however_late_it_is_asked_for(store: Fak
 
 
 @pytest.mark.parametrize("key", ({}, {"idempotencyKey": "k"}))
-async def test_a_right_that_is_lost_while_a_call_waits_is_lost_for_that_call(store: FakeStore, key: dict[str, str]) -> None:
+async def test_a_right_that_is_lost_while_a_call_waits_is_lost_for_that_call(store: MemoryStore, key: dict[str, str]) -> None:
     """It is not begun, and is on record as refused; with the right given back it is run, as if it had never come."""
     front = Front(store=store)
     place_vm(front, VM_1, "web")
@@ -474,7 +477,7 @@ async def test_a_right_that_is_lost_while_a_call_waits_is_lost_for_that_call(sto
     ("method", "params"),
     (("Access.defineRole", {"name": "w", "permissions": ["vm.read"]}), ("VM.create", {"name": "a", "config": {"memory": 268435456}})),
 )
-async def test_a_generation_is_not_expected_of_what_has_none(store: FakeStore, method: str, params: dict[str, object]) -> None:
+async def test_a_generation_is_not_expected_of_what_has_none(store: MemoryStore, method: str, params: dict[str, object]) -> None:
     """A guard that would guard nothing is refused, and nothing is done."""
     front = life(store)
     with pytest.raises(InvalidParams) as refused:

@@ -14,7 +14,6 @@ from libvdsm.bridge.idempotency import DIGEST_KEYS, KIND, Answers
 from libvdsm.interfaces.generated.errors import IdempotencyConflict
 from libvdsm.interfaces.store import Store
 from libvdsm.journal.memory_store import MemoryStore
-from tests.fakes.store import FakeStore
 
 METHOD = "VM.update"
 PARAMS = b'{"graphics":{"password":"1234"}}'
@@ -37,12 +36,12 @@ async def test_the_digest_of_a_short_secret_cannot_be_guessed_without_the_key() 
     """The same call has another digest in every store, and not the plain one; the key is kept with the first, and is long."""
     digests = set()
     for _ in range(2):
-        store = FakeStore()
+        store = MemoryStore()
         life = answers(store)
-        assert store.records == {}
+        assert store.load(KIND) == store.load(DIGEST_KEYS) == {}
         await call(life)
-        (kept,) = store.records[KIND].values()
-        (secret,) = store.records[DIGEST_KEYS].values()
+        (kept,) = store.load(KIND).values()
+        (secret,) = store.load(DIGEST_KEYS).values()
         assert len(secret) == 32
         digests.add(json.loads(kept)["digest"])
     assert len(digests) == 2
@@ -50,7 +49,7 @@ async def test_the_digest_of_a_short_secret_cannot_be_guessed_without_the_key() 
 
 
 async def test_a_later_life_knows_the_call() -> None:
-    store = FakeStore()
+    store = MemoryStore()
     await call(answers(store))
     later = answers(store)
     assert await call(later, b' {"graphics": {"password": "1234"}}', b"2") == b"1"
@@ -79,15 +78,15 @@ async def _done() -> bytes:
 
 async def test_nobody_pushes_out_what_others_have() -> None:
     """When there are too many, whoever has most of them loses his oldest."""
-    store = FakeStore()
+    store = MemoryStore()
     life = Answers(ManualClock(), store, lambda _id: None, most=10)
     for key in "ab":
         await call(life, identity="quiet", key=key)
     for number in range(30):
         await call(life, identity="loud", key=str(number))
     assert len(life) == 10
-    assert set(store.records[KIND]) == {"quiet\na", "quiet\nb", *(f"loud\n{number}" for number in range(22, 30))}
+    assert set(store.load(KIND)) == {"quiet\na", "quiet\nb", *(f"loud\n{number}" for number in range(22, 30))}
     assert await call(life, answer=b"2", identity="quiet", key="a") == b"1"
     again = Answers(ManualClock(), store, lambda _id: None, most=5)
     await call(again, identity="new", key="n")
-    assert set(store.records[KIND]) == {"quiet\na", "quiet\nb", "loud\n28", "loud\n29", "new\nn"}
+    assert set(store.load(KIND)) == {"quiet\na", "quiet\nb", "loud\n28", "loud\n29", "new\nn"}

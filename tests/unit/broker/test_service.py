@@ -22,6 +22,7 @@ from libvdsm.interfaces.generated.errors import (
     ObjectNotFound,
     PermissionDenied,
     StateFull,
+    StateUnavailable,
 )
 from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.generated.permissions import PERMISSIONS
@@ -107,16 +108,16 @@ async def test_pages(front: Front) -> None:
 
 async def test_a_queue_that_is_not_on_disk_is_none(front: Front) -> None:
     """If its making cannot be recorded, it never was; if its deletion cannot, it stays with all that is in it."""
-    front.store.failure = StateFull(reason="as the test says")
+    front.store.become("full")
     with pytest.raises(StateFull):
         await ask(front, "Queue.create", name="work")
-    front.store.failure = None
+    front.store.become("ok")
     await ask(front, "Queue.create", name="work", durable=False)
     front.exchange.open(front.admin).send("/queue/work", message("a"))
-    front.store.failure = StateFull(reason="as the test says")
-    with pytest.raises(StateFull):
+    front.store.become("failed")
+    with pytest.raises(StateUnavailable):
         await ask(front, "Queue.delete", queueId="work")
-    front.store.failure = None
+    front.store.become("ok")
     await front.turns()
     assert queue(front, "work").waiting == 1
 

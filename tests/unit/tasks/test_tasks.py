@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libvdsm.interfaces.generated.errors import Cancelled, HypervisorError, InvalidParams, OutcomeUnknown
+from libvdsm.journal.memory_store import MemoryStore
 from libvdsm.tasks.service import wait_for_end
 from libvdsm.tasks.tasks import FINAL_STATES, Task
 from tests.fakes.front import Front
-from tests.fakes.store import FakeStore
 
 ENDS = ("done", "fail", "cancelled", "unknown", "progress", "cancelling")
 
@@ -110,12 +110,13 @@ def test_ended_tasks_are_forgotten_by_age_and_number() -> None:
     assert len(list(front.tasks)) == 1001
 
 
-def test_a_later_life_shows_what_events_have_told() -> None:
+async def test_a_later_life_shows_what_events_have_told() -> None:
     """Progress included: who follows the events and who reads the task know the same."""
-    store = FakeStore()
+    store = MemoryStore()
     front = Front(store=store)
     task = make(front)
     for step in ("progress", "cancelling"):
         do(front, task, step)
+        await store.commit()
         again = Front(store=store).tasks.get(task.id)
         assert json.loads(again.fragment) == json.loads(task.fragment)

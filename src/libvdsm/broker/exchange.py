@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from libvdsm.broker.items import Item
     from libvdsm.broker.keeper import Keeper, Recorded
     from libvdsm.broker.queues import Queues
-    from libvdsm.broker.session import Put
+    from libvdsm.broker.transactions import Put
 
 _log = logging.getLogger(__name__)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import force_setattr, replace
 
@@ -15,6 +14,7 @@ from libvdsm.broker.listeners import OwnSubscription, TopicSubscription
 from libvdsm.broker.queue import not_there
 from libvdsm.broker.receivers import Browser, Receiver
 from libvdsm.broker.topics import matcher
+from libvdsm.broker.transactions import Transactions
 from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied
 from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Ack, Alike, Consumer, Message, Subscription, Verdict, Wish
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from libvdsm.broker.exchange import MessageExchange
     from libvdsm.broker.keeper import Recorded
     from libvdsm.broker.queue import Queue
+    from libvdsm.broker.transactions import Put
     from libvdsm.interfaces.caller import Caller
 
 _ACCEPTED = Verdict.ACCEPTED
@@ -33,19 +34,8 @@ _FAILED = Verdict.FAILED
 #: Where clients' own topics are, as far as rights are concerned: with the queues of which nobody said another project.
 PROJECT: Final = "default"
 
-#: By so many octets at most a message grows when it becomes a dead letter.
-_LETTER_OCTETS: Final = 512
 #: Headers that no sender sets.
 _BROKERS_OWN: Final = frozenset({DEAD_REASON, DEAD_ORIGIN})
-
-Put: TypeAlias = "Callable[[Message], Awaitable[None] | None]"
-
-
-@dataclass(slots=True)
-class _Transaction:
-    sends: list[tuple[str, Message]] = field(default_factory=list)
-    settles: list[tuple[int, Item, Verdict, bool]] = field(default_factory=list)
-    octets: int = 0
 
 
 class BrokerSession:
@@ -79,7 +69,7 @@ class BrokerSession:
         self._identity = caller.identity
         self._puts: dict[str, Put] = {}  # by destination, for which the rights were looked at
         self._replies: set[str] = set()  # addresses for replies that were looked at
-        self._transactions: dict[str, _Transaction] = {}
+        self._transactions = Transactions(exchange)
         self._quotas: dict[str, Callable[[], None]] = {}  # how the end of a subscription is told, by its name
         self._is_closed = False
         self.ways = 0  # how often ways had to be looked for anew
@@ -100,7 +90,7 @@ class BrokerSession:
         if message.user != self._identity or message.headers or message.reply_to is not None:
             self._sign(message)
         if transaction is not None:
-            self._send_later(transaction, destination, message)
+            self._transactions.send(transaction, destination, message)
             return None
         return put(message)
 
@@ -362,11 +352,7 @@ class BrokerSession:
         else:
             chosen = [(tag, item)]
         if transaction is not None:
-            found = self._transaction(transaction)
-            self._grow(found, len(chosen), 0)
-            for each, its in chosen:
-                its.transaction = transaction
-                found.settles.append((each, its, verdict, undeliverable_here))
+            self._transactions.settle(transaction, [(each, its, verdict, undeliverable_here) for each, its in chosen])
             return None
         recorded: Awaitable[None] | None = None
         for each, its in chosen:
@@ -400,23 +386,18 @@ class BrokerSession:
 
     def begin(self, transaction: str) -> None:
         """See ``Session``."""
-        if transaction in self._transactions:
-            raise AlreadyExists(type="transaction", id=transaction)
-        most = self.exchange.limits.transactions
-        if len(self._transactions) >= most:
-            raise LimitExceeded(limit="transactions of a connection", maximum=most)
-        self._transactions[transaction] = _Transaction()
+        self._transactions.begin(transaction)
 
     def commit(self, transaction: str) -> Awaitable[None] | None:
         """See ``Session``."""
-        found = self._transaction(transaction)
+        found = self._transactions.find(transaction)
         try:
             puts = [(self._resolve(destination), destination, message) for destination, message in found.sends]
-            self._check_room(puts, found.settles)
+            self._transactions.check_room(puts, found.settles)
         except BaseException:
-            self.abort(transaction)
+            self._transactions.abort(transaction)
             raise
-        del self._transactions[transaction]
+        self._transactions.end(transaction)
         recorded: Recorded | None = None
         for tag, item, verdict, undeliverable_here in found.settles:
             if tag in self.unsettled:
@@ -425,52 +406,7 @@ class BrokerSession:
 
     def abort(self, transaction: str) -> None:
         """See ``Session``."""
-        found = self._transactions.pop(transaction, None)
-        if found is None:
-            raise ObjectNotFound(type="transaction", id=transaction)
-        for _, item, _, _ in found.settles:
-            item.transaction = None
-
-    def _check_room(self, puts: list[tuple[Put, str, Message]], settles: list[tuple[int, Item, Verdict, bool]]) -> None:
-        """Raise what would refuse one of them, before any is done. Dead letters that are settled with them come first."""
-        coming: dict[Queue, tuple[int, int]] = {}
-        for _, destination, message in puts:
-            queue = self.exchange.queue_at(destination)
-            if queue is None:
-                continue
-            messages, octets = coming.get(queue, (0, 0))
-            coming[queue] = messages + 1, octets + message.octets
-            if queue.rules.durable and message.durable:
-                self.exchange.keeper.check()
-        octets_sent = sum(octets for _, octets in coming.values())
-        for _, item, verdict, _ in settles:
-            letters = None if item.queue is None else item.queue.letter(item, verdict)
-            if letters in coming and letters is not None:
-                messages, octets = coming[letters]
-                coming[letters] = messages + 1, octets + item.octets + _LETTER_OCTETS
-                octets_sent += _LETTER_OCTETS
-        for queue, (messages, octets) in coming.items():
-            queue.check_room(messages, octets)
-        self.exchange.check_room(octets_sent)
-
-    def _transaction(self, name: str) -> _Transaction:
-        found = self._transactions.get(name)
-        if found is None:
-            raise ObjectNotFound(type="transaction", id=name)
-        return found
-
-    def _send_later(self, transaction: str, destination: str, message: Message) -> None:
-        found = self._transaction(transaction)
-        self._grow(found, 1, message.octets)
-        found.sends.append((destination, message))
-
-    def _grow(self, transaction: _Transaction, count: int, octets: int) -> None:
-        limits = self.exchange.limits
-        if len(transaction.sends) + len(transaction.settles) + count > limits.transaction_steps:
-            raise LimitExceeded(limit="steps of a transaction", maximum=limits.transaction_steps)
-        if transaction.octets + octets > limits.transaction_octets:
-            raise LimitExceeded(limit="octets of a transaction", maximum=limits.transaction_octets)
-        transaction.octets += octets
+        self._transactions.abort(transaction)
 
     # --- the session itself ---
 

@@ -34,7 +34,7 @@ class Told:
     text: str
     queue: str
     is_durable: bool  # it and its queue
-    state: str = "there"  # there | gone | either
+    state: str = "there"  # there | gone | either, as what is on disk says | leaving: gone, but not yet on disk
     was_delivered: bool = False
     place: int = 0  # in the order of sending, of all queues
 
@@ -57,7 +57,7 @@ class Watched(FakeConsumer):
         assert self.machine is not None
         told = self.machine.told[delivery.message.body.decode()]
         assert told.queue == self.queue
-        assert told.state != "gone", f"{told.text} was settled, and came again"
+        assert told.state not in ("gone", "leaving"), f"{told.text} was settled, and came again"
         assert told not in self.machine.held(), f"{told.text} is with two consumers"
         assert delivery.redelivered or not told.was_delivered, f"{told.text} does not say that it came before"
         if not delivery.redelivered:
@@ -65,7 +65,7 @@ class Watched(FakeConsumer):
             self.newest = told.place
         told.was_delivered = True
         if self.ack is Ack.AUTO:
-            told.state = "gone"
+            told.state = "leaving" if told.is_durable else "gone"  # that it is gone has yet to be recorded
         else:
             self.open[delivery.tag] = told
             assert len(self.open) <= WINDOW, "beyond the credit"

@@ -165,3 +165,15 @@ def test_a_place_never_goes_back() -> None:
     push(stream, "e-3", event=about(11, "a"))
     assert handed_out(stream) == [("e-9", "trimmed"), ("e-3", 11)]
     assert asked(stream) == {"after": "e-9"}
+
+
+def test_what_was_read_has_the_place_of_its_page() -> None:
+    """A token says more than journal and number: what its owner sees. Each event of a page has that of the page."""
+    stream = position(after="see.e-3")
+    stream.read({"items": [about(4, "a"), about(6, "b")], "resume": "see.e-9"})
+    assert handed_out(stream) == [("see.e-4", 4), ("see.e-6", 6)]
+    assert stream.reading()["after"] == "see.e-6"
+    stream.read({"items": [about(11, "a")], "resume": "other.e-12", "gap": {"reason": "trimmed"}})
+    assert handed_out(stream) == [("other.e-10", "trimmed"), ("other.e-11", 11)]
+    stream.read({"items": [], "resume": "other.e-20"})
+    assert stream.reading()["after"] == "other.e-20"

@@ -94,11 +94,12 @@ class Position:
     def read(self, answer: Mapping[str, Any]) -> None:
         """What ``Event.read`` has answered, as if it had been delivered."""
         items, resume = answer["items"], answer["resume"]
+        place = resume.rpartition("-")[0]  # the journal, and what the caller sees: only the number differs within a page
         if answer.get("gap") is not None:
-            before = f"{items[0]['epoch']}-{items[0]['sequence'] - 1}" if items else resume
+            before = f"{place}-{items[0]['sequence'] - 1}" if items else resume
             self._queue.append({"subscriptionId": "", "resume": before, "gap": answer["gap"]})
         for item in items:
-            self._queue.append({"subscriptionId": "", "resume": f"{item['epoch']}-{item['sequence']}", "event": item})
+            self._queue.append({"subscriptionId": "", "resume": f"{place}-{item['sequence']}", "event": item})
         if not self._queue:
             self.resume = resume
 

@@ -6,16 +6,16 @@ It decides for whom each request speaks, who answers it (see ``site``), and whic
 from __future__ import annotations
 
 import asyncio
-import select
 from collections import deque
 from time import perf_counter as clock
 from typing import TYPE_CHECKING, cast
 
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.bodies import Streamed
-from libvdsm.interfaces.reply import Reply
 from libvdsm.transports.connection import CHECK_OCTETS, Connection, is_stranger
-from libvdsm.transports.flows import Inflow, Outflow
+from libvdsm.transports.flows import Inflow
+from libvdsm.transports.http_answers import HttpAnswers
+from libvdsm.transports.http_speaker import Speaker
 from libvdsm.transports.site import UNAUTHENTICATED, Site, path_of
 from libvdsm.transports.site import refusal as refusal_of
 from libvdsm.transports.tunnel import TunnelConnection
@@ -23,14 +23,13 @@ from libvdsm.transports.turns import LATER_UNITS, UNIT_BITS
 from libvdsm.transports.websocket_upgrade import bearer, is_meant
 from libvdsm.wire.http.connection import HttpConnection
 from libvdsm.wire.http.events import Begun, Continue, Finished, Part, Refused, Request, Response, Upgraded
-from libvdsm.wire.http.frames import CONTINUE, encode_connected, encode_head, encode_upgrade
+from libvdsm.wire.http.frames import CONTINUE, encode_connected, encode_upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from libvdsm.interfaces.bodies import Later, TakingSession
     from libvdsm.interfaces.caller import Caller
-    from libvdsm.interfaces.endpoint import HttpSession
     from libvdsm.transports.connection import Hub
     from libvdsm.wire.http.events import Event
 
@@ -42,56 +41,23 @@ PIECE_OCTETS = 4_096
 _SMALL_PIECE_OCTETS = 1_024
 
 
-def _has_hung_up(transport: asyncio.Transport) -> bool:
-    """Whether the peer, which sends no more, does not read either: over a unix socket that can be seen."""
-    sock = transport.get_extra_info("socket")
-    if sock is None or sock.fileno() < 0:
-        return True
-    look = select.poll()
-    look.register(sock.fileno(), 0)
-    return any(event & select.POLLHUP for _descriptor, event in look.poll(0))
-
-
-class HttpReactor(Connection):
+class HttpReactor(HttpAnswers):
     """A client that speaks HTTP."""
 
-    __slots__ = (
-        "_authorization",
-        "_caller",
-        "_codec",
-        "_held",
-        "_idle_since",
-        "_inflow",
-        "_is_eof",
-        "_is_last",
-        "_outflow",
-        "_partial_since",
-        "_peer",
-        "_running",
-        "_sessions",
-        "_site",
-        "_take",
-        "_usual",
-    )
+    __slots__ = ("_held", "_idle_since", "_inflow", "_partial_since", "_sessions", "_site", "_speaker", "_take", "_usual")
 
     def __init__(self, hub: Hub, site: Site, caller: Caller) -> None:
         super().__init__(hub)
-        self.protocol = "http/1.1"
         self._site = site
-        self._peer = self._caller = caller  # the connection's own, and for whom it speaks now
-        self._authorization: bytes | None = None  # the header by which that is another
+        self._speaker = Speaker(site, caller)
+        self._sessions = self._speaker.sessions
         self._codec = HttpConnection(
             hub.limits.http, site.most if site.takes_bodies else None, self._is_known if is_stranger(caller) else None
         )
-        self._sessions: dict[bytes, HttpSession] = {}
         self._usual: Request | None = None  # whose head the codec knows again ...
         self._take: Callable[[bytes], bytes | asyncio.Future[bytes] | None] | None = None  # ... and what answers such bodies
         self._held: deque[bytes] = deque()  # read, and not yet given to the codec
-        self._running: tuple[Request, Later | asyncio.Future[bytes] | Outflow] | None = None
-        self._outflow: Outflow | None = None  # if that is what is running
         self._inflow: Inflow | None = None
-        self._is_eof = False
-        self._is_last = False
         self._idle_since = hub.now()
         self._partial_since = 0.0
 
@@ -237,7 +203,7 @@ class HttpReactor(Connection):
         head = begun.head
         refusal = self._preflight(head)
         if refusal is None:
-            session = cast("TakingSession", self._open(self._site.find_path(path_of(head.target)) or b""))
+            session = cast("TakingSession", self._speaker.open(self._site.find_path(path_of(head.target)) or b""))
             taker = session.begin(head, self._unchoke)
             if not isinstance(taker, Response):
                 self._inflow = Inflow(head, taker, self.hub.now())
@@ -263,6 +229,9 @@ class HttpReactor(Connection):
         if inflow is not None:
             self._give(inflow.head, inflow.taker.finish())
 
+    def _has_read_all(self) -> bool:
+        return not (self._codec.has_events or self._held)
+
     def _stop_body(self) -> None:
         inflow, self._inflow = self._inflow, None
         if inflow is not None:
@@ -271,11 +240,7 @@ class HttpReactor(Connection):
     # Requests.
 
     def _is_known(self, headers: Mapping[bytes, bytes]) -> bool:
-        """Whether a request with these headers speaks for somebody."""
-        authorization = headers.get(b"authorization")
-        if authorization is None:
-            return not is_stranger(self._peer)
-        return authorization == self._authorization or self._site.authenticate(authorization, self.address, self._peer) is not None
+        return self._speaker.is_known(headers, self.address)
 
     def _stamp(self) -> None:
         self._idle_since = self.hub.now()
@@ -300,27 +265,13 @@ class HttpReactor(Connection):
         is_ours = usual is not None and session is not None and request is usual and self._site.find_refusal(request) is None
         self._take = session.usual(request) if is_ours and session is not None else None
 
-    def _give(self, request: Request, response: Response | Streamed | Later) -> None:
-        if isinstance(response, Response):
-            self._respond(request, response)
-        elif isinstance(response, Streamed):
-            self._stream(request, response)
-        else:
-            self._await(request, response)
-
-    def _await(self, request: Request, response: Later | asyncio.Future[bytes]) -> None:
-        self._running = (request, response)
-        if isinstance(response, Reply) and not response.done():
-            response.follow = self._answered
-        else:
-            response.add_done_callback(self._answered)
-
     def _preflight(self, request: Request) -> Response | None:
         """Why nobody is asked about this request, if so; from here on the connection speaks for whom the request does."""
         refusal = self._site.find_refusal(request)
         if refusal is not None:
             return refusal
-        if request.headers.get(b"authorization") != self._authorization and not self._speak_for(request.headers.get(b"authorization")):
+        authorization = request.headers.get(b"authorization")
+        if authorization != self._speaker.authorization and not self._speak_for(authorization):
             return UNAUTHENTICATED
         return None
 
@@ -336,97 +287,11 @@ class HttpReactor(Connection):
                 return self._open_socket(request)
             if found is None:
                 return self._open_stream(request, path) if path.startswith(_STREAM) else self._site.not_found
-            session = self._open(found)
+            session = self._speaker.open(found)
         return session.handle(request)
 
-    def _open(self, path: bytes) -> HttpSession:
-        session = self._sessions.get(path)
-        if session is None:
-            session = self._sessions[path] = self._site.endpoints[path].open(self._caller)
-        return session
-
-    def _speak_for(self, authorization: bytes | None) -> bool:
-        """From now on requests are the bearer's, or the connection's own again; whether that was proved."""
-        caller = self._peer if authorization is None else self._site.authenticate(authorization, self.address, self._peer)
-        if caller is None:
-            return False
-        if authorization is None:
-            self.expires_at = self._peer.expires_at or 0.0
-        elif caller.expires_at is not None:
-            self.expires_at = min(caller.expires_at, self._peer.expires_at or caller.expires_at)
-        for session in self._sessions.values():
-            session.close()
-        self._sessions.clear()
-        self._take = self._usual = None
-        self._leave_share()
-        self._authorization = authorization
-        self._caller = self.caller = caller
-        self._join_share()
-        return True
-
-    def _respond(self, request: Request, response: Response, *, is_last: bool = False) -> None:
-        is_persistent = request.is_persistent and not (self._is_last or is_last)
-        data = self._codec.send(response, self.hub.date, request, is_persistent)
-        self._out.append(data)
-        self._out_octets += len(data)
-        if not is_persistent:
-            self._end()
-
-    def _stream(self, request: Request, streamed: Streamed) -> None:
-        """Send the head, and let the body follow while it is made."""
-        is_old, length = request.version == "1.0", streamed.length
-        has_end = length is not None or not is_old
-        is_persistent = request.is_persistent and has_end and not (self._is_last or streamed.is_endless)
-        head = encode_head(
-            streamed.status,
-            streamed.content_type,
-            streamed.headers,
-            self.hub.date,
-            length=length,
-            is_persistent=is_persistent,
-            version=request.version,
-        )
-        self._out.append(head)
-        self._out_octets += len(head)
-
-        def over() -> None:
-            self._loop.call_soon(self._streamed, is_persistent)
-
-        outflow = Outflow(self, streamed, is_chunked=length is None and not is_old, over=over)
-        self._running, self._outflow = (request, outflow), outflow
-        self._hold_at_most(self.hub.limits.tunnel_octets)
-        if request.method == b"HEAD":
-            outflow.cancel()
-            over()
-        else:
-            outflow.start()
-
-    def _streamed(self, is_persistent: bool) -> None:
-        """All of the body was put."""
-        self._running = self._outflow = None
-        if self.is_closing:
-            return
-        self._hold_at_most(self.hub.limits.write_octets)
-        if is_persistent and not self._is_last:
-            self._go_on()
-        else:
-            self._end()
-
-    def _hold_at_most(self, octets: int) -> None:
-        self._bound = octets
-        if self._transport is not None:
-            self._transport.set_write_buffer_limits(high=octets - 1, low=octets // 4)
-
-    def _answered(self, done: asyncio.Future[Response] | asyncio.Future[Response | Streamed] | asyncio.Future[bytes]) -> None:
-        running, self._running = self._running, None
-        if running is None or done.cancelled() or self.is_closing:
-            return
-        result = done.result()
-        self._give(running[0], Response(200, result) if isinstance(result, bytes) else result)
-        self._go_on()
-
     def _go_on(self) -> None:
-        """An answer was given: go on with what was received behind its request."""
+        """See ``HttpAnswers``."""
         if self._held or self._codec.has_events:
             self.flush()
             if not (self._is_waiting or self.is_closing) and self._running is None:
@@ -436,22 +301,19 @@ class HttpReactor(Connection):
             if not self._is_full:  # also while a body goes out: to see the client go away
                 self.resume_reading()
 
-    def _refuse(self, refused: Refused) -> None:
-        self._out.append(self._codec.send(refusal_of(refused.status, refused.reason), self.hub.date))
-        self._end()
-
-    def turn_away(self, refusal: ApiError) -> None:
-        """Nothing is served; see ``Connection``."""
-        self._out.append(self._codec.send(refusal_of(429, refusal.message, data=refusal.data()), self.hub.date))
-        self.linger()
-
-    def _end(self) -> None:
-        """The last answer is given."""
-        self._stop_body()
-        if self._is_eof:
-            self.close()
-        else:
-            self.linger()
+    def _speak_for(self, authorization: bytes | None) -> bool:
+        """From now on requests are the bearer's, or the connection's own again; whether that was proved."""
+        speaker = self._speaker
+        if not speaker.change(authorization, self.address):
+            return False
+        until = speaker.expires_at()
+        if until is not None:
+            self.expires_at = until
+        self._take = self._usual = None
+        self._leave_share()
+        self.caller = speaker.caller
+        self._join_share()
+        return True
 
     # Tunnels.
 
@@ -465,7 +327,7 @@ class HttpReactor(Connection):
             return Response(426, b'{"error":"a stream needs Upgrade: vdsm-stream"}\n', headers=more)
         ticket = path[len(_STREAM) :].decode("ascii", "replace")
         try:
-            stream = self._site.redeem(self._caller, ticket)
+            stream = self._site.redeem(self._speaker.caller, ticket)
         except ApiError:
             return refusal_of(404, "there is no such stream")
         self._switch(TunnelConnection(self.hub, stream, b""), encode_connected() if is_connect else encode_upgrade(_STREAM_PROTOCOL))
@@ -475,7 +337,7 @@ class HttpReactor(Connection):
         token = bearer(request)
         if token is not None and not self._speak_for(token):
             return UNAUTHENTICATED
-        opened = self._site.sockets.open(self.hub, request, self._caller)
+        opened = self._site.sockets.open(self.hub, request, self._speaker.caller)
         if isinstance(opened, Response):
             return opened
         self._switch(opened.connection, opened.head)
@@ -506,16 +368,6 @@ class HttpReactor(Connection):
 
     # Ends.
 
-    def eof_received(self) -> bool:
-        """See asyncio. Half-closed: every answer that is due is still sent."""
-        self._is_eof = True
-        has_gone = self._running is not None and self._transport is not None and _has_hung_up(self._transport)
-        if has_gone or (self._outflow is not None and self._outflow.is_endless):
-            self.close()
-        if self.is_lingering or (self._running is None and not (self._codec.has_events or self._held)):
-            self.close()
-        return self._half_closes
-
     def drained(self) -> None:
         """There is room again."""
         if self._running is None and not self._is_waiting:
@@ -523,24 +375,10 @@ class HttpReactor(Connection):
         elif self._outflow is not None and not self._held:
             self.resume_reading()  # to see the client go away
 
-    def shut_down(self) -> None:
-        """The daemon is going down: the answer that is due is the last one."""
-        self._is_last = True
-        if self._running is None:
-            self.close()
-        elif self._outflow is not None and self._outflow.is_endless:
-            self._outflow.end()
-
     def gone(self) -> None:
         """Let go of the calls."""
-        running, self._running = self._running, None
-        if running is not None:
-            running[1].cancel()
-        self._outflow = None
-        self._stop_body()
-        for session in self._sessions.values():
-            session.close()
-        self._sessions.clear()
+        super().gone()
+        self._speaker.close()
 
     def check_time(self, now: float) -> None:
         """Requests must be finished, pauses must end, refused clients must go."""

@@ -14,19 +14,17 @@ from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from libvdsm.base.errors import ApiError
 from libvdsm.bindings.stomp import greeting, names
 from libvdsm.bindings.stomp.acknowledgements import Acknowledgements
 from libvdsm.bindings.stomp.known import Known
-from libvdsm.bindings.stomp.messages import read_members
 from libvdsm.bindings.stomp.pace import Pace
 from libvdsm.bindings.stomp.receipts import Receipts
 from libvdsm.bindings.stomp.requests import LATER_UNITS, Requests
+from libvdsm.bindings.stomp.sends import Sends
 from libvdsm.bindings.stomp.subscriptions import Subscriptions
 from libvdsm.bindings.stomp.transactions import Transactions
-from libvdsm.interfaces.messaging import Message, Verdict
+from libvdsm.interfaces.messaging import Verdict
 from libvdsm.wire.stomp import frames
 from libvdsm.wire.stomp.connection import StompStream
 from libvdsm.wire.stomp.events import Frame, StompError
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
 #: Octets of a frame that count as one more unit: as the transports' turns have them.
 _UNIT_BITS: Final = 12
 _BEAT: Final = b"\n"
-_replace = msgspec.structs.replace
 
 
 class _State(Enum):
@@ -130,6 +127,9 @@ class StompSession:
             is_full=line.is_full,
             fail=self.fail,
             body_octets=setting.limits.frame.body_octets,
+        )
+        self._sends = Sends(
+            broker, self._subscriptions, self._transactions, self._known, self._receipts, setting.counters, identity=lambda: caller.identity
         )
         self._is_at_rest = False  # nothing is left of what was read
         self._pace: Pace | None = None
@@ -511,37 +511,7 @@ class StompSession:
         if not destination:
             raise StompError("the header destination is missing")
         self.consider(destination, headers)
-        transaction = headers.get("transaction")
-        if transaction is not None:
-            self._transactions.add(transaction, len(frame.body))
-        real = names.REQUESTS if names.is_requests(destination) else self._subscriptions.real(destination)
-        self._counters.messages += 1
-        model = self._model(headers)
-        waiting = self._broker.send(real, _replace(model, body=frame.body), transaction=transaction)
-        if transaction is None and "receipt" not in headers:
-            self._known.learn(self._way_of_messages(real, model))
-        return waiting
-
-    def _way_of_messages(self, destination: str, model: Message) -> Callable[[bytes], int]:
-        """How to send what is like a message but for its body."""
-        send, counters, give_later = self._broker.road(destination, model), self._counters, self._receipts.give_later
-
-        def act(body: bytes) -> int:
-            counters.messages += 1
-            waiting = send(body)
-            if waiting is not None:
-                give_later(waiting, None)
-            return 0
-
-        return act
-
-    def _model(self, headers: Mapping[str, str]) -> Message:
-        """What the headers of a SEND make of its body."""
-        members = read_members(headers)
-        reply_to = headers.get("reply-to")
-        if reply_to is not None and reply_to.startswith(names.TEMPORARY):
-            members["reply_to"] = self._subscriptions.reply_queue(reply_to)
-        return Message(body=b"", user=self._caller.identity, **members)  # type: ignore[arg-type]
+        return self._sends.send(destination, headers, frame.body)
 
     # Calls.
 
@@ -551,9 +521,7 @@ class StompSession:
         self.consider(destination, headers)
         way = self._requests.find_way(headers)
         if way is None:
-            waiting = self._broker.send(names.REQUESTS, _replace(self._model(headers), body=frame.body))
-            if waiting is not None:
-                self._receipts.give_later(waiting, None)
+            self._sends.ask(headers, frame.body)
             return LATER_UNITS
         if "receipt" not in headers and not self._may_be_legacy:
             self._known.learn(partial(self._requests.call, way))

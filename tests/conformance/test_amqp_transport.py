@@ -125,10 +125,12 @@ def sasl(client: AmqpPeer, init: Any) -> int | None:
 
 
 def log_in(token: str) -> Any:
+    """See ``Access.login``: the token is bob's, and over a certificate of somebody else's it proves nothing."""
+
     def login(caller: Caller, given: str) -> None:
         if given == "broken":
             raise LimitExceeded(limit="logins", maximum=1)
-        if given != token:
+        if given != token or caller.source == "certificate":
             raise NotAuthenticated(reason="no")
         caller.become("user:bob", "token", (), ALL)
 

@@ -75,17 +75,13 @@ class Login:
         if len(parts) != _PARTS or not parts[2]:
             return REFUSED
         wanted, name, token = parts
-        caller, own = self._caller, self._caller.identity
-        source = caller.source
         try:
-            self._login(caller, token)
+            self._login(self._caller, token)
         except NotAuthenticated:
             return REFUSED
         except ApiError:
             return SYSTEM
-        identity = caller.identity
-        if source == "certificate" and identity != own:
-            return REFUSED  # over a certificate a token must be of the same identity
+        identity = self._caller.identity
         if not is_called(identity, name) or wanted not in {"", identity}:
             return REFUSED
         return OK

@@ -78,10 +78,10 @@ def network() -> Iterator[Network]:
 
 
 @pytest.fixture
-def daemon(network: Network, tmp_path: Path) -> Iterator[VdsmdProcess]:
-    """A daemon in that network; its unix socket is reached from everywhere."""
+def daemon(network: Network, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[VdsmdProcess]:
+    """A daemon in that network; its unix socket is reached from everywhere. The parameter is the kernel's patience."""
     file = tmp_path / "vdsmd.toml"
-    file.write_text(f"[limits]\ndead_peer_seconds = {DEAD_S}\n")
+    file.write_text(f"[limits]\ndead_peer_seconds = {getattr(request, 'param', DEAD_S)}\n")
     own = os.open("/proc/self/ns/net", os.O_RDONLY)
     there = os.open(f"/proc/{network.pid}/ns/net", os.O_RDONLY)
     try:
@@ -133,7 +133,7 @@ def seconds_until_gone(local: Caller, patience_s: float) -> float:
     return time.monotonic() - begin
 
 
-@pytest.mark.parametrize("protocol", ("json", "stomp"))
+@pytest.mark.parametrize(("protocol", "daemon"), (("json", DEAD_S), ("stomp", 600)), indirect=("daemon",))
 def test_f21_a_peer_whose_power_failed_is_found(network: Network, daemon: VdsmdProcess, protocol: str) -> None:
     """Within two beats where there are beats, and by the kernel's own probes where there are none; nothing of it is left."""
     assert daemon.port is not None

@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Raw
 
 from libvdsm.access.access import Access
+from libvdsm.access.guards import Guards
+from libvdsm.access.identities import IdentityService
 from libvdsm.access.service import AccessService
 from libvdsm.base.clock import ManualClock
 from libvdsm.bridge.authority import Authority
@@ -176,6 +178,7 @@ class Front:
         self.tickets = Tickets(self.clock, later=lambda s, f: self.later.append((s, f)))
         self.trail = RecordedTrail()
         self.access = Access(administrators=[0], allow_anonymous=False, store=self.store, clock=self.clock, trail=self.trail)
+        self.guards = Guards(self.access, clock=self.clock, places=self.places)
         self.inventory.on_new("vm", self.access.object_added)
         self.inventory.vms.on_removed.append(self.access.object_removed)
         self.work = Work(ports={"virt": self.port}, inventory=self.inventory, documents=self.documents)
@@ -219,7 +222,8 @@ class Front:
             TaskService(self.tasks),
             self.broker,
             QueueService(self.queues),
-            AccessService(self.access, store=self.store, clock=self.clock, places=self.places),
+            AccessService(self.access, self.guards, store=self.store, clock=self.clock),
+            IdentityService(self.access, self.guards, store=self.store, clock=self.clock),
         )
         front = {name: entry for name, entry in METHODS.items() if entry.subsystem == "front"}
         found: dict[str, Handler] = dict.fromkeys(front, _unfinished)

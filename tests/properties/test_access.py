@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from libvdsm.access.access import Access
+from libvdsm.access.guards import Guards
+from libvdsm.access.identities import IdentityService
 from libvdsm.access.service import AccessService
 from libvdsm.base.clock import ManualClock, timestamp
 from libvdsm.base.errors import ApiError
@@ -96,7 +98,11 @@ class Rights(RuleBasedStateMachine):
     def start(self) -> None:
         """A new life of the daemon, over the same store."""
         self.access = Access(administrators=[0], allow_anonymous=False, store=self.store, clock=self.clock)
-        self.service = AccessService(self.access, store=self.store, clock=self.clock, places=self.world)
+        guards = Guards(self.access, clock=self.clock, places=self.world)
+        self.services = (
+            AccessService(self.access, guards, store=self.store, clock=self.clock),
+            IdentityService(self.access, guards, store=self.store, clock=self.clock),
+        )
         self.admin = self.access.unix(0, 0, 1)
         self.open = [(self.caller(identity), None) for identity in IDENTITIES]
         for lent in self.lent.values():
@@ -112,7 +118,8 @@ class Rights(RuleBasedStateMachine):
         decoded = msgspec.json.decode(json.dumps(params).encode(), type=entry.params)
 
         async def call() -> bytes:
-            answer: bytes = getattr(self.service, entry.attribute)(caller, decoded)
+            service = next(each for each in self.services if hasattr(each, entry.attribute))
+            answer: bytes = getattr(service, entry.attribute)(caller, decoded)
             for _ in range(3):
                 await asyncio.sleep(0)  # the commit
             return answer

@@ -6,7 +6,6 @@ What is kept is a record of each certificate and never a key. Keys and signature
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import uuid
 import weakref
@@ -16,12 +15,14 @@ from typing import Final
 
 import msgspec
 
+from libvdsm.access.commits import Commits
+from libvdsm.access.cursors import number_of
 from libvdsm.access.enrolments import Enrolment, Enrolments
 from libvdsm.base.clock import Clock, seconds_of, timestamp
 from libvdsm.base.ids import new_uuid
 from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.endpoint import PeerCertificate
-from libvdsm.interfaces.generated.errors import InvalidParams, NotAuthenticated, ObjectNotFound, WrongState
+from libvdsm.interfaces.generated.errors import NotAuthenticated, ObjectNotFound, WrongState
 from libvdsm.interfaces.generated.types import (
     Certificate,
     CertificateCreateEnrolmentParams,
@@ -53,7 +54,6 @@ KEPT_DAYS: Final = 90
 #: How often ends are looked at.
 LOOK_S: Final = 3_600.0
 _DAY_S: Final = 86_400.0
-_MOST_DIGITS: Final = 16
 _DAEMON: Final = Cause(kind="daemon")
 
 Sign = Callable[[PkiIssue], Awaitable[PkiIssued]]
@@ -110,7 +110,7 @@ class Certificates:
         self._by_fingerprint = {each.certificate.fingerprint: each.certificate.id for each in kept}
         self._last = max((each.number for each in kept), default=0)
         self._idle: set[str] = set()  # not yet on disk
-        self._committing: set[asyncio.Future[None]] = set()
+        self._commits = Commits(store)
         self._callers: weakref.WeakKeyDictionary[Caller, str] = weakref.WeakKeyDictionary()
 
         self._later = later
@@ -188,7 +188,7 @@ class Certificates:
 
     def certificate_list(self, _caller: Caller, params: CertificateListParams) -> bytes:
         """A page, in the order of making; the cursor is the number of the last one of the page before."""
-        after = 0 if params.after is None else _place(params.after)
+        after = number_of(params.after)
         now = self._clock.time()
         found = (kept for kept in self._all.values() if kept.number > after and _fits(kept.certificate, params.filter, now))
         page = list(islice(found, params.limit + 1))
@@ -232,7 +232,7 @@ class Certificates:
         """The right to one certificate."""
         until = self._clock.time() + params.expires_in
         token = self._enrolments.add(Enrolment(params.identity, params.days, until, caller.identity))
-        self._when_recorded(failed=lambda: self._enrolments.forget(token))
+        self._commits.when_recorded(failed=lambda: self._enrolments.forget(token))
         return _encode(EnrolmentMade(token=token, expires_at=timestamp(until)))
 
     async def certificate_enrol(self, _caller: Caller, params: CertificateEnrolParams) -> bytes:
@@ -248,7 +248,7 @@ class Certificates:
             raise
         if not self._enrolments.spend(token):
             raise _not_valid()
-        self._when_recorded(failed=lambda: self._enrolments.give_back(token), done=lambda: self._enrolments.done(token))
+        self._commits.when_recorded(failed=lambda: self._enrolments.give_back(token), done=lambda: self._enrolments.done(token))
         _log.info("%s enrols", enrolment.identity)
         return self._keep(made, enrolment.identity, Cause(kind="call", method="Certificate.enrol", identity=enrolment.made_by))
 
@@ -271,7 +271,7 @@ class Certificates:
         )
         self._add(certificate, cause)
         self._idle.add(certificate.id)
-        self._when_recorded(failed=lambda: self._forget(certificate.id), done=lambda: self._idle.discard(certificate.id))
+        self._commits.when_recorded(failed=lambda: self._forget(certificate.id), done=lambda: self._idle.discard(certificate.id))
         if before in self._all:
             self._change(self._all[before], cause, replaced_by=certificate.id, expiry_warning=None)
         return _encode(
@@ -284,17 +284,6 @@ class Certificates:
                 expires_at=certificate.expires_at,
             )
         )
-
-    def _when_recorded(self, *, failed: Callable[[], None], done: Callable[[], None] = lambda: None) -> None:
-        """Whether this turn's transaction came to be: the bridge commits it together with its audit, before it answers."""
-        committing = asyncio.ensure_future(self._store.commit())
-        self._committing.add(committing)
-
-        def told(committed: asyncio.Future[None]) -> None:
-            self._committing.discard(committed)
-            (failed if committed.cancelled() or committed.exception() is not None else done)()
-
-        committing.add_done_callback(told)
 
     def _end(self, fingerprint: str, reason: str) -> None:
         """Whoever proved himself with it is let go."""
@@ -393,12 +382,6 @@ def _fits(found: Certificate, wanted: CertificateFilter | None, now: float) -> b
         and (wanted.fingerprint is None or found.fingerprint == wanted.fingerprint.lower())
         and (wanted.valid is None or is_valid is wanted.valid)
     )
-
-
-def _place(cursor: str) -> int:
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= _MOST_DIGITS):
-        raise InvalidParams(path="$.after", reason="not a cursor of this list")
-    return int(cursor)
 
 
 def signer(call: Callable[[bytes], Awaitable[bytes]]) -> Sign:

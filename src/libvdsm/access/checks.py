@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 from libvdsm.access.access import Access
 from libvdsm.access.certificates import Certificates
+from libvdsm.access.guards import MANAGE, Guards
 from libvdsm.access.rights import NOTHING
-from libvdsm.access.service import MANAGE, AccessService
 from libvdsm.access.tokens import Limit
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.caller import Caller
@@ -45,26 +45,26 @@ from libvdsm.interfaces.worker_port import WorkerPort
 class AccessChecks:
     """The checks of plans, by the verbs' names."""
 
-    def __init__(self, access: Access, service: AccessService) -> None:
+    def __init__(self, access: Access, guards: Guards) -> None:
         self._access = access
-        self._service = service
+        self._guards = guards
 
     def check_access_grant(self, caller: Caller, params: AccessGrantParams) -> Iterator[ApiError]:
         """See ``Access.grant``."""
-        service, role = self._service, self._access.roles.get(params.role)
-        yield from _refusal(lambda: service.role(params.role))
+        guards, role = self._guards, self._access.roles.get(params.role)
+        yield from _refusal(lambda: guards.role(params.role))
         permissions = NOTHING if role is None else frozenset(role.permissions)
-        yield from _refusal(lambda: service.must_give(caller, params.scope, permissions | {MANAGE}))
+        yield from _refusal(lambda: guards.must_give(caller, params.scope, permissions | {MANAGE}))
         until = params.expires_at
         if until is not None:
-            yield from _refusal(lambda: service.future(until))
+            yield from _refusal(lambda: guards.future(until))
 
     def check_access_revoke(self, caller: Caller, params: AccessRevokeParams) -> Iterator[ApiError]:
         """See ``Access.revoke``."""
         grant = self._access.grants.get(params.grant_id)
-        if grant is None or not self._service.sees(caller, grant):
+        if grant is None or not self._guards.sees(caller, grant):
             yield ObjectNotFound(type="grant", id=params.grant_id)
-        elif MANAGE not in self._service.given(caller, grant.scope):
+        elif MANAGE not in self._guards.given(caller, grant.scope):
             yield PermissionDenied(identity=caller.identity, permission=MANAGE)
 
     def check_access_define_role(self, caller: Caller, params: AccessDefineRoleParams) -> Iterator[ApiError]:
@@ -77,12 +77,12 @@ class AccessChecks:
         if before is not None and before.built_in:
             yield AlreadyExists(type="role", id=params.name)
         given = frozenset(params.permissions) & frozenset(PERMISSIONS)
-        yield from _refusal(lambda: self._service.must_give(caller, EverywhereScope(), given | {MANAGE}))
+        yield from _refusal(lambda: self._guards.must_give(caller, EverywhereScope(), given | {MANAGE}))
 
     def check_access_delete_role(self, caller: Caller, params: AccessDeleteRoleParams) -> Iterator[ApiError]:
         """See ``Access.deleteRole``."""
         access, role = self._access, self._access.roles.get(params.name)
-        yield from _refusal(lambda: self._service.must_give(caller, EverywhereScope(), frozenset((MANAGE,))))
+        yield from _refusal(lambda: self._guards.must_give(caller, EverywhereScope(), frozenset((MANAGE,))))
         if role is None:
             yield ObjectNotFound(type="role", id=params.name)
             return
@@ -95,24 +95,24 @@ class AccessChecks:
 
     def check_identity_create_token(self, caller: Caller, params: IdentityCreateTokenParams) -> Iterator[ApiError]:
         """See ``Identity.createToken``."""
-        service, scope = self._service, params.scope
+        guards, scope = self._guards, params.scope
         is_known = params.role is None or self._access.roles.get(params.role) is not None
         if params.role is not None and not is_known:
             yield ObjectNotFound(type="role", id=params.role)
         if params.identity not in (None, caller.identity):
-            most = service.most(Limit(params.role, scope)) if is_known else NOTHING
-            yield from _refusal(lambda: service.must_give(caller, scope or EverywhereScope(), most | {MANAGE}))
+            most = guards.most(Limit(params.role, scope)) if is_known else NOTHING
+            yield from _refusal(lambda: guards.must_give(caller, scope or EverywhereScope(), most | {MANAGE}))
         elif isinstance(scope, ObjectScope):
-            yield from _refusal(lambda: service.place_of(caller, scope))
+            yield from _refusal(lambda: guards.place_of(caller, scope))
         yield from _refusal(lambda: self._access.tokens.check_room(params.identity or caller.identity))
 
     def check_identity_revoke_token(self, caller: Caller, params: IdentityRevokeTokenParams) -> Iterator[ApiError]:
         """See ``Identity.revokeToken``."""
         kept = self._access.tokens.get(params.token_id)
-        if kept is None or not self._service.sees_token(caller, kept):
+        if kept is None or not self._guards.sees_token(caller, kept):
             yield ObjectNotFound(type="token", id=params.token_id)
         elif kept.token.identity != caller.identity:
-            yield from _refusal(lambda: self._service.must_give(caller, EverywhereScope(), frozenset((MANAGE,))))
+            yield from _refusal(lambda: self._guards.must_give(caller, EverywhereScope(), frozenset((MANAGE,))))
 
 
 class CertificateChecks:

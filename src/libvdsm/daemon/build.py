@@ -17,6 +17,8 @@ from libvdsm import schema
 from libvdsm.access.access import Access
 from libvdsm.access.certificates import Certificates, signer
 from libvdsm.access.checks import AccessChecks, CertificateChecks
+from libvdsm.access.guards import Guards
+from libvdsm.access.identities import IdentityService
 from libvdsm.access.service import AccessService
 from libvdsm.audit.service import AuditService
 from libvdsm.audit.trail import AuditTrail
@@ -214,7 +216,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         clock=clock,
     )
     registry = Registry(int(clock.time()) * _CONNECTIONS_A_SECOND)
-    access_service = AccessService(access, store=store, clock=clock, places=places)
+    guards = Guards(access, clock=clock, places=places)
     services: tuple[object, ...] = (
         OwnService(description.openrpc),
         InventoryService(inventory),
@@ -222,7 +224,8 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         broker,
         QueueService(queues),
         ConnectionService(registry, behind=broker.behind, soon=loop.call_soon),
-        access_service,
+        AccessService(access, guards, store=store, clock=clock),
+        IdentityService(access, guards, store=store, clock=clock),
         certificates,
         AuditService(store=store, trail=trail, journal=journal, clock=clock, objects=OBJECTS),
     )
@@ -236,7 +239,7 @@ def build_front(config: Config, administrators: frozenset[int], description: Des
         ports=reached,
         authorise=authority.require,
         gates=(store_gate(store, makes_room), task_gate(tasks, accounts, MOST_TASKS)),
-        checks=_checks((*services, AccessChecks(access, access_service), CertificateChecks(certificates, lambda: reached["host"]))),
+        checks=_checks((*services, AccessChecks(access, guards), CertificateChecks(certificates, lambda: reached["host"]))),
     )
     bridge = FrontBridge(
         methods=METHODS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,9 +31,17 @@ class Mortal:
         return f"{road}://{self.daemon.socket}"
 
     def die_and_return(self) -> None:
-        """SIGKILL; whatever it had started goes as well; then the next life."""
+        """One life, and the next."""
+        self.die()
+        self.return_()
+
+    def die(self) -> None:
+        """SIGKILL; whatever it had started goes as well."""
         self.daemon.kill()
         self.daemon.stop()
+
+    def return_(self) -> None:
+        """The next life."""
         self.daemon = start_vdsmd(self._folder, hypervisor="simulator:2", listen=None)
 
 
@@ -142,6 +151,39 @@ def test_threads_survive_their_daemon(tmp_path: Path) -> None:
                 assert event is not None
                 names += [event.patch["name"]] if event.change == "changed" and "name" in event.patch else []
         assert names == ["one", "two", "three"]
+
+
+def test_a_wait_for_events_ends_in_time_while_the_daemon_is_away(tmp_path: Path) -> None:
+    """It is killed with all that it has started; the state is told once for each change, and what was kept comes afterwards."""
+    states: list[str] = []
+    with mortal(tmp_path / "d") as host:
+        url = host.url("unix")
+        with sync.connect(url, connect_timeout=120, retry=QUICK, on_state=lambda state: states.append(state.link.value)) as client:
+            vm = client.vm.list().items[0]
+            stream = client.events([f"vm.{vm.id}"])
+            with pytest.raises(TimeoutError):
+                stream.receive(0)
+            client.vm.update(vm.id, name="before")
+            assert name_told(stream) == "before"
+            host.die()
+            began = time.monotonic()
+            for _ in range(5):
+                with pytest.raises(TimeoutError):
+                    stream.receive(0.05)
+            assert time.monotonic() - began < 60  # nobody waits for the connect timeout
+            host.return_()
+            client.vm.update(vm.id, name="after")
+            assert name_told(stream) == "after"
+            stream.close()
+        assert states == ["up", "down", "up", "closed"]
+
+
+def name_told(stream: sync.EventStream) -> str:
+    while True:
+        event = stream.receive(30).event
+        assert event is not None
+        if event.change == "changed" and "name" in event.patch:
+            return str(event.patch["name"])
 
 
 @pytest.mark.parametrize(("road", "until"), (("tcp", 4_000), ("ws", 5_000), ("stomp", 9_000), ("http", 20_000)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from pathlib import Path
 
 from libvdsm.client import aio
@@ -86,3 +87,36 @@ async def names_seen(stream: aio.PoolEvents, word: str, count: int) -> set[str]:
             if told.delivery.event.patch.get("name") == word:
                 found.append(told.host_id)
     return set(found)
+
+
+async def test_states_are_told_once_and_in_order(tmp_path: Path) -> None:
+    """One daemon by every road, killed and started again; whoever is told fails each time, and harms nobody."""
+    daemon = start_vdsmd(tmp_path / "d", hypervisor="simulator:1", listen=None)
+    try:
+        told: dict[str, list[str]] = {}
+        changed = asyncio.Event()
+        threads: set[threading.Thread] = set()
+
+        def tell(name: str, state: aio.LinkState) -> None:
+            told.setdefault(name, []).append(state.link.value)
+            threads.add(threading.current_thread())
+            changed.set()
+            raise ZeroDivisionError
+
+        async with aio.HostPool(heartbeat=0.5, connect_timeout=3, retry=QUICK, on_state=tell) as pool:
+            for road in ROADS[:4]:
+                more = {} if "http" in road else {"heartbeat": 60, "connect_timeout": 30}  # by HTTP it is asked for, else it is told
+                pool.add(road, f"{road}://{daemon.socket}", **more)
+            for name in pool.hosts:
+                await wait_for(pool, changed, name, is_up=True)
+            daemon.kill()
+            await asyncio.to_thread(daemon.stop)
+            for name in pool.hosts:
+                await wait_for(pool, changed, name, is_up=False)
+            daemon = await asyncio.to_thread(start_vdsmd, tmp_path / "d", hypervisor="simulator:1", listen=None)
+            for name in pool.hosts:
+                await wait_for(pool, changed, name, is_up=True)
+        assert told == {road: ["connecting", "up", "down", "up", "closed"] for road in ROADS[:4]}
+        assert threads == {threading.current_thread()}
+    finally:
+        daemon.stop()

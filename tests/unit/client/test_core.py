@@ -13,6 +13,9 @@ from libvdsm.client.runtime import core, wire
 from libvdsm.client.runtime.core import Answer, Core, Failure, Notification
 from libvdsm.client.runtime.errors import ApiError, ProtocolError
 from libvdsm.client.runtime.lines import Framer
+from libvdsm.client.runtime.stomp import StompWire
+from libvdsm.client.runtime.websocket import WebSocketWire
+from libvdsm.client.runtime.wire import Wire
 
 
 @given(st.lists(st.binary(min_size=1).filter(lambda line: b"\n" not in line and bool(line.strip())), max_size=5), st.data())
@@ -80,6 +83,15 @@ def test_a_late_answer_is_dropped() -> None:
     calls.forget(number)
     assert calls.receive(b'{"id":%d,"result":{}}\n' % number) == []
     assert calls.dropped == 1
+
+
+@pytest.mark.parametrize("wire", (StompWire(beat_s=1), WebSocketWire("localhost", "/ws", is_tls=False)))
+def test_nothing_is_asked_before_the_peer_has_greeted(wire: Wire) -> None:
+    """However long that takes: over STOMP the daemon would give the answers a name that nobody knows, for as long as the connection lives."""
+    calls = Core[str](wire, beat_s=1, now=0)
+    wire.hello()
+    assert [calls.tick(now) for now in range(9)] == [b""] * 9
+    assert not wire.is_ready
 
 
 def test_notifications_are_told() -> None:

@@ -56,6 +56,13 @@ class FakeHost:
             for writer, name in self.subscriptions.items():
                 self._deliver(writer, name, self.last)
 
+    def lose(self) -> None:
+        """What follows can no longer be had, and whoever follows is told."""
+        self.last += 1
+        for writer, name in self.subscriptions.items():
+            params = {"subscriptionId": name, "resume": f"e-{self.last}", "gap": {"reason": "trimmed", "missed": 1}}
+            self._send(writer, method="Event.deliver", params=params)
+
     def _deliver(self, writer: asyncio.StreamWriter, name: str, number: int) -> None:
         self._send(writer, method="Event.deliver", params={"subscriptionId": name, "resume": f"e-{number}", "event": event(number)})
 
@@ -186,6 +193,65 @@ async def test_states_are_told_as_they_change(tmp_path: Path) -> None:
                 await pool.remove("a")
         await asyncio.sleep(0)
         assert told == [("a", link) for link in ("connecting", "up", "down", "up", "closed")]
+
+
+async def test_a_reason_alone_is_no_change_and_a_callback_that_fails_harms_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(tmp_path, 1) as hosts:
+        told: list[str] = []
+
+        def tell(_name: str, state: aio.LinkState) -> None:
+            told.append(state.link.value)
+            message = "this callback is broken"
+            raise ValueError(message)
+
+        async with aio.HostPool(on_state=tell, retry=QUICK) as pool:
+            host = pool.add("a", hosts["h000"].url)
+            await up(pool)
+            host._tell(aio.Link.DOWN, "it has closed the connection")
+            host._tell(aio.Link.DOWN, "it cannot be found")
+            assert pool.states["a"].reason == "it cannot be found"
+        assert told == ["connecting", "up", "down", "closed"]
+        host._tell(aio.Link.UP)
+        assert host.state.link is aio.Link.CLOSED
+    assert "a callback has failed" in caplog.text
+
+
+async def test_a_gap_is_told_in_its_order(tmp_path: Path) -> None:
+    """Not while what came before it still waits for its reader."""
+    async with serving(tmp_path, 1) as hosts:
+        told: list[str] = []
+        host = hosts["h000"]
+        async with aio.HostPool(retry=QUICK, on_gap=lambda name, gap: told.append(f"{name}: {gap.reason}")) as pool:
+            pool.add("a", host.url)
+            async with pool.events(["vm.#"]) as stream, asyncio.timeout(20):
+                await host.followed.wait()
+                host.happen(2)
+                host.lose()
+                host.happen()
+                await pool["a"].client.call("Host.getInfo")  # its answer comes behind them: now they wait
+                while "e-4" not in told:
+                    found = await anext(stream)
+                    assert found.delivery is not None
+                    told.append(found.delivery.resume)
+                    await asyncio.sleep(0)
+                assert stream.resume == {"a": "e-4"}
+        assert told == ["e-1", "e-2", "e-3", "a: trimmed", "e-4"]
+
+
+async def test_a_stream_with_snapshots_has_no_token_in_the_middle_of_one(tmp_path: Path) -> None:
+    """Behind a gap neither, until the host's snapshot is there: who comes back with what it had hears of the gap again."""
+    async with serving(tmp_path, 1) as hosts:
+        host = hosts["h000"]
+        host.last = 5
+        async with aio.HostPool(retry=QUICK) as pool:
+            pool.add("a", host.url)
+            async with pool.events(["vm.#"], after={"a": "e-4"}, snapshot=True) as stream, asyncio.timeout(20):
+                assert (await anext(stream)).resume == "e-5"
+                host.lose()
+                found = await anext(stream)
+                assert found.delivery is not None
+                assert (found.delivery.gap is not None, found.delivery.resume, found.resume) == (True, "e-0", "e-5")
+                assert stream.resume == {"a": "e-5"}
 
 
 async def test_refusals_are_errors_of_their_host(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ class Core(Generic[_W]):
 
     def tick(self, now: float) -> bytes:
         """What is to be sent because time has passed; raises ``ConnectionLostError`` if the peer has been silent for too long."""
-        if not self._beat_s:
+        if not (self._beat_s and self.wire.is_ready):  # who is greeting is given the time to connect; a call then would come too early
             return b""
         if self._probed_at is not None and now - self._probed_at >= (PATIENCE - 1) * self._beat_s:
             message = f"the daemon has shown no life for {now - self._heard_at:.0f} s"

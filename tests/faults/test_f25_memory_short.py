@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tests.conftest import StartVdsmd
-from tests.faults.caller import calling
+from tests.faults.caller import Caller, calling
 from tests.faults.test_f23_idle_connections import rss_kib
 
 PATIENCE_S = 60.0
@@ -68,9 +68,14 @@ def test_f25_readers_that_do_not_read_have_a_bound_together(vdsmd: StartVdsmd, t
             most = max(most, rss_kib(daemon.front) - before)
             assert time.monotonic() - begin < PATIENCE_S
             time.sleep(0.02)
+        local.await_(lambda: _unread(local) <= BOUND_MIB * MIB, "no more waits than may")
         assert most < (BOUND_MIB * 4 + SLACK_MIB) * 1024
         assert json.loads(Path(daemon.ready_file).read_text())["front"] == daemon.front
         assert len(local.call("VM.list", {"limit": 1000})["items"]) == 300
+
+
+def _unread(local: Caller) -> int:
+    return sum(each["bufferedOctets"] for each in local.call("Connection.list", {"limit": 1000})["items"])
 
 
 def _ask(reader: socket.socket, asking: bytes) -> None:

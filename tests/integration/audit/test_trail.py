@@ -163,3 +163,27 @@ def test_the_shell_tells_it(vdsmd: StartVdsmd) -> None:
     [change] = told["items"]
     assert (change["change"], change["patch"]["name"], told["complete"]) == ("added", "shop", True)
     assert {cause.get("method") for cause in change["causes"]} >= {"VM.create", "VM.update"}
+
+
+def test_whoever_reads_the_trail_of_a_project_reads_what_is_made_there(vdsmd: StartVdsmd) -> None:
+    """Machines, queues, grants, tokens, and what was refused; and nothing that is made elsewhere."""
+    daemon = vdsmd()
+    with Caller(daemon.socket) as admin, Caller(daemon.socket) as keeper:
+        admin.call("Access.defineRole", {"name": "auditor", "permissions": ["audit.read"]})
+        admin.call("Access.grant", {"identity": "user:keeper", "role": "auditor", "scope": {"kind": "project", "project": "web"}})
+        text = admin.call("Identity.createToken", {"label": "keeper", "identity": "user:keeper"})["token"]
+        for project in ("web", "shop"):
+            scope = {"kind": "project", "project": project}
+            admin.call("VM.create", {"name": project, "config": {"memory": 1 << 28}, "project": project})
+            admin.call("Queue.create", {"name": project, "project": project})
+            admin.call("Access.grant", {"identity": "user:alice", "role": "reader", "scope": scope})
+            admin.call("Identity.createToken", {"label": project, "scope": scope})
+            with Caller(daemon.socket) as alice:
+                alice.call(
+                    "Identity.login", {"token": admin.call("Identity.createToken", {"label": "a", "identity": "user:alice"})["token"]}
+                )
+                assert alice.error("Queue.create", {"name": "mine", "project": project})["data"]["error"] == "PermissionDenied"
+        keeper.call("Identity.login", {"token": text})
+        told = {(one["method"], one["outcome"], one["project"]) for one in records(keeper)}
+        made = {"VM.create", "Queue.create", "Access.grant", "Identity.createToken"}
+        assert told == {(method, "done", "web") for method in made} | {("Queue.create", "refused", "web")}

@@ -136,6 +136,31 @@ async def test_calls_survive_their_daemon_and_are_done_once(tmp_path: Path, road
             assert {name: id for name, id in there.items() if name in known} == known
 
 
+@pytest.mark.parametrize("road", ROADS[:3])
+async def test_streams_whose_beginning_is_cancelled_leave_no_subscription(vdsmd: StartVdsmd, road: str) -> None:
+    """Wherever they are at that moment: before the call, on its way, between the two calls of STOMP, behind its answer."""
+    daemon = vdsmd(hypervisor="simulator:1", listen=None)
+    async with aio.connect(f"{road}://{daemon.socket}") as client:
+
+        async def subscriptions() -> int:
+            await client.host.ping()
+            [mine] = [one for one in (await client.connection.list()).items if one.calls]
+            return mine.subscriptions
+
+        before = await subscriptions()
+        for patience in range(150):
+            stream = client.events(["vm.#"])
+            entering = asyncio.ensure_future(stream.__aenter__())
+            for _ in range(patience // 5):
+                await asyncio.sleep(0)
+            entering.cancel()
+            if await asyncio.gather(entering, return_exceptions=True) == [stream]:
+                await stream.aclose()
+        assert await subscriptions() == before
+        async with client.events(["vm.#"]):
+            assert await subscriptions() == before + 1
+
+
 def test_threads_survive_their_daemon(tmp_path: Path) -> None:
     """A stream of events goes on in the next life, and so do calls."""
     with mortal(tmp_path / "d") as host, sync.connect(host.url("unix"), connect_timeout=20, retry=QUICK) as client:
@@ -214,6 +239,73 @@ async def test_a_line_that_is_cut_again_and_again_loses_nothing(vdsmd: StartVdsm
             assert seen == expected
             await stream.aclose()
             await client.close()
+
+
+class Model:
+    """What a stream that began with a snapshot has told."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, str | None] = {}
+        self.voids = 0
+
+    def take(self, delivery: types.EventDelivery) -> None:
+        event = delivery.event
+        if event is None:
+            self.names.clear()
+            self.voids += 1
+        elif event.change == "removed":
+            self.names.pop(event.object.id, None)
+        elif event.change == "added" or event.object.id in self.names:
+            self.names[event.object.id] = event.patch.get("name", self.names.get(event.object.id))
+
+
+#: Half of a snapshot of thirty machines gets through, and all of one of eight.
+HALVES = Chaos(to_client=Way(until=20_000, piece=700, end=End.CUT))
+STUBBORN = aio.Retry(resends=20, first_s=0.01, most_s=0.05, stream_s=120)
+
+
+@pytest.mark.parametrize("road", ("tcp", "ws", "stomp"))
+async def test_machines_that_went_between_two_halves_of_a_snapshot_are_no_ghosts(vdsmd: StartVdsmd, road: str) -> None:
+    """Until it is small enough every snapshot is cut off; in the end the stream has told of what there is and of nothing else."""
+    daemon = vdsmd(hypervisor="simulator:30")
+    assert daemon.port is not None
+    model = Model()
+    async with aio.connect(daemon.url) as worker:
+        machines = (await worker.vm.list()).items
+        with chaos(("127.0.0.1", daemon.port), HALVES) as (address, port):
+            client = aio.connect(f"{road}://{address}:{port}", retry=STUBBORN)
+            stream = client.events(["vm.#"], snapshot=True)
+            async with asyncio.timeout(120):
+                while model.voids < 2:
+                    model.take(await anext(stream))
+                for vm in machines[8:]:
+                    await (await worker.vm.delete(vm.id, force=True)).wait()
+                await worker.vm.update(machines[0].id, name="the end")
+                while stream.resume is None or model.names.get(machines[0].id) != "the end":
+                    model.take(await anext(stream))
+            assert model.names == {vm.id: vm.name for vm in (await worker.vm.list()).items}
+            await stream.aclose()
+            await client.close()
+
+
+def test_machines_that_went_between_two_halves_of_a_snapshot_are_no_ghosts_to_threads(vdsmd: StartVdsmd) -> None:
+    daemon = vdsmd(hypervisor="simulator:30")
+    assert daemon.port is not None
+    model = Model()
+    with sync.connect(daemon.url) as worker, chaos(("127.0.0.1", daemon.port), HALVES) as (address, port):
+        machines = worker.vm.list().items
+        client = sync.connect(f"tcp://{address}:{port}", retry=STUBBORN)
+        stream = client.events(["vm.#"], snapshot=True)
+        while model.voids < 2:
+            model.take(stream.receive(60))
+        for vm in machines[8:]:
+            worker.vm.delete(vm.id, force=True).wait()
+        worker.vm.update(machines[0].id, name="the end")
+        while stream.resume is None or model.names.get(machines[0].id) != "the end":
+            model.take(stream.receive(60))
+        assert model.names == {vm.id: vm.name for vm in worker.vm.list().items}
+        stream.close()
+        client.close()
 
 
 @pytest.mark.parametrize("road", ("tcp", "ws", "stomp"))

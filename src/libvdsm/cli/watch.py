@@ -127,6 +127,8 @@ def delivery_text(delivery: Mapping[str, Any], form: str) -> str:
         return formats.as_line(delivery)
     gap = delivery.get("gap")
     if gap is not None:
+        if gap.get("reason") == "snapshot":  # the client's own word
+            return "-- the snapshot was cut off; forget it, it begins anew --"
         missed = f"{gap['missed']} " if "missed" in gap else ""
         return f"-- {missed}events are lost ({safe(str(gap.get('reason', '')))}); read the objects anew --"
     return event_text(delivery["event"])

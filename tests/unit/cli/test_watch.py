@@ -87,6 +87,7 @@ def test_events_cannot_steer_the_terminal() -> None:
 
 def test_a_gap_is_said() -> None:
     assert "3 events are lost (trimmed)" in watch.delivery_text({"gap": {"reason": "trimmed", "missed": 3}}, "table")
+    assert "begins anew" in watch.delivery_text({"gap": {"reason": "snapshot"}}, "table")
 
 
 def test_events_follow(vdsmsh: Shell, session: FakeSession) -> None:

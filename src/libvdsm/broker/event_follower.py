@@ -163,6 +163,7 @@ class EventFollower(Follower[Entry]):
     def _tell_won(self, transition: Transition, type: str, id: str) -> None:
         """Show it as it is now, if it is still there for him: records that are older than that will not be told."""
         shown, told = self.source.show(type, id, self.cursor), self.source.newest
+        transition.missed(type, id)
         if shown is not None and self._sees(shown):
             known = Known(type, id, shown.project, shown.topic)
             if self._wants_object(known):

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from libvdsm.base.clock import ManualClock
+from libvdsm.broker.reading import TURN
 from libvdsm.broker.transitions import STEPS
 from libvdsm.interfaces.caller import Rights
+from libvdsm.interfaces.generated.permissions import PERMISSIONS
 from libvdsm.interfaces.messaging import Ack, Wish
 from libvdsm.journal.memory import MemoryJournal
 from libvdsm.journal.memory_store import MemoryStore
@@ -155,7 +157,11 @@ def happen(world: World, chance: random.Random, number: int) -> None:
             if id in world.projects:
                 world.front.observe(id, state=chance.choice(["running", "stopped", "paused"]), stateReason=f"r{number}")
         case 5:
-            world.entitle(some_rights(chance))
+            for _ in range(chance.choice([1, 1, 3])):
+                world.entitle(some_rights(chance))
+                for _ in range(chance.randrange(6)):
+                    world.commit()
+                    world.turn()
         case 6:
             world.commit()
         case _:
@@ -254,7 +260,7 @@ def test_rights_that_show_nothing_else_change_nothing() -> None:
     assert world.sink.gaps == []
 
 
-@pytest.mark.parametrize("kept", (rights("web"), Rights(everywhere=SEES)))
+@pytest.mark.parametrize("kept", (rights("web"), Rights(everywhere=SEES), Rights(everywhere=frozenset(PERMISSIONS))))
 def test_who_was_away_when_his_rights_changed_has_a_gap(kept: Rights) -> None:
     """Then he reads anew; with the same rights as before he misses nothing and hears of no gap."""
     world = World()
@@ -270,11 +276,13 @@ def test_who_was_away_when_his_rights_changed_has_a_gap(kept: Rights) -> None:
     world.settle()
     assert (world.sink.gaps, world.sink.log[-1]) == ([], ("added", IDS[0]))
     world.front.bridge.release(world.sink)
-    world.entitle(rights("mail"))
+    world.entitle(rights("web", "mail"))
+    told = len(world.sink.log)
     answer = world.subscribe(after=token)
     assert answer.startswith("0.")
     world.settle()
     assert world.sink.gaps == [{"reason": "trimmed"}]
+    assert len(world.sink.log) == told, "he reads all of that anew"
     later = world.sink.resume
     world.front.bridge.release(world.sink)
     world.subscribe(after=answer, subscriptionId="lost-the-answer-alone")
@@ -320,6 +328,86 @@ def test_a_gap_ends_it_because_all_is_read_anew() -> None:
     assert world.sink.gaps == [{"reason": "trimmed", "missed": 5}]
     assert world.sink.log == []
     assert len(front.broker.transitions) == 0
+
+
+def test_a_gap_from_before_comes_first() -> None:
+    """He comes back with rights that are not those of his token, and they change once more before he is told anything."""
+    world = World()
+    many(world, 6)
+    world.entitle(rights("web"))
+    token = world.subscribe(subscriptionId="before")
+    world.front.bridge.release(world.sink)
+    world.entitle(rights("db"))
+    world.subscribe(after=token)
+    world.entitle(rights("db", "web"))
+    world.settle()
+    assert (world.sink.gaps, world.sink.log) == ([{"reason": "trimmed"}], [])
+
+
+def test_what_is_taken_back_in_the_middle_is_not_done() -> None:
+    """He was about to hear of the first machine when it was his again; what he has heard of is put right."""
+    world = World()
+    many(world, 6)
+    world.entitle(rights("web"))
+    world.subscribe(snapshot=True)
+    world.settle()
+    first, *_, last = sorted(world.sink.has)
+    for room in range(1, 7):
+        world.sink.room = room
+        world.entitle(rights("db"))
+        world.front.run_scheduled()
+        world.entitle(rights("db", objects=(first, last)))
+        world.settle()
+        assert world.sink.has == world.visible()
+        world.sink.room = room
+        world.entitle(rights("web"))
+        world.front.run_scheduled()
+        world.entitle(rights("mail"))
+        world.settle()
+        assert world.sink.has == {}
+        world.entitle(rights("web"))
+        world.settle()
+        assert world.sink.has == world.visible()
+
+
+def test_who_moves_away_when_it_is_to_be_added_is_found_where_it_is() -> None:
+    """Its move is not on disk yet when its turn comes, and the rights change again before they have all had theirs."""
+    world = World()
+    for id in IDS[:3]:
+        world.put(id, "mail")
+    world.entitle(rights("db"))
+    world.settle()
+    world.subscribe()
+    world.sink.room = 0
+    world.entitle(rights("mail"))
+    world.front.run_scheduled()
+    world.put(IDS[0], "db")
+    world.sink.drain(1)
+    world.front.run_scheduled()
+    assert world.sink.log == [("added", IDS[1])]
+    world.entitle(rights("mail", "db"))
+    world.settle()
+    assert world.sink.has == world.visible()
+    assert set(world.sink.has) == set(IDS[:3])
+
+
+def test_what_has_gathered_comes_before() -> None:
+    """A follower who merges is in the midst of many changes: they are told in their order."""
+    world = World()
+    world.put(IDS[0], "web")
+    world.put(IDS[1], "db")
+    world.entitle(rights("web", "db"))
+    world.subscribe(snapshot=True, coalesce=1)
+    world.settle()
+    for number in range(TURN + 10):
+        world.put(IDS[0], "web", f"n{number}")
+    world.commit()
+    world.turn()
+    assert world.sink.has[IDS[0]]["name"] == "x", "nothing of it was told yet"
+    world.entitle(rights("web"))
+    world.settle()
+    assert world.sink.has == world.visible()
+    assert world.sink.has[IDS[0]]["name"] == f"n{TURN + 9}"
 
 
 def test_thousands_are_found_and_told_by_turns() -> None:
@@ -426,11 +514,20 @@ async def test_messages_tell_the_same() -> None:
     resumes = [str(each.resume) for each in consumer.deliveries]
     assert [each.message.headers["resume"] for each in consumer.deliveries] == resumes
     assert {resume.partition(".")[0] for resume in resumes[3:-1]} == {"0"}
+    other = FakeConsumer()
+    world.front.exchange.open(world.front.admin).subscribe(Wish(destination="/topic/vm.#", id="o"), other)
+    world.front.run_scheduled()
+    world.put(IDS[0], "db")
+    world.commit()
+    world.front.run_scheduled()
+    mine, his = consumer.deliveries.pop(), other.deliveries.pop()
+    assert mine.message.body == his.message.body
+    assert str(mine.resume).partition(".")[2] == his.resume == his.message.headers["resume"]
     later = FakeConsumer()
     for after in (resumes[2], resumes[-1]):
         session.subscribe(Wish(destination="/topic/vm.#", id=after, after=after), later)
         world.front.run_scheduled()
-    assert later.bodies() == ['{"reason":"trimmed"}']
+    assert later.bodies() == ['{"reason":"trimmed"}', mine.message.body.decode()]
 
 
 def test_another_identity_on_the_connection_sees_what_is_its_own() -> None:

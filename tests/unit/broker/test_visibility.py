@@ -221,3 +221,37 @@ def test_an_unscoped_caller_is_not_asked_about_objects() -> None:
     assert all(view.sees(entry) for entry in entries())
     assert CountedRights.asked == 0
     assert view is other
+
+
+def test_a_mark_stands_for_what_is_seen() -> None:
+    """It is the same for the same, in every life; what shows nothing more does not change it, a name only where what is one's own is seen."""
+    visibility = Visibility(Nowhere())
+
+    def mark(rights: Rights, identity: str = "user:a", *, is_limited: bool = False) -> str:
+        caller = Caller(identity=identity, source="token", roles=(), rights=rights)
+        caller.is_limited = is_limited
+        return visibility.view(caller).mark
+
+    reads, everything = frozenset({"vm.read", "event.read"}), frozenset(entry.permission for entry in OBJECTS.values()) | {"event.read"}
+    web = Rights(projects={"web": reads})
+    assert (
+        mark(web)
+        == mark(Rights(projects={"web": reads | {"vm.power"}}))
+        == Visibility(Nowhere()).view(Caller(identity="user:a", source="unix", roles=(), rights=web)).mark
+    )
+    others = [
+        Rights(),
+        Rights(everywhere=reads),
+        Rights(everywhere=reads | {"host.read"}),
+        Rights(projects={"db": reads}),
+        Rights(projects={"web": reads, "db": reads}),
+        Rights(projects={"web": reads | {"task.read"}}),
+        Rights(objects={("vm", VM_1): reads}),
+        Rights(placed={("vm", VM_1, "web"): reads}),
+    ]
+    marks = {mark(web), mark(web, "user:b"), mark(web, is_limited=True), *map(mark, others)}
+    assert len(marks) == 3 + len(others)
+    assert mark(Rights(everywhere=everything)) == mark(Rights(everywhere=everything | {"vm.power"}), "user:b") == ""
+    assert mark(Rights()) == mark(Rights(), "user:b") != ""
+    caller = Caller(identity="user:a", source="token", roles=(), rights=web)
+    assert Visibility(Nowhere(), {"vm": OBJECTS["vm"]}).view(caller).mark == "97fabca06aa5"

@@ -118,10 +118,11 @@ class ConnectionFigures:
                 yield None
         yield Group(_OPEN, [(labels({"protocol": name}), count) for name, count in sorted(by_protocol.items())])
         yield Group(_UNSENT, [(labels({"protocol": name}), count) for name, count in sorted(unsent.items())])
-        happened = [
-            (labels({"listener": listener, "event": name}), count) for listener, told in self._counters() for name, count in told.items()
-        ]
-        yield Group(_HAPPENED, happened)
+        happened: Counter[str] = Counter()  # several sockets may have one name, and no sample may come twice
+        for listener, told in self._counters():
+            for name, count in told.items():
+                happened[labels({"listener": listener, "event": name})] += count
+        yield Group(_HAPPENED, happened.items())
 
 
 class MessagingFigures:

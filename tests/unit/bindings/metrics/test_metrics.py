@@ -199,7 +199,10 @@ def test_the_daemon_s_own_figures() -> None:
     sources = (
         ProcessFigures(version="1", api_version="1.0"),
         CallFigures(calls),
-        ConnectionFigures(lambda: [Open("json"), Open("json"), Open("stomp/1.2")], lambda: [("main", {"accepted": 3})]),
+        ConnectionFigures(
+            lambda: [Open("json"), Open("json"), Open("stomp/1.2")],
+            lambda: [("main", {"accepted": 3}), ("main", {"accepted": 4, "evicted": 0})],
+        ),
         MessagingFigures(lambda: [("stomp", {"dropped_answers": 7}), ("amqp", {"dropped_answers": 0})]),
         QueueFigures(lambda _caller: [Depth("orders", "web", 3, 1, 300)]),
         HostFigures(
@@ -214,6 +217,10 @@ def test_the_daemon_s_own_figures() -> None:
     assert told["libvdsm_calls_total"] == [({}, 5)]
     assert told["libvdsm_errors_total"] == [({"error": "InvalidParams"}, 1), ({"error": "ObjectNotFound"}, 2)]
     assert told["libvdsm_connections"] == [({"protocol": "json"}, 2), ({"protocol": "stomp/1.2"}, 1)]
+    assert told["libvdsm_listener_events_total"] == [
+        ({"listener": "main", "event": "accepted"}, 7),
+        ({"listener": "main", "event": "evicted"}, 0),
+    ]
     assert told["libvdsm_unsent_bytes"] == [({"protocol": "json"}, 20), ({"protocol": "stomp/1.2"}, 10)]
     assert told["libvdsm_messaging_events_total"] == [
         ({"protocol": "stomp", "event": "dropped_answers"}, 7),

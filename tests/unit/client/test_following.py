@@ -158,6 +158,29 @@ def test_what_was_told_before_a_gap_says_nothing_of_what_follows_it() -> None:
     assert handed_out(stream) == [("e-3", 8), ("f-2", "epoch"), ("f-3", 3)]
 
 
+def test_what_waits_when_it_is_asked_for_again_does_not_come_twice() -> None:
+    """A thread may ask again while another has just been told of something."""
+    stream = position(after="e-3")
+    push(stream, "e-4", event=event(4))
+    push(stream, "e-5", event=event(5))
+    assert stream.take() is not None
+    assert asked(stream) == {"after": "e-4"}
+    push(stream, "e-5", event=event(5))
+    assert handed_out(stream) == [("e-5", 5)]
+
+
+def test_what_waits_of_half_a_snapshot_is_not_mixed_with_the_next() -> None:
+    stream = position(snapshot=True)
+    push(stream, "e-0", event=about(1, "a"))
+    push(stream, "e-0", event=about(2, "b"))
+    assert stream.take() is not None
+    asked(stream)
+    push(stream, "e-0", event=about(3, "c"))
+    asked(stream)
+    push(stream, "e-4", event=about(4, "d"))
+    assert handed_out(stream) == [("e-0", following.CUT_OFF), ("e-4", 4)]
+
+
 def test_a_place_never_goes_back() -> None:
     """Changes merged across a gap may have a token from before it."""
     stream = position(after="e-3")

@@ -235,6 +235,15 @@ def test_a_subscription_whose_answer_was_not_waited_for_is_ended(serve: Serve, m
     assert answers.names == []
 
 
+def test_what_comes_late_of_a_subscription_that_is_over_is_not_heard(serve: Serve) -> None:
+    """A thread may still be telling of it when the next one has begun."""
+    with sync.connect(serve(Event_subscribe=following(4), Event_unsubscribe=empty).url) as client, client.events() as stream:
+        stream.push({"subscriptionId": "s0", "resume": "e-9", "event": event(9)})
+        assert stream.receive(30).resume == "e-4"
+        with pytest.raises(TimeoutError):
+            stream.receive(0)
+
+
 def test_a_closed_client_ends_its_streams_at_once(serve: Serve) -> None:
     """Nobody tries for a connection that may not be had any more."""
     client = sync.connect(serve(Event_subscribe=following(1)).url, connect_timeout=600)

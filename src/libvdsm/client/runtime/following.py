@@ -31,8 +31,8 @@ Gaps: TypeAlias = Literal["tell", "raise"]
 class Position:
     """The place of one stream: what was handed out, what waits, how to go on.
 
-    What waits is always handed out before it is asked for again, and ``resume`` is the token of what was handed out last: so nothing
-    is lost and nothing comes twice. Merged changes are told with a token from before them until the last of them; what is told
+    ``resume`` is the token of what was handed out last, and what waits when it is asked for again waits no more: so nothing is lost and
+    nothing comes twice. Merged changes are told with a token from before them until the last of them; what is told
     again of them after a loss is dropped.
 
     A snapshot that was not complete is taken anew. If a part of it was handed out, a gap with the reason ``snapshot`` comes
@@ -64,15 +64,15 @@ class Position:
         self._told: dict[tuple[str, str], int] = {}  # changes beyond ``resume``: by object, the number of the last that was handed out
 
     def subscription(self, name: str) -> dict[str, Any]:
-        """The parameters of ``Event.subscribe``; what comes from now on is of that subscription."""
+        """The parameters of ``Event.subscribe``; what comes from now on is of that subscription, and what waits still comes again by it."""
+        self._queue.clear()
         params = {**self._wish, "subscriptionId": name}
         if self._coalesce is not None:
             params["coalesce"] = self._coalesce
         if self._lacks_snapshot:
             params["snapshot"] = True
-            part, self._part = self._part, None
-            if part is not None:
-                self._queue.append({"subscriptionId": name, "resume": part, "gap": {"reason": CUT_OFF}})
+            if self._part is not None:
+                self._queue.append({"subscriptionId": name, "resume": self._part, "gap": {"reason": CUT_OFF}})
         elif self.resume is not None:
             params["after"] = self.resume
         self._is_filling, self._is_void = self._lacks_snapshot, False

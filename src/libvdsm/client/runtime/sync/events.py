@@ -28,6 +28,7 @@ class EventStream:
     def __init__(self, client: BaseClient, position: Position) -> None:
         self._client = client
         self._position = position
+        self._lock = threading.Lock()  # guards the place, the name and whether it is live
         self._wakeup = threading.Event()
         self._name: str | None = None
         self._is_live = False
@@ -60,7 +61,8 @@ class EventStream:
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             self._wakeup.clear()
-            found = self._position.take()
+            with self._lock:
+                found = self._position.take()
             if found is not None:
                 return found
             if self._closed:
@@ -85,17 +87,18 @@ class EventStream:
 
     def push(self, delivery: Mapping[str, Any]) -> None:
         """A delivery has come. If too many wait they are let go from here on, and asked for again later."""
-        if self._is_live:
-            self._is_live = self._position.push(delivery)
-            self._wakeup.set()
+        with self._lock:
+            if self._is_live and self._name == delivery["subscriptionId"]:
+                self._is_live = self._position.push(delivery)
+        self._wakeup.set()
 
     def lost(self) -> None:
         """The connection is gone, and the subscription with it."""
-        name = self._name
+        with self._lock:
+            name, self._name = self._name, None
+            self._is_live = False
         if name is not None:
             self._client.line.unregister(name)
-        self._name = None
-        self._is_live = False
         self._wakeup.set()
 
     def _is_renewed(self, left: float | None) -> bool:
@@ -153,9 +156,10 @@ class EventStream:
         with suppress(ClientError):
             self._unsubscribe()
         line = self._client.line
-        self._name = name = line.register(self)
-        self._is_live = True
-        params = self._position.subscription(name)
+        name = line.register(self)
+        with self._lock:
+            self._name, self._is_live = name, True
+            params = self._position.subscription(name)
         try:
             subscription = self._client.invoke("Event.subscribe", params, {}, EventSubscription.from_wire)
         except BaseException as failure:
@@ -163,7 +167,8 @@ class EventStream:
             if not isinstance(failure, (ApiError, NotSentError, ConnectionLostError)):
                 line.forsake(name)  # it may have begun
             raise
-        self._position.subscribed(subscription.resume)
+        with self._lock:
+            self._position.subscribed(subscription.resume)
         if self._closed or self._name != name:  # it has begun too late, or on another connection than it was to
             line.forsake(name)
 
@@ -173,13 +178,13 @@ class EventStream:
         if limit_s is not None:
             params["timeout"] = min(params["timeout"], limit_s)
         answer = self._client.exchange("Event.read", params, {"timeout": POLL_S + params["timeout"]})
-        decoded("Event.read", self._position.read, answer)
-        self._is_live = True
+        with self._lock:
+            decoded("Event.read", self._position.read, answer)
+            self._is_live = True
 
     def _unsubscribe(self) -> None:
-        name = self._name
-        if name is None:
-            return
-        self._name = None
-        self._client.line.unregister(name)
-        self._client.exchange("Event.unsubscribe", {"subscriptionId": name}, {})
+        with self._lock:
+            name, self._name = self._name, None
+        if name is not None:
+            self._client.line.unregister(name)
+            self._client.exchange("Event.unsubscribe", {"subscriptionId": name}, {})

@@ -11,13 +11,12 @@ import os
 import socket
 import stat
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from libvdsm.base.clock import Clock, timestamp
 from libvdsm.base.errors import ApiError
-from libvdsm.interfaces.generated.errors import AlreadyExists, HypervisorUnavailable, ObjectNotFound, Unsupported, WrongState
+from libvdsm.interfaces.generated.errors import HypervisorUnavailable, ObjectNotFound, Unsupported, WrongState
 from libvdsm.interfaces.generated.types import HostCapabilities, ShutdownWay, VideoModel, VmState, VmStats
 from libvdsm.subsystems.virt.driver import Definition, Domain, Listener, Road
 from libvdsm.subsystems.virt.drivers import libvirt_api as api
@@ -25,15 +24,14 @@ from libvdsm.subsystems.virt.drivers import (
     libvirt_capabilities,
     libvirt_reader,
     libvirt_state,
-    libvirt_stats,
     libvirt_writer,
     libvirt_xml,
 )
 from libvdsm.subsystems.virt.drivers.libvirt_connections import Connections, close, keep_alive, unless_unsupported
 from libvdsm.subsystems.virt.drivers.libvirt_console import SerialPump, as_png, receive_all
+from libvdsm.subsystems.virt.drivers.libvirt_domains import Domains, has_saved_state, is_autostarted, look_up, present
 from libvdsm.subsystems.virt.drivers.libvirt_errors import is_unsupported, translate, translated
 from libvdsm.subsystems.virt.drivers.libvirt_kvm import KvmProbe
-from libvdsm.subsystems.virt.drivers.libvirt_process import started_at
 
 _log = logging.getLogger(__name__)
 _flag = api.flag
@@ -78,8 +76,7 @@ class LibvirtDriver:
         self._connections = Connections(uri)
         self._road = self._connections.on
         self._kind = ""  # libvirt's name of its driver: QEMU, TEST
-        self._devices: dict[str, tuple[int, libvirt_reader.Parsed]] = {}  # of running domains, by their number of this run
-        self._run_folder = _run_folder(uri)
+        self._domains = Domains(uri)
 
     # connections
 
@@ -100,7 +97,7 @@ class LibvirtDriver:
     def _domain(self, id: str, road: Road) -> Iterator[api.Domain]:
         """A domain on a connection of a road, for one call alone."""
         with self._road(road) as connection:
-            yield _look_up(connection, id)
+            yield look_up(connection, id)
 
     def _begin_kvm_probe(self) -> None:
         if self._kind != "QEMU":
@@ -139,14 +136,14 @@ class LibvirtDriver:
         with self._road("monitor") as connection:
             with translated("virConnectListAllDomains"):
                 handles = connection.listAllDomains(0)
-            found = [self._read_listed(handle) for handle in handles]
+            found = [self._domains.read_listed(handle) for handle in handles]
         return sorted((domain for domain in found if domain is not None), key=lambda domain: domain.id)
 
     def domain(self, id: str) -> Domain:
         """See ``Driver``."""
         with self._domain(id, "monitor") as handle, translated("virDomainGetXMLDesc", id):
             try:
-                return self._read(handle)
+                return self._domains.read(handle)
             except libvirt_xml.XmlError as error:
                 raise Unsupported(feature="reading this domain's definition", reason=str(error)) from error
 
@@ -160,66 +157,13 @@ class LibvirtDriver:
                     raise translate(error, "virConnectGetAllDomainStats") from error
                 return self._states()
             sampled_at = timestamp(self._clock.time())
-            found = [self._sample(handle, record, sampled_at) for handle, record in records]
+            found = [self._domains.sample(handle, record, sampled_at) for handle, record in records]
         return [sample for sample in found if sample is not None]
 
     def _states(self) -> list[VmStats]:
         """For a hypervisor without figures."""
         states = ((domain.id, domain.state) for domain in self.domains() if domain.live_config is not None)
         return [VmStats(vm_id=id, state=state) for id, state in states]
-
-    def _sample(self, handle: api.Domain, record: dict[str, object], sampled_at: str) -> VmStats | None:
-        id = handle.UUIDString()
-        try:
-            live = self._live(handle, id)
-        except (api.Error, libvirt_xml.XmlError):
-            return None  # it has ended meanwhile
-        state, reason = record.get("state.state", 0), record.get("state.reason", 0)
-        word = libvirt_state.state_of(_integer(state), _integer(reason), has_saved_state=False).state
-        return libvirt_stats.vm_stats(word, record, sampled_at, live)
-
-    def _live(self, handle: api.Domain, id: str) -> libvirt_reader.Parsed:
-        """The running definition, read once in each life of the domain."""
-        number = handle.ID()
-        known = self._devices.get(id)
-        if known is None or known[0] != number:
-            known = self._devices[id] = (number, libvirt_reader.from_xml(handle.XMLDesc(0)))
-        return known[1]
-
-    def _read_listed(self, handle: api.Domain) -> Domain | None:
-        """One of a list: if it cannot be read it is left out."""
-        try:
-            return self._read(handle)
-        except libvirt_xml.XmlError as error:
-            _log.warning("domain %s is left out: %s", handle.name(), error)
-        except api.Error as error:
-            failure = translate(error, "virDomainGetXMLDesc", handle.UUIDString())
-            if isinstance(failure, HypervisorUnavailable):
-                raise failure from error
-            if not isinstance(failure, ObjectNotFound):
-                _log.warning("domain %s is left out: %s", handle.name(), failure.message)
-        return None
-
-    def _read(self, handle: api.Domain) -> Domain:
-        wanted = libvirt_reader.from_xml(handle.XMLDesc(_flag("VIR_DOMAIN_XML_INACTIVE")), autostart=_autostart(handle))
-        number, reason = handle.state(0)
-        seen = libvirt_state.state_of(number, reason, has_saved_state=_has_saved_state(handle))
-        live = None
-        if handle.isActive():
-            live = libvirt_reader.from_xml(handle.XMLDesc(0), autostart=wanted.config.autostart, like=wanted.config).config
-        return Domain(
-            id=wanted.id,
-            name=wanted.title or wanted.libvirt_name,
-            state=seen.state,
-            state_reason=seen.reason,
-            config=wanted.config,
-            live_config=live,
-            generation=wanted.generation,
-            operation_id=wanted.operation_id,
-            digest=wanted.digest,
-            started_at=started_at(self._run_folder, wanted.libvirt_name) if live is not None else None,
-            is_foreign=not wanted.is_ours,
-        )
 
     # defining
 
@@ -239,15 +183,15 @@ class LibvirtDriver:
     def define(self, definition: Definition) -> None:
         """See ``Driver``. ``Unsupported`` for a definition that is not ours: what we cannot tell of it would be lost."""
         with self._road("command") as connection:
-            present = _present(connection, definition.id)
-            if present is not None and not present.is_ours:
+            known = present(connection, definition.id)
+            if known is not None and not known.is_ours:
                 reason = "it was made by other means and may hold more than can be told here"
                 raise Unsupported(feature="changing this definition", reason=reason)
-            name = present.libvirt_name if present is not None else None
+            name = known.libvirt_name if known is not None else None
             xml = libvirt_writer.to_xml(definition, virt_type=self._virt_type(), libvirt_name=name)
             with translated("virDomainDefineXML", definition.id):
                 handle = connection.defineXML(xml)
-                if definition.config.autostart != _autostart(handle):
+                if definition.config.autostart != is_autostarted(handle):
                     handle.setAutostart(int(definition.config.autostart))
 
     def set_autostart(self, id: str, autostart: bool) -> None:
@@ -280,7 +224,7 @@ class LibvirtDriver:
 
     def _adapted(self, connection: api.Connect, id: str) -> api.Domain:
         """The domain, redefined if it was defined for an acceleration that this host no longer or only now has."""
-        handle = _look_up(connection, id)
+        handle = look_up(connection, id)
         with translated("virDomainDefineXML", id):
             xml = handle.XMLDesc(_flag("VIR_DOMAIN_XML_INACTIVE") | _flag("VIR_DOMAIN_XML_SECURE"))
             parsed = libvirt_reader.from_xml(xml)
@@ -333,7 +277,7 @@ class LibvirtDriver:
 
     def _state(self, handle: api.Domain) -> VmState:
         number, reason = handle.state(0)
-        return libvirt_state.state_of(number, reason, has_saved_state=_has_saved_state(handle)).state
+        return libvirt_state.state_of(number, reason, has_saved_state=has_saved_state(handle)).state
 
     def _wrong_state(self, handle: api.Domain, id: str, needs: str) -> ApiError:
         state = VmState.UNKNOWN
@@ -346,7 +290,7 @@ class LibvirtDriver:
     def screenshot(self, id: str, screen: int) -> tuple[str, bytes]:
         """See ``Driver``."""
         with self._road("command") as connection:
-            handle = _look_up(connection, id)
+            handle = look_up(connection, id)
             if self._running(handle, id).config.video is VideoModel.NONE and self._kind == "QEMU":
                 raise Unsupported(feature="a screenshot", reason="the virtual machine has no graphics card")
             with self._acting("virDomainScreenshot", handle, id, _ACTIVE):
@@ -403,47 +347,12 @@ class LibvirtDriver:
             return libvirt_reader.from_xml(handle.XMLDesc(0))
 
 
-def _look_up(connection: api.Connect, id: str) -> api.Domain:
-    with translated("virDomainLookupByUUIDString", id):
-        return connection.lookupByUUIDString(id)
-
-
-def _present(connection: api.Connect, id: str) -> libvirt_reader.Parsed | None:
-    """The definition that is there, if any."""
-    try:
-        handle = _look_up(connection, id)
-        with translated("virDomainGetXMLDesc", id):
-            return libvirt_reader.from_xml(handle.XMLDesc(_flag("VIR_DOMAIN_XML_INACTIVE")))
-    except ObjectNotFound:
-        return None
-    except libvirt_xml.XmlError as error:
-        raise AlreadyExists(type="vm", id=id) from error
-
-
 def _title(handle: api.Domain) -> str | None:
     try:
         return handle.metadata(_TITLE, None, 0)
     except api.Error as error:
         if api.of_error(error).get_error_code() == _flag("VIR_ERR_NO_DOMAIN_METADATA"):
             return None
-        raise
-
-
-def _autostart(handle: api.Domain) -> bool:
-    try:
-        return bool(handle.autostart())
-    except api.Error as error:
-        if isinstance(translate(error, "virDomainGetAutostart"), HypervisorUnavailable):
-            raise
-        return False  # a transient one
-
-
-def _has_saved_state(handle: api.Domain) -> bool:
-    try:
-        return bool(handle.hasManagedSaveImage(0))
-    except api.Error as error:
-        if is_unsupported(error):
-            return False
         raise
 
 
@@ -455,16 +364,3 @@ def _prepare_agent(handle: api.Domain, way: ShutdownWay) -> None:
 
 def _refuses_flags(error: Exception) -> bool:
     return is_unsupported(error) or api.of_error(error).get_error_code() == _flag("VIR_ERR_INVALID_ARG")
-
-
-def _integer(value: object) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def _run_folder(uri: str) -> Path | None:
-    """Where libvirt keeps the pid files of its guests, if it runs here and as root."""
-    parts = urlsplit(uri)
-    if parts.netloc or parts.path != "/system" or not parts.scheme.startswith("qemu"):
-        return None
-    sockets = parse_qs(parts.query).get("socket")
-    return Path(sockets[0]).parent / "qemu" if sockets else Path("/run/libvirt/qemu")

@@ -122,3 +122,23 @@ def test_who_does_not_trust_does_not_connect(vdsmd: StartVdsmd, tmp_path: Path) 
         with pytest.raises(ClientError, match="not to be trusted"):
             client.open()
         client.close()
+
+
+@pytest.mark.parametrize("road", ROADS[:3])
+async def test_changes_may_be_merged(vdsmd: StartVdsmd, road: str) -> None:
+    """On every road that delivers: fewer are told, and they say of how many they are made."""
+    daemon = vdsmd(hypervisor="simulator:1")
+    async with aio.connect(url(daemon, road)) as client:
+        vm = (await client.vm.list()).items[0]
+        async with client.events(["vm.#", "host.none"], coalesce=1.5) as stream, asyncio.timeout(60):
+            for number in range(50):
+                await client.vm.update(vm.id, name=f"name-{number}")
+            names: list[str] = []
+            merged = 0
+            while "name-49" not in names:
+                event = (await anext(stream)).event
+                assert event is not None
+                names += [event.patch["name"]] if "name" in event.patch else []
+                merged += event.merged or 1
+        assert merged >= 50
+        assert len(names) < 50

@@ -104,6 +104,13 @@ def test_resuming_and_snapshots() -> None:
     assert (frame.headers["snapshot"], "resume" in frame.headers) == ("true", False)
 
 
+@pytest.mark.parametrize(("seconds", "header"), ((None, None), (0, None), (0.5, "0.5"), (60, "60"), (61, None), (-1, None)))
+def test_changes_may_be_merged(seconds: float | None, header: str | None) -> None:
+    """What the daemon would refuse with an end of the connection is not asked for."""
+    _, frame = Daemon().greeted().subscribe(topics=["#"], **({} if seconds is None else {"coalesce": seconds}))
+    assert frame.headers.get("coalesce") == header
+
+
 def test_several_topics_are_one_subscription() -> None:
     daemon = Daemon().greeted()
     _, frame = daemon.subscribe(topics=["task.#", "vm.other"])

@@ -27,6 +27,7 @@ _ESCAPE: Final = re.compile(r"\\(.?)", re.DOTALL)
 _UNESCAPED: Final = {"n": "\n", "r": "\r", "c": ":", "\\": "\\"}
 _ESCAPED: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", ":": "\\c"})
 _INTERNAL: Final = -32603
+_MOST_COALESCE_S: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,7 @@ class _Following:
     topics: list[str]
     resume: str | None
     is_snapshot: bool
+    coalesce_s: float
     fits: Callable[[Mapping[str, Any]], bool]
 
 
@@ -220,6 +222,7 @@ class StompWire:
             topics=topics,
             resume=params.get("after"),
             is_snapshot=bool(params.get("snapshot")),
+            coalesce_s=params.get("coalesce", 0.0),
             fits=matcher(topics if len(topics) > 1 else [], params.get("filter") or {}),
         )
         asked = f"token-{wanted.number}"
@@ -248,6 +251,8 @@ class StompWire:
             headers["snapshot"] = "true"
         elif wanted.resume is not None:
             headers["resume"] = wanted.resume
+        if 0 < wanted.coalesce_s <= _MOST_COALESCE_S:  # of anything else, which Event.read does not see, nothing is merged
+            headers["coalesce"] = str(wanted.coalesce_s)
         self._begun[receipt] = self._followed[wanted.name] = wanted
         self._outgoing += encode_frame("SUBSCRIBE", headers)
         return None

@@ -169,7 +169,7 @@ class BaseClient:
 
         A lost connection is renewed and the stream goes on where it was; what the daemon no longer has comes as a delivery with
         ``gap``, or, with ``gaps="raise"``, as a ``GapError`` after which the iteration can go on. ``coalesce``: changes of one
-        object within so many seconds may come as one, where the road knows that. Over HTTP events are asked for (long-poll).
+        object within so many seconds (60 at most) may come as one. Over HTTP events are asked for (long-poll), and none are merged.
 
         ``snapshot``: what there is comes first, unless ``after`` is given, and again behind each gap: with a gap all that such a
         stream has told is void. One whose reason is ``snapshot`` says that a snapshot was cut off and is taken anew.

@@ -161,6 +161,30 @@ async def test_a_task_is_shown_with_its_object_and_to_its_owner(front: Front) ->
     assert (await ask(front, user(front), "Task.get", {"taskId": added[0][1]}))["identity"] == ALICE
 
 
+async def test_tasks_and_queues_come_and_go_with_the_rights_to_them(front: Front) -> None:
+    """By the project, by the object that a task is about, and by whose it is; what is one's own stays."""
+    own, other = (f"{number}4444444-4444-4444-8444-444444444444" for number in (1, 2))
+    for id, identity in ((own, ALICE), (other, "unix:1001")):
+        front.tasks.create(
+            id=id, method="VM.start", subject=("vm", VM_1), subsystem="virt", identity=identity, flow_id=None, unit="percent", project="web"
+        )
+    await ask(front, front.admin, "Queue.create", {"name": "jobs", "project": "web"})
+    front.run_scheduled()
+    await grant(front, ALICE, "reader", project="db")
+    _, sink = await follow(front, topics=["#"], snapshot=True)
+    assert set(heard(front, sink)) == {("added", VM_2), ("added", own)}
+    web = await grant(front, ALICE, "reader", project="web")
+    assert set(heard(front, sink)) == {("added", VM_1), ("added", other), ("added", "jobs")}
+    vm = await grant(front, ALICE, "reader", vm=VM_1)
+    await ask(front, front.admin, "Access.revoke", {"grantId": web})
+    assert heard(front, sink) == [("removed", "jobs")]
+    await ask(front, front.admin, "Access.revoke", {"grantId": vm})
+    assert set(heard(front, sink)) == {("removed", VM_1), ("removed", other)}
+    front.tasks.progress(own, 50)
+    front.tasks.progress(other, 50)
+    assert heard(front, sink) == [("changed", own)]
+
+
 async def test_an_ended_subscription_leaves_nothing_with_its_caller(front: Front) -> None:
     """Neither by unsubscribing nor by going away."""
     await grant(front, ALICE, "reader")

@@ -125,12 +125,13 @@ class Clock:
 
 
 def login(caller: Caller, token: str) -> None:
-    """See ``Access.login``: the token ``token-of-<identity>``."""
+    """See ``Access.login``: the token ``token-of-<identity>``, over a certificate of the same identity."""
     if caller.only is not None:
         raise NotAuthenticated(reason="this connection needs a certificate first")
-    if not token.startswith("token-of-"):
+    owner = token.removeprefix("token-of-")
+    if owner == token or (caller.source == "certificate" and owner != caller.identity):
         raise NotAuthenticated(reason="the token is not valid")
-    caller.become(token.removeprefix("token-of-"), "token", (), Rights())
+    caller.become(owner, "token", (), Rights())
 
 
 #: Small, so that a test reaches them.

@@ -64,10 +64,9 @@ def log_in(caller: Caller, headers: Mapping[str, str], login: Callable[[Caller, 
     """Let the caller be who the frame says, by a token as passcode. Raises ``NotAuthenticated``, alike for whatever is wrong.
 
     Without a passcode it stays who the connection proved to be, and a ``login`` must be that identity's name. A token works like
-    ``Identity.login``; over a client certificate it must be of the certificate's identity.
+    ``Identity.login``, and is bound by the same rules.
     """
     name, passcode = headers.get("login", ""), headers.get("passcode", "")
-    own, source = caller.identity, caller.source
     if passcode:
         try:
             login(caller, passcode)
@@ -75,9 +74,7 @@ def log_in(caller: Caller, headers: Mapping[str, str], login: Callable[[Caller, 
             if caller.only is not None:  # that a certificate is needed first tells nothing of the token
                 raise
             raise _refusal() from refusal
-        if source == "certificate" and caller.identity != own:
-            raise _refusal()
-    elif "passcode" in headers and source == "anonymous":
+    elif "passcode" in headers and caller.source == "anonymous":
         raise _refusal()  # an empty one proves nothing
     if not is_called(caller.identity, name) or (name == ANYBODY and not passcode):
         raise _refusal()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -307,6 +308,29 @@ def test_machines_that_went_between_two_halves_of_a_snapshot_are_no_ghosts_to_th
         assert model.names == {vm.id: vm.name for vm in worker.vm.list().items}
         stream.close()
         client.close()
+
+
+@pytest.mark.parametrize("road", ROADS[:3])
+async def test_a_daemon_that_comes_back_with_another_journal_is_seen_as_it_is(tmp_path: Path, road: str) -> None:
+    """Its state was lost: the stream tells that all is void and then what there is, without being asked to."""
+    model = Model()
+    with mortal(tmp_path / "d") as host:
+        async with aio.connect(host.url(road), connect_timeout=30, retry=QUICK) as client, asyncio.timeout(120):
+            stream = client.events(["vm.#"], snapshot=True)
+            kept, gone = (await client.vm.list()).items
+            await (await client.vm.delete(gone.id, force=True)).wait()
+            await client.vm.update(kept.id, name="before")
+            while stream.resume is None or model.names != {kept.id: "before"}:
+                model.take(await anext(stream))
+            await asyncio.to_thread(host.die)
+            shutil.rmtree(tmp_path / "d" / "state")
+            await asyncio.to_thread(host.return_)
+            there = {vm.id: vm.name for vm in (await client.vm.list()).items}
+            while model.voids == 0 or model.names != there:
+                model.take(await anext(stream))
+            assert model.voids == 1
+            assert "before" not in model.names.values()
+            await stream.aclose()
 
 
 @pytest.mark.parametrize("road", ("tcp", "ws", "stomp"))

@@ -110,6 +110,8 @@ class EventFollower(Follower[Entry]):
 
     def see_anew(self) -> None:
         """The caller's rights have changed: so has what he sees. Whoever made this calls it."""
+        if self.is_ended:
+            return
         old, self.view = self.view, self.visibility.view(self.caller)
         if self.caller.only is not None and not self.caller.only:  # he is shut out, and his connection ends
             self._end_transition(UNSETTLED)
@@ -155,7 +157,7 @@ class EventFollower(Follower[Entry]):
     def _tell_step(self, transition: Transition, is_lost: bool, known: Known) -> None:
         if is_lost:
             if transition.is_lost(known, self.view):
-                transition.missed(known.type, known.id)
+                transition.lacks(known.type, known.id)
                 self.tell_event(self.source.hide(known, self.cursor), self.cursor)
         elif not transition.has(known):
             self._tell_won(transition, known.type, known.id)
@@ -163,7 +165,7 @@ class EventFollower(Follower[Entry]):
     def _tell_won(self, transition: Transition, type: str, id: str) -> None:
         """Show it as it is now, if it is still there for him: records that are older than that will not be told."""
         shown, told = self.source.show(type, id, self.cursor), self.source.newest
-        transition.missed(type, id)
+        transition.lacks(type, id)
         if shown is not None and self._sees(shown):
             known = Known(type, id, shown.project, shown.topic)
             if self._wants_object(known):
@@ -245,7 +247,7 @@ class EventFollower(Follower[Entry]):
         if isinstance(about, Shown):
             verdict = Verdict.TELL if is_seen else Verdict.PASS
             if not is_seen:
-                transition.missed(about.type, about.id)
+                transition.lacks(about.type, about.id)
         else:
             verdict = transition.judge(about, self.source.changes.of(about).change, is_seen=is_seen)
         if verdict is Verdict.TELL:

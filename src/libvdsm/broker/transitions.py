@@ -80,8 +80,8 @@ class Transition:
         """He was told of an object."""
         self._known[known.type, known.id] = known
 
-    def missed(self, type: str, id: str) -> None:
-        """He was to be told of an object, and was not."""
+    def lacks(self, type: str, id: str) -> None:
+        """He does not have an object: he was told so, or was not told of it."""
         self._known[type, id] = None
 
     def begin(self, difference: Difference, due: int) -> None:

@@ -454,7 +454,9 @@ def test_nothing_is_kept_of_who_goes_away_or_is_shut_out() -> None:
         world.entitle(rights("db"))
         for _ in range(turns):
             world.turn()
+        (subscription,) = world.front.broker._by_sink[world.sink].values()
         world.front.bridge.release(world.sink)
+        subscription.see_anew()  # as if the same change had ended it
         assert len(transitions) == 0
         world.front.run_scheduled()
         assert world.caller.on_change == []

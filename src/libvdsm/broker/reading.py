@@ -45,7 +45,7 @@ class Gap:
 
 
 #: Who comes back after his rights have changed cannot be told what he has not seen, or sees no more: nothing was recorded of it.
-CHANGED: Final = Gap("trimmed")
+CHANGED: Final = Gap("rights")
 
 
 @dataclass(frozen=True, slots=True)

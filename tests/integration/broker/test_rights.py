@@ -17,7 +17,7 @@ from tests.integration.http.test_web import Events
 from tests.roads import Caller
 
 TOPIC = "vm.#"
-GAP = {"gap": {"reason": "trimmed"}}
+GAP = {"gap": {"reason": "rights"}}
 
 
 class Door(ABC):

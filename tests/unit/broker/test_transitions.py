@@ -281,13 +281,13 @@ def test_who_was_away_when_his_rights_changed_has_a_gap(kept: Rights) -> None:
     answer = world.subscribe(after=token)
     assert answer.startswith("0.")
     world.settle()
-    assert world.sink.gaps == [{"reason": "trimmed"}]
+    assert world.sink.gaps == [{"reason": "rights"}]
     assert len(world.sink.log) == told, "he reads all of that anew"
     later = world.sink.resume
     world.front.bridge.release(world.sink)
     world.subscribe(after=answer, subscriptionId="lost-the-answer-alone")
     world.settle()
-    assert world.sink.gaps == [{"reason": "trimmed"}] * 2
+    assert world.sink.gaps == [{"reason": "rights"}] * 2
     world.subscribe(after=later)
     world.settle()
     assert len(world.sink.gaps) == 2
@@ -308,7 +308,7 @@ def test_who_breaks_off_in_the_middle_has_a_gap_even_with_the_rights_of_before()
     world.entitle(rights("web"))
     world.subscribe(after=world.sink.resume)
     world.settle()
-    assert world.sink.gaps == [{"reason": "trimmed"}]
+    assert world.sink.gaps == [{"reason": "rights"}]
 
 
 def test_a_gap_ends_it_because_all_is_read_anew() -> None:
@@ -341,7 +341,7 @@ def test_a_gap_from_before_comes_first() -> None:
     world.subscribe(after=token)
     world.entitle(rights("db", "web"))
     world.settle()
-    assert (world.sink.gaps, world.sink.log) == ([{"reason": "trimmed"}], [])
+    assert (world.sink.gaps, world.sink.log) == ([{"reason": "rights"}], [])
 
 
 def test_what_is_taken_back_in_the_middle_is_not_done() -> None:
@@ -482,7 +482,7 @@ async def test_a_reader_who_waits_hears_of_it_at_once() -> None:
     await world.front.turns()
     world.entitle(rights("web", "db"))
     answer = await waiting
-    assert (answer["items"], answer["gap"]) == ([], {"reason": "trimmed"})
+    assert (answer["items"], answer["gap"]) == ([], {"reason": "rights"})
     assert world.caller.on_change == []
     again = world.front.now("Event.read", {"after": token}, world.caller)
     assert (again["gap"], again["resume"]) == (answer["gap"], answer["resume"])
@@ -529,7 +529,7 @@ async def test_messages_tell_the_same() -> None:
     for after in (resumes[2], resumes[-1]):
         session.subscribe(Wish(destination="/topic/vm.#", id=after, after=after), later)
         world.front.run_scheduled()
-    assert later.bodies() == ['{"reason":"trimmed"}', mine.message.body.decode()]
+    assert later.bodies() == ['{"reason":"rights"}', mine.message.body.decode()]
 
 
 def test_another_identity_on_the_connection_sees_what_is_its_own() -> None:

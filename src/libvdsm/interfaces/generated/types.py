@@ -208,6 +208,8 @@ class EventGapReason(StrEnum):
     """The journal no longer has them."""
     EPOCH = "epoch"
     """The token is of another life of the journal."""
+    RIGHTS = "rights"
+    """What you may see has changed since you got the token, or the token is somebody else's."""
 
 
 class FindingState(StrEnum):

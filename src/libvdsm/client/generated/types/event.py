@@ -43,6 +43,8 @@ class EventGapReason(values.Word):
     """The journal no longer has them."""
     EPOCH = "epoch"
     """The token is of another life of the journal."""
+    RIGHTS = "rights"
+    """What you may see has changed since you got the token, or the token is somebody else's."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,6 +135,7 @@ def test_whoever_follows_a_connection_knows_of_its_end_before_there_can_be_anoth
         seen.append((link.is_open, waiter.done()))
 
     link = connection.StreamConnection(ours, core, beat_s=0, on_notification=print, on_lost=lost)
+    link._has_begun = True
     link._send(waiter, "VM.get", {}, {}, 30)
     theirs.close()
     with pytest.raises(Exception, match=r"closed|reset"):
@@ -168,6 +169,7 @@ def test_what_is_told_without_waiting_may_find_the_line_cut(monkeypatch: pytest.
     ours, theirs = socket.socketpair()
     reasons: list[Exception] = []
     link = connection.StreamConnection(ours, Core(), beat_s=0, on_notification=print, on_lost=reasons.append)
+    link._has_begun = True
 
     def cut(_data: bytes) -> None:
         raise BrokenPipeError

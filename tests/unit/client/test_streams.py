@@ -361,3 +361,31 @@ async def test_a_closed_client_ends_the_streams_of_tasks_at_once(serve: Serve) -
     await client.close()
     with pytest.raises((NotSentError, ConnectionLostError), match="closed"):
         await anext(stream)
+
+
+@pytest.mark.parametrize("is_sync", (True, False))
+def test_connections_that_cannot_be_had_end_no_subscription_that_is_on_its_way(serve: Serve, *, is_sync: bool) -> None:
+    """Somebody listens and hangs up when a token is shown, three times; the call that waited for a connection is made once."""
+
+    async def log_in(connection: Connection, request: Request) -> None:
+        if connection.server.connections <= 3:
+            connection.drop()
+        else:
+            connection.result(request, {})
+
+    server = serve(Identity_login=log_in, Event_subscribe=following(1), Event_unsubscribe=empty)
+
+    async def follow() -> None:
+        client = aio.connect(server.url, retry=QUICK, token="t")
+        async with client.events() as stream:
+            assert (await anext(stream)).resume == "e-1"
+        await client.close()
+
+    if is_sync:
+        client = sync.connect(server.url, retry=QUICK, token="t")
+        with client.events() as stream:
+            assert next(stream).resume == "e-1"
+        client.close()
+    else:
+        asyncio.run(follow())
+    assert [method for method in server.methods if method != "Identity.login"] == ["Event.subscribe", "Event.unsubscribe"]

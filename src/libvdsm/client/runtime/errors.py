@@ -63,7 +63,7 @@ class NoAnswerError(TransportError):
 class GapError(ClientError):
     """Events were missed that the daemon no longer has: read the objects anew. The stream that raised it goes on behind the gap.
 
-    ``reason``: ``trimmed`` or ``epoch``; ``missed``: how many, if known; ``resume``: the token behind the gap.
+    ``reason``: ``trimmed``, ``epoch``, ``rights``, or ``snapshot`` when one was cut off and is taken anew; ``missed``: how many, if known; ``resume``: the token behind the gap.
     """
 
     def __init__(self, reason: str, missed: int | None, resume: str) -> None:

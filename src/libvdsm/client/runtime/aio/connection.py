@@ -77,6 +77,7 @@ class StreamConnection:
         self._writer = writer
         self._on_notification = on_notification
         self._on_lost = on_lost
+        self._has_begun = False  # else its end is a failure of ``open`` and nobody else's matter
         self.core = core
         self._open = True
         self._loop = asyncio.get_running_loop()
@@ -117,6 +118,7 @@ class StreamConnection:
         except BaseException:
             await made.close()
             raise
+        made._has_begun = True
         return made
 
     @property
@@ -214,7 +216,8 @@ class StreamConnection:
         if not self._ready.done():
             self._ready.set_exception(reason)
             self._ready.exception()
-        self._on_lost(reason)
+        if self._has_begun:
+            self._on_lost(reason)
         for future in self.core.lost():
             if not future.done():
                 future.set_exception(reason)

@@ -92,6 +92,7 @@ class StreamConnection:
         self._beat_s = beat_s
         self._on_notification = on_notification
         self._on_lost = on_lost
+        self._has_begun = False  # else its end is a failure of ``open`` and nobody else's matter
         self.core = core
         self._lock = threading.Lock()  # guards core and is_ending; taken after _sending if both are needed
         self._sending = threading.Lock()  # keeps requests whole, and in the order in which the wire made them
@@ -130,6 +131,7 @@ class StreamConnection:
         except BaseException:
             made.close()
             raise
+        made._has_begun = True
         return made
 
     @property
@@ -264,7 +266,8 @@ class StreamConnection:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         try:
-            self._on_lost(reason)
+            if self._has_begun:
+                self._on_lost(reason)
         finally:
             self._open = False
             with suppress(InvalidStateError):

@@ -13,7 +13,7 @@ from math import inf
 from typing import NoReturn
 
 from libvdsm.interfaces.caller import Caller
-from libvdsm.interfaces.generated.errors import LimitExceeded
+from libvdsm.interfaces.generated.errors import LimitExceeded, NotAuthenticated
 
 _ADMINISTRATOR = "administrator"
 _ANONYMOUS = "anonymous"
@@ -178,7 +178,12 @@ class Accounts:
         return account
 
     def subscribe(self, caller: Caller) -> Callable[[], None]:
-        """Count a subscription of whoever calls; answers how its end is told. Raises ``LimitExceeded``."""
+        """Count a subscription of whoever calls; answers how its end is told. Raises ``LimitExceeded``.
+
+        Who proved nothing has none: over a road that greets everybody he would keep queues of his own, in memory that all share.
+        """
+        if caller.source == _ANONYMOUS and not caller.permissions:
+            raise NotAuthenticated(reason="nobody logged in")
         tally = self.of(caller).subscriptions
         tally.take()
         return tally.give

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from libvdsm.interfaces.endpoint import CallSession
-from libvdsm.transports.connection import CHECK_OCTETS
+from libvdsm.interfaces.generated.errors import NotAuthenticated
+from libvdsm.transports.connection import CHECK_OCTETS, is_stranger
 from libvdsm.transports.line import LineConnection
 from libvdsm.transports.turns import UNIT_BITS
 
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 class StompConnection(LineConnection[CallSession]):
     """A client that speaks STOMP. A usual call is answered in the turn in which it came, by the shortest way."""
 
-    __slots__ = ("_take",)
+    __slots__ = ("_stranger_since", "_take")
 
     def __init__(self, hub: Hub, open_session: Callable[[Line], CallSession], *, is_secure: bool) -> None:
         super().__init__(hub, open_session, protocol="stomp", is_secure=is_secure)
         self._take = self._session.take
+        self._stranger_since: float | None = hub.now()  # until it is known who it is
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
@@ -41,6 +43,17 @@ class StompConnection(LineConnection[CallSession]):
                     self._write_answer(answer)
                 return
         self._receive(data)
+
+    def check_time(self, now: float) -> None:
+        """See ``Connection``. The session has its time for a greeting; who has greeted and is nobody has no more."""
+        super().check_time(now)
+        if self._stranger_since is None or self.is_lingering or self.is_closing:
+            return
+        if not is_stranger(self.caller):
+            self._stranger_since = None
+        elif now - self._stranger_since >= self.hub.limits.login_s:
+            self.hub.counters.detect_timeouts += 1
+            self.turn_away(NotAuthenticated(reason="nobody logged in"))
 
     def _write_answer(self, answer: bytes) -> None:
         if len(answer) < CHECK_OCTETS and not self._out and self._transport is not None:

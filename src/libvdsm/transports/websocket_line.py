@@ -74,9 +74,8 @@ class LineWebSocket(WebSocketReactor):
             super().check_time(now)
 
     def logs_in_late(self, waited_s: float) -> bool:
-        """The session sees to it."""
-        del waited_s
-        return False
+        """The session has its time for a greeting, and says so in its own words; who has greeted and is nobody has no more."""
+        return super().logs_in_late(waited_s - self.hub.limits.sweep_s)
 
     def turn_away(self, refusal: ApiError) -> None:
         """Nothing is served; see ``Connection``."""

@@ -149,3 +149,34 @@ def test_strangers_of_one_address_keep_nobody_else_from_logging_in(vdsmd: StartV
 
         assert [ask("127.0.0.1") for _ in range(6)] == [b"HTTP/1.1 200"] * 5 + [b"HTTP/1.1 429"]
         assert ask("127.0.0.2") == b"HTTP/1.1 200"
+
+
+def test_who_greets_over_stomp_and_is_nobody_keeps_nothing_and_soon_goes(vdsmd: StartVdsmd, tmp_path: Path) -> None:
+    """No queue of his own, which would be in the memory of all; and no more time than for a login, also in a WebSocket."""
+    file = tmp_path / "vdsmd.toml"
+    file.write_text(f"[limits]\nstranger_seconds = {PATIENCE_S}\n")
+    daemon = vdsmd("--config", str(file), "--listen", "127.0.0.1:0", hypervisor="simulator:1", listen=None)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    greeting = b"CONNECT\naccept-version:1.2\nhost:x\n\n\0"
+    upgrade = b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    upgrade += b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: v12.stomp\r\n\r\n"
+    in_frame = b"\x81" + bytes((0x80 | len(greeting),)) + bytes(4) + greeting
+
+    def told(*said: bytes) -> tuple[float, bytes]:
+        with context.wrap_socket(socket.create_connection(("127.0.0.1", daemon.port or 0), 20)) as stream:
+            begin = time.monotonic()
+            stream.sendall(b"".join(said))
+            answer = b""
+            while data := stream.recv(65536):
+                answer += data
+            return time.monotonic() - begin, answer
+
+    lasted, answer = told(greeting, b"SUBSCRIBE\nid:1\ndestination:/temp-queue/own\n\n\0")
+    assert b"\nerror:NotAuthenticated\n" in answer
+    for said in (greeting, upgrade + in_frame):
+        lasted, answer = told(said)
+        assert b"CONNECTED\n" in answer
+        assert b"nobody logged in" in answer
+        assert PATIENCE_S - 0.1 <= lasted < PATIENCE_S + SLACK_S

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from libvdsm.bridge.limits import Account, Accounts, IdentityLimits, Tally
 from libvdsm.interfaces.caller import Caller, Rights
-from libvdsm.interfaces.generated.errors import LimitExceeded
+from libvdsm.interfaces.generated.errors import LimitExceeded, NotAuthenticated
 
 
 class Clock:
@@ -102,6 +102,15 @@ def test_strangers_share_what_their_address_may_use(one: str, other: str, is_sam
     accounts = Accounts(IdentityLimits(connections=1), Clock().now)
     accounts.of(stranger(one)).connections.take()
     assert accounts.of(stranger(other)).connections.has_room() is not is_same
+
+
+def test_who_proved_nothing_has_no_subscriptions() -> None:
+    """Not one queue of his own for replies; the administrator of a daemon that knows nobody has them all."""
+    accounts = Accounts(IdentityLimits(subscriptions=1), Clock().now)
+    with pytest.raises(NotAuthenticated):
+        accounts.subscribe(stranger("192.0.2.1"))
+    everybody = Caller(identity="anonymous", source="anonymous", roles=(), rights=Rights(frozenset({"event.read"})))
+    accounts.subscribe(everybody)()
 
 
 def test_who_has_proved_something_has_one_account_from_wherever_he_comes() -> None:

@@ -77,6 +77,27 @@ async def test_the_login_has_its_time() -> None:
         client.close()
 
 
+async def test_who_has_greeted_and_is_nobody_has_no_more_time_than_that() -> None:
+    """CONNECT without a passcode proves nothing; who logs in with it, or is known by the kernel, may stay."""
+    async with serving(FakeExchange()) as served:
+        stranger, known = await greeted(served), await served.connect()
+        local = await served.connect("unix")
+        for client in (known, local):
+            client.send(GREETING.replace(b"host:h\n", b"host:h\npasscode:token-of-user:known\n") if client is known else GREETING)
+            assert (await client.reader.readuntil(b"\0")).startswith(b"CONNECTED\n")
+        served.pass_time(served.tcp.limits.login_s - 0.1)
+        stranger.send(b"SEND\ndestination:/topic/a\nreceipt:1\n\nx\0")
+        assert (await stranger.reader.readuntil(b"\0")).startswith(b"RECEIPT\n")
+        served.pass_time(0.2)
+        assert b"nobody logged in" in await stranger.rest()
+        assert served.tcp.counters.detect_timeouts == 1
+        for client in (known, local):
+            client.send(b"SEND\ndestination:/topic/a\nreceipt:1\n\nx\0")
+            assert (await client.reader.readuntil(b"\0")).startswith(b"RECEIPT\n")
+        for client in (stranger, known, local):
+            client.close()
+
+
 async def test_a_strict_listener_is_strict() -> None:
     for is_strict, begins in ((True, b"ERROR"), (False, b"CONNECTED")):
         async with serving(FakeExchange(), is_strict=is_strict) as served:

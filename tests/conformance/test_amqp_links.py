@@ -8,12 +8,13 @@ import pytest
 
 from libvdsm.broker.listeners import TopicSubscription
 from libvdsm.interfaces.caller import Caller, Rights
+from libvdsm.interfaces.generated.errors import ObjectNotFound
 from libvdsm.interfaces.messaging import Delivery
 from libvdsm.wire.amqp import performatives as p
 from libvdsm.wire.amqp.frames import encode_frame
 from libvdsm.wire.amqp.limits import AmqpLimits
 from libvdsm.wire.amqp.values import Described, Symbol
-from tests.fakes.amqp_peer import ACCEPTED, AmqpPeer, Frame, body_of, message, served, turns
+from tests.fakes.amqp_peer import ACCEPTED, AmqpPeer, Frame, body_of, info, message, served, turns
 from tests.fakes.messaging import Messaging
 from tests.fakes.messaging import message as plain
 
@@ -199,6 +200,85 @@ async def test_am_051_without_the_right() -> None:
     client.begin()
     assert refused(client, in_attach(p.Source("/queue/work"))) in {"amqp:not-found", "amqp:unauthorized-access"}
     assert refused(client, in_attach(p.Source("/topic/chat"))) == "amqp:unauthorized-access"
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    (
+        ("/queue/nothing", "amqp:not-found"),
+        ("/temp-queue/guessed", "amqp:not-found"),
+        ("/exchange/requests", "amqp:not-found"),  # of which there are none in this broker
+        ("/topic/vm.1", "amqp:unauthorized-access"),  # events are the daemon's
+        ("/topic/a.*", "amqp:invalid-field"),
+        ("/nonsense", "amqp:invalid-field"),
+    ),
+)
+async def test_am_051_targets_that_are_refused(address: str, why: str) -> None:
+    _messaging, client = await served()
+    assert refused(client, out_attach(p.Target(address))) == why
+    assert client.endpoint.counters.refused_links == 1
+    client.sender()
+    client.send(message("x"))
+    assert [each.state for each in client.heard(p.Disposition)] == [ACCEPTED]
+
+
+async def test_am_051_what_is_sent_on_behind_an_attach_that_is_refused_counts_no_more() -> None:
+    messaging, client = await served()
+    client.say(out_attach(p.Target("/queue/nothing")), p.Transfer(0, 0, b"t", 0), payload=message())
+    heard = [each.body for each in client.hear() if isinstance(each, Frame)]
+    assert [type(each) for each in heard] == [p.Attach, p.Detach]
+    await messaging.queue("nothing")
+    client.say(p.Detach(0, closed=True))
+    client.sender("/queue/nothing")
+    client.next_id = 1
+    client.send(message("y"))
+    assert messaging.queues.get("nothing")[1].waiting == 1
+
+
+async def test_am_051_a_target_that_is_not_his_looks_as_one_that_is_not_there() -> None:
+    messaging, client = await served(project="theirs", rights=Rights(projects={"mine": frozenset({"queue.send"})}))
+    told: list[str] = []
+    messaging.exchange.refused = lambda _caller, permission: told.append(permission)
+    answers = []
+    for name in ("work", "none"):
+        answer, detach = client.attach(out_attach(p.Target(f"/queue/{name}")))
+        assert isinstance(answer, p.Attach)
+        assert answer.target is None
+        assert condition(detach.error) == "amqp:not-found"
+        answers.append((detach.error.description.replace(name, "NAME"), detach.error.info))
+        client.say(p.Detach(0, closed=True))
+        client.hear()
+    assert answers[0] == answers[1]
+    assert told == ["queue.send"] * 2
+
+
+async def test_am_051_a_target_without_the_right() -> None:
+    _messaging, client = await served(rights=Rights())
+    for address in ("/queue/work", "/queue/none", "/topic/chat"):
+        assert refused(client, out_attach(p.Target(address))) == "amqp:unauthorized-access"
+
+
+async def test_am_051_targets_without_an_address_of_their_own_are_judged_later_or_not_at_all() -> None:
+    _messaging, client = await served(rights=Rights())
+    assert isinstance(client.sender(None).target, p.Target)
+    answer, _flow = client.attach(out_attach(p.Target(dynamic=True), name="b", handle=2))
+    assert answer.target.address.startswith("/temp-queue/")
+    client.send(message("x"), handle=2)
+    assert [each.state for each in client.heard(p.Disposition)] == [ACCEPTED]
+
+
+async def test_am_051_errors_say_their_name_and_what_to_do() -> None:
+    _messaging, client = await served()
+    missing = ObjectNotFound(type="queue", id="none")
+    for attach in (out_attach(p.Target("/queue/none")), in_attach(p.Source("/queue/none"))):
+        _answer, detach = client.attach(attach)
+        assert detach.error == p.Error("amqp:not-found", missing.message, info(missing))
+        assert {type(key) for key in detach.error.info} == {Symbol}
+        client.say(p.Detach(attach.handle, closed=True))
+        client.hear()
+    _answer, detach = client.attach(out_attach(None))
+    assert set(detach.error.info) == {"remedy"}  # it is AMQP's own
+    assert detach.error.info["remedy"]
 
 
 async def test_am_051_no_source_and_no_target() -> None:

@@ -21,8 +21,8 @@ from libvdsm.wire.amqp.errors import DecodeError
 from libvdsm.wire.amqp.frames import encode_frame
 from libvdsm.wire.amqp.limits import AmqpLimits
 from libvdsm.wire.amqp.values import Array, Char, Decimal, Described, Float, Symbol, Timestamp, UByte, UInt, ULong
-from tests.fakes.amqp_peer import ACCEPTED, RELEASED, AmqpPeer, Frame, body_of, message, served, turns
-from tests.fakes.messaging import FakeConsumer, Messaging, subscribe
+from tests.fakes.amqp_peer import ACCEPTED, RELEASED, AmqpPeer, Frame, body_of, info, message, served, turns
+from tests.fakes.messaging import TEST, FakeConsumer, Messaging, subscribe
 from tests.fakes.messaging import message as plain
 
 DURABLE = [True]
@@ -252,12 +252,15 @@ async def test_am_074_what_cannot_be_stored_is_not_accepted() -> None:
 
 
 async def test_am_075_what_leads_nowhere_is_rejected_and_if_it_was_settled_the_link_ends() -> None:
-    _messaging, client = await served()
-    client.sender("/queue/nothing")
+    messaging, client = await served()
+    client.sender()
+    messaging.queues.delete("work", TEST)
     client.send(message("x"))
     (disposition,) = client.heard(p.Disposition)
     assert disposition.state.descriptor == 0x25
-    assert disposition.state.value[0].value[0] == "amqp:not-found"
+    error = disposition.state.value[0].value
+    assert error[0] == "amqp:not-found"
+    assert error[2] == info(ObjectNotFound(type="queue", id="work"))
     client.send(message("x"), settled=True)
     (detach,) = client.heard(p.Detach)
     assert condition(detach.error) == "amqp:not-found"
@@ -708,7 +711,7 @@ async def test_am_091_only_who_made_it_receives_from_it() -> None:
     other.begin()
     _answer, detach = other.attach(p.Attach("in", 1, role=True, source=p.Source(address)))
     assert condition(detach.error) in {"amqp:not-found", "amqp:unauthorized-access"}
-    other.sender("/exchange/requests")
+    other.sender()
     other.send(message("x", properties=[None, None, None, None, address]))
     (disposition,) = other.heard(p.Disposition)
     assert disposition.state.value[0].value[0] == "amqp:unauthorized-access"
@@ -777,6 +780,8 @@ async def test_am_100_a_link_ends_when_its_queue_or_its_right_does() -> None:
     consumer.ended(ObjectNotFound(type="queue", id="work"))
     (detach,) = client.heard(p.Detach)
     assert condition(detach.error) == "amqp:resource-deleted"
+    assert detach.error is not None
+    assert detach.error.info == info(ObjectNotFound(type="queue", id="work"))
 
 
 async def test_am_100_the_peer_that_sends_no_more_gets_what_is_due() -> None:

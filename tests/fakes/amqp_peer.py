@@ -130,6 +130,11 @@ def body_of(payload: bytes) -> bytes:
     return value
 
 
+def info(failure: ApiError) -> dict[str, str]:
+    """What an error of AMQP tells of this one besides its words."""
+    return {"error": failure.name, "remedy": failure.remedy}
+
+
 class AmqpPeer:
     """One client and the conversation that serves it."""
 
@@ -261,6 +266,7 @@ __all__ = [
     "FakeLine",
     "Frame",
     "body_of",
+    "info",
     "message",
     "parse",
     "served",

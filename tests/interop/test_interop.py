@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from libvdsm.interfaces.generated.errors import ObjectNotFound
 from tests.conftest import StartVdsmd
 from tests.interop.conversation import Script, running
 from tests.roads import Caller
@@ -52,6 +53,30 @@ def _see_start(script: Script, admin: Caller, began: str, vm: str) -> None:
     seen = next(each for each in script.events if each["sequence"] == runs[-1]["sequence"])
     assert seen["object"]["id"] == vm
     assert '"running"' in json.dumps(seen)
+
+
+@pytest.mark.parametrize(
+    "command",
+    (
+        pytest.param(of_node("rhea"), id="rhea", marks=_without_node),
+        pytest.param(of_python("proton_py"), id="qpid-proton", marks=_without_proton),
+    ),
+)
+def test_reads_what_to_do_about_what_is_not_there(vdsmd: StartVdsmd, command: list[str]) -> None:
+    daemon = vdsmd("--listen", "127.0.0.1:0", listen=None)
+    ca = daemon.ready_file.parent / "state" / "pki" / "ca.crt"
+    with Caller(daemon.socket) as admin:
+        admin.call("Access.grant", {"identity": "user:alice", "role": "operator"})
+        token = admin.call("Identity.createToken", {"label": "interop", "identity": "user:alice"})["token"]
+    missing = ObjectNotFound(type="queue", id="nothing")
+    said = ["amqp:not-found", {"error": missing.name, "remedy": missing.remedy}]
+    with running(command, port=daemon.port, token=token, ca=str(ca)) as script:
+        script.do("first")
+        for word in ("connected", "vms", "following"):
+            script.wait_for(word)
+        script.do("nowhere")
+        assert script.wait_for("nowhere") == said
+        assert script.wait_for("rejected") == said
 
 
 @pytest.mark.parametrize(

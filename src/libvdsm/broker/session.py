@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from libvdsm.broker.queue import Queue
     from libvdsm.broker.transactions import Put
     from libvdsm.interfaces.caller import Caller
+    from libvdsm.interfaces.messaging import Requests
 
 _ACCEPTED = Verdict.ACCEPTED
 _REJECTED = Verdict.REJECTED
@@ -94,6 +95,10 @@ class BrokerSession:
             return None
         return put(message)
 
+    def check(self, destination: str) -> None:
+        """See ``Session``. Looked at anew, because the way to another's temporary queue outlives it."""
+        self._resolve(destination)
+
     def road(self, destination: str, like: Message) -> Callable[[bytes], Awaitable[None] | None]:
         """See ``Session``."""
         like = replace(like, alike=Alike())
@@ -149,7 +154,9 @@ class BrokerSession:
                 raise ObjectNotFound(type="queue", id=text)
             return queue_of_other.put
         if found.kind is Kind.REQUESTS:
-            return self._request
+            if self.exchange.requests is None:
+                raise ObjectNotFound(type="queue", id=text)
+            return partial(self._request, self.exchange.requests)
         raise ObjectNotFound(type="queue", id=text)
 
     def _check_reply(self, address: str) -> None:
@@ -171,11 +178,8 @@ class BrokerSession:
 
     # --- requests ---
 
-    def _request(self, message: Message) -> None:
+    def _request(self, requests: Requests, message: Message) -> None:
         """Have it answered; the answer goes to this session and nobody else."""
-        requests = self.exchange.requests
-        if requests is None:
-            raise ObjectNotFound(type="queue", id="/exchange/requests")
         answer = requests.answer(self.caller, message)
         if answer is None:
             return

@@ -177,6 +177,10 @@ class Session(Protocol):
         """
         ...
 
+    def check(self, destination: str) -> None:
+        """Raise as ``send`` would for who may not send there, or for what is not there; nothing is sent."""
+        ...
+
     def road(self, destination: str, like: Message) -> Callable[[bytes], Awaitable[None] | None]:
         """How bodies are sent whose messages are like ``like`` in all else: as by ``send``, which may raise now and every time."""
         ...

@@ -55,6 +55,17 @@ obey({
     await follow();
     tell("following", true);
   },
+  nowhere: () => {
+    const said = ({ condition, info }) => [condition, info];
+    const sender = connection.open_sender("/queue/nothing");
+    container.removeAllListeners("sender_error");
+    sender.once("sender_error", () => {
+      tell("nowhere", said(sender.error));
+      const letters = connection.open_sender({ target: {} });
+      letters.once("rejected", (context) => tell("rejected", said(context.delivery.remote_state.error)));
+      letters.once("sendable", () => letters.send({ to: "/queue/nothing", body: "x" }));
+    });
+  },
   drop: () => {
     container.removeAllListeners("disconnected");
     connection.socket.destroy();

@@ -29,6 +29,8 @@ class Client(MessagingHandler):
         self._events: Any = None
         self._requests: Any = None
         self._resume: Any = None
+        self._nowhere: Any = None
+        self._letters: Any = None
         self._comes_back = self._is_dropped = False
         self.injector = EventInjector()
 
@@ -101,8 +103,23 @@ class Client(MessagingHandler):
             tell("refused", event.transport.condition.name)
 
     def on_link_error(self, event: Any) -> None:
-        """Never."""
-        tell("failed", str(event.link.remote_condition))
+        """Only of what is not there."""
+        condition = event.link.remote_condition
+        if event.link != self._nowhere:
+            tell("failed", str(condition))
+            return
+        tell("nowhere", [condition.name, condition.info])
+        self._letters = self._container.create_sender(self._connection, None)
+        self._letters.send(Message(address="/queue/nothing", body="x"))
+
+    def on_rejected(self, event: Any) -> None:
+        """A message to what is not there."""
+        condition = event.delivery.remote.condition
+        tell("rejected", [condition.name, condition.info])
+
+    def on_nowhere(self, _event: Any) -> None:
+        """Send to what is not there."""
+        self._nowhere = self._container.create_sender(self._connection, "/queue/nothing")
 
     def _connect(self, token: str) -> None:
         domain = SSLDomain(SSLDomain.MODE_CLIENT)
@@ -126,5 +143,5 @@ class Client(MessagingHandler):
 
 client = Client()
 threading.Thread(target=Container(client).run, daemon=True).start()
-obey({name: functools.partial(client.order, name) for name in ("stranger", "first", "drop", "again")})
+obey({name: functools.partial(client.order, name) for name in ("stranger", "first", "nowhere", "drop", "again")})
 os._exit(0)  # the reactor's thread would be waited for

@@ -301,9 +301,11 @@ async def test_what_is_not_his_and_what_is_not_there_are_recorded_alike() -> Non
     ("needed", "act"),
     (
         ("queue.send", "send"),
+        ("queue.send", "may send"),
         ("queue.receive", "receive"),
         ("queue.browse", "browse"),
         ("topic.publish", "publish"),
+        ("topic.publish", "may publish"),
         ("topic.subscribe", "listen"),
     ),
 )
@@ -315,9 +317,11 @@ async def test_every_destination_needs_its_permission(needed: str, act: str) -> 
     await world.queue()
     acts: dict[str, Callable[[BrokerSession], object]] = {
         "send": lambda s: s.send("/queue/work", message()),
+        "may send": lambda s: s.check("/queue/work"),
         "receive": lambda s: subscribe(s, "/queue/work", FakeConsumer()),
         "browse": lambda s: subscribe(s, "/queue/work", FakeConsumer(), browse=True),
         "publish": lambda s: s.send("/topic/news", message()),
+        "may publish": lambda s: s.check("/topic/news"),
         "listen": lambda s: subscribe(s, "/topic/news", FakeConsumer()),
     }
     with pytest.raises(PermissionDenied) as caught:
@@ -331,6 +335,66 @@ async def test_every_destination_needs_its_permission(needed: str, act: str) -> 
         acts[act](world.open(Rights(projects={"other": frozenset({needed})})))
     with pytest.raises(PermissionDenied):
         acts[act](world.open(Rights()))
+
+
+@pytest.mark.parametrize(
+    "destination",
+    ("/queue/work", "/queue/none", "/topic/news", "/topic/vm.1", "/topic/#", "/temp-queue/none", "/exchange/requests", "/exchange/x", ""),
+)
+async def test_who_asks_whether_he_may_send_hears_what_a_message_would(destination: str) -> None:
+    """Of all that is there, is not there, and can never be; and nothing is sent by that."""
+    world = Messaging()
+    queue = await world.queue()
+    consumer = FakeConsumer()
+    subscribe(world.open(), "/topic/news", consumer)
+
+    def heard(act: Callable[[BrokerSession], object]) -> str | None:
+        try:
+            act(world.open())
+        except (InvalidParams, ObjectNotFound, PermissionDenied) as failure:
+            return f"{failure.name}: {failure.message}"
+        return None
+
+    asked = heard(lambda s: s.check(destination))
+    await turns()
+    assert (queue.waiting, consumer.deliveries) == (0, [])
+    assert asked == heard(lambda s: s.send(destination, message()))
+    assert (asked is None) == (destination in {"/queue/work", "/topic/news"})
+
+
+async def test_whether_he_may_send_is_asked_anew_when_queues_or_rights_change() -> None:
+    """What was true of a destination is not remembered beyond that."""
+    world = Messaging()
+    session = world.open()
+    with pytest.raises(ObjectNotFound):
+        session.check("/queue/work")
+    await world.queue()
+    session.check("/queue/work")
+    world.queues.delete("work", TEST)
+    with pytest.raises(ObjectNotFound):
+        session.check("/queue/work")
+    await world.queue()
+    session.check("/queue/work")
+    session.caller.entitle((), Rights())
+    with pytest.raises(PermissionDenied):
+        session.check("/queue/work")
+
+
+async def test_requests_and_temporary_queues_can_be_asked_for() -> None:
+    """Requests are there as soon as somebody answers them; a temporary queue is there for all who may send, while it is there."""
+    world = Messaging()
+    owner, other = world.open(), world.open()
+    address = owner.temporary()
+    owner.check(address)
+    other.check(address)
+    with pytest.raises(ObjectNotFound):
+        world.open(Rights()).check(address)
+    owner.close()
+    with pytest.raises(ObjectNotFound):
+        other.check(address)
+    world.exchange.requests = answers = Answers()
+    other.check("/exchange/requests")
+    assert answers.asked == []
 
 
 async def test_what_is_not_yours_is_not_there() -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from libvdsm.bindings.amqp import failures, messages
 from libvdsm.interfaces.generated.errors import ObjectNotFound
-from libvdsm.wire.amqp.errors import RESOURCE_DELETED, AmqpError, Scope
 
 if TYPE_CHECKING:
     from libvdsm.base.errors import ApiError
@@ -105,6 +104,6 @@ class AmqpConsumer:
         """The queue is gone, or the right to it: the link ends with that."""
         self._conversation.forget(self)
         if isinstance(reason, ObjectNotFound):
-            self.link.end(AmqpError(RESOURCE_DELETED, reason.message, Scope.LINK))
+            self.link.end(failures.of_queue_that_ended(reason))
         else:
             self.link.end(failures.of_link(reason))

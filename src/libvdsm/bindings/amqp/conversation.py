@@ -160,7 +160,7 @@ class Conversation:
 
     def refuse(self, failure: ApiError) -> None:
         """See ``LineSession``: said as soon as the peer has opened, because nothing can be said before."""
-        self._refusal = AmqpError(failures.condition(failure), failure.message)
+        self._refusal = failures.of_connection(failure)
 
     def shut_down(self) -> None:
         """See ``LineSession``."""
@@ -239,8 +239,7 @@ class Conversation:
             if isinstance(link, Sender):
                 self._attach_consumer(broker, link, attach)
             elif isinstance(link, Receiver):
-                link.owner, target = terminus.read_target(attach, broker.temporary)
-                link.accept(target)
+                _attach_producer(broker, link, attach)
         except ApiError as failure:
             self._counters.refused_links += 1
             raise failures.of_link(failure) from failure
@@ -309,9 +308,10 @@ class Conversation:
         self._counters.messages += 1
         destination = link.owner if isinstance(link.owner, str) else to
         if destination is None:
-            return self._refused(AmqpError(INVALID_FIELD, "a message to nowhere: it has no to", Scope.LINK), is_settled=is_settled)
+            nowhere = AmqpError(INVALID_FIELD, "a message to nowhere: it has no to", Scope.LINK)
+            return self._refused(link, nowhere, is_settled=is_settled)
         if user is not None and user != self._caller.identity.encode():
-            return self._refused(AmqpError(UNAUTHORIZED, "user-id is somebody else", Scope.LINK), is_settled=is_settled)
+            return self._refused(link, AmqpError(UNAUTHORIZED, "user-id is somebody else", Scope.LINK), is_settled=is_settled)
         try:
             storing = broker.send(destination, message)
         except ApiError as failure:
@@ -330,14 +330,14 @@ class Conversation:
             self._held.add(link)
             link.hold()
             return IS_RELEASED
-        return self._refused(failures.of_link(failure), is_settled=is_settled)
+        return self._refused(link, failures.of_link(failure), is_settled=is_settled)
 
-    def _refused(self, failure: AmqpError, *, is_settled: bool) -> bytes:
+    def _refused(self, link: Receiver, failure: AmqpError, *, is_settled: bool) -> bytes:
         """Of a message that was settled before it came its sender would never hear: its link ends."""
         self._counters.refused_messages += 1
         if is_settled:
             raise failure
-        return outcomes.rejected(failure.condition, str(failure))
+        return outcomes.rejected(failure, link.session.largest)
 
     def _follow(self, link: Receiver, number: int, storing: Awaitable[None]) -> None:
         self._storing += 1
@@ -408,6 +408,15 @@ class Conversation:
             return
         self._has_ended = True
         self._finish_if_done()
+
+
+def _attach_producer(broker: Session, link: Receiver, attach: Attach) -> None:
+    """Who may not send there, or to what is not there, hears so at once; without an address every message is judged by its own."""
+    destination, target = terminus.read_target(attach, broker.temporary)
+    if destination is not None and not target.dynamic:
+        broker.check(destination)
+    link.owner = destination
+    link.accept(target)
 
 
 def _forget_failure(done: asyncio.Future[None]) -> None:

@@ -36,11 +36,24 @@ _CONDITIONS: Final[dict[type[ApiError], str]] = {
 }
 
 
-def condition(failure: ApiError) -> str:
-    """Its condition."""
+def of_link(failure: ApiError) -> AmqpError:
+    """As the end of a link, or as why it did not begin."""
+    return _in_words(failure, _condition(failure), Scope.LINK)
+
+
+def of_queue_that_ended(failure: ObjectNotFound) -> AmqpError:
+    """As the end of a link whose queue was there, and is no more."""
+    return _in_words(failure, errors.RESOURCE_DELETED, Scope.LINK)
+
+
+def of_connection(failure: ApiError) -> AmqpError:
+    """As the end of a connection."""
+    return _in_words(failure, _condition(failure), Scope.CONNECTION)
+
+
+def _condition(failure: ApiError) -> str:
     return _CONDITIONS.get(type(failure), errors.INTERNAL)
 
 
-def of_link(failure: ApiError) -> AmqpError:
-    """As the end of a link, or as why it did not begin."""
-    return AmqpError(condition(failure), failure.message, Scope.LINK)
+def _in_words(failure: ApiError, condition: str, scope: Scope) -> AmqpError:
+    return AmqpError(condition, failure.message, scope, name=failure.name, remedy=failure.remedy)

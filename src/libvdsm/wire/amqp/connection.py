@@ -11,10 +11,11 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
 from libvdsm.wire.amqp import frames, performatives
+from libvdsm.wire.amqp.complaints import to_error
 from libvdsm.wire.amqp.errors import FRAMING, ILLEGAL_STATE, INVALID_FIELD, NOT_ALLOWED, RESOURCE_LIMIT, AmqpError, Scope
 from libvdsm.wire.amqp.frames import AMQP_HEADER, EMPTY_FRAME, LEAST_FRAME, SASL_HEADER, FrameStream, encode_frame
 from libvdsm.wire.amqp.limits import UNIT_BITS, AmqpLimits
-from libvdsm.wire.amqp.links import Link, Receiver, Sender, to_error
+from libvdsm.wire.amqp.links import Link, Receiver, Sender
 from libvdsm.wire.amqp.performatives import (
     Attach,
     Begin,
@@ -352,7 +353,7 @@ class AmqpConnection:
         if self.state is State.OPENING:
             self.put(encode_frame(0, self._refusing()))
         if self.state in {State.OPENING, State.OPEN}:
-            self.put(encode_frame(0, Close(to_error(error))))
+            self.put(encode_frame(0, Close(None if error is None else to_error(error, self.largest))))
         self._over()
 
     def _refusing(self) -> Open:

@@ -38,12 +38,19 @@ STOLEN = "amqp:link:stolen"
 
 
 class AmqpError(Exception):
-    """The peer broke the protocol, or asks for what is not had; ``str()`` is said to it."""
+    """The peer broke the protocol, or asks for what is not had; ``str()`` is said to it.
 
-    def __init__(self, condition: str, description: str, scope: Scope = Scope.CONNECTION) -> None:
+    ``name`` is what the error is called elsewhere, if it is of no protocol; ``remedy`` is what to do about it, if not what its condition says.
+    """
+
+    def __init__(
+        self, condition: str, description: str, scope: Scope = Scope.CONNECTION, *, name: str | None = None, remedy: str | None = None
+    ) -> None:
         super().__init__(description)
         self.condition = condition
         self.scope = scope
+        self.name = name
+        self.remedy = remedy
 
 
 class DecodeError(AmqpError):

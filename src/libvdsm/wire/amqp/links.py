@@ -6,6 +6,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from libvdsm.wire.amqp import encoding
+from libvdsm.wire.amqp.complaints import to_error
 from libvdsm.wire.amqp.errors import (
     ILLEGAL_STATE,
     INVALID_FIELD,
@@ -16,7 +17,7 @@ from libvdsm.wire.amqp.errors import (
     Scope,
 )
 from libvdsm.wire.amqp.limits import MASK, distance
-from libvdsm.wire.amqp.performatives import Attach, Detach, Error, Flow
+from libvdsm.wire.amqp.performatives import Attach, Detach, Flow
 
 if TYPE_CHECKING:
     from libvdsm.wire.amqp.performatives import Coordinator, Source, Target
@@ -58,7 +59,7 @@ class Link:
         """Detach it for good. Idempotent."""
         if not self.is_ending:
             self.is_ending = True
-            self.session.write(Detach(self.handle, closed=True, error=to_error(error)))
+            self.session.write(Detach(self.handle, closed=True, error=None if error is None else to_error(error, self.session.largest)))
             self.session.release(self)
 
     def tell(self, *, drain: bool = False) -> None:
@@ -298,8 +299,3 @@ class Receiver(Link):
             if given_up > 0:
                 self.delivery_count = flow.delivery_count
                 self.credit = max(self.credit - given_up, 0)
-
-
-def to_error(error: AmqpError | None) -> Error | None:
-    """As it is said to the peer."""
-    return None if error is None else Error(error.condition, str(error))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from libvdsm.wire.amqp import encoding, performatives
+from libvdsm.wire.amqp.complaints import to_error
 from libvdsm.wire.amqp.errors import DecodeError
-from libvdsm.wire.amqp.performatives import Error
 from libvdsm.wire.amqp.values import Described
+
+if TYPE_CHECKING:
+    from libvdsm.wire.amqp.errors import AmqpError
 
 RECEIVED: Final = 0x23
 ACCEPTED: Final = 0x24
@@ -65,6 +68,6 @@ def read(state: object) -> Outcome | None:
     return Outcome(int(code), error=fields[0] if code == REJECTED and fields else None)
 
 
-def rejected(condition: str, description: str) -> bytes:
-    """It can never be done, and why."""
-    return b"\x00\x53\x25" + encoding.encode_items([performatives.encode(Error(condition, description))])
+def rejected(error: AmqpError, largest: int) -> bytes:
+    """It can never be done, and why, for a frame that has ``largest`` octets at most."""
+    return b"\x00\x53\x25" + encoding.encode_items([performatives.encode(to_error(error, largest))])

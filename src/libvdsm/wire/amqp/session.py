@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from libvdsm.wire.amqp import decoding, encoding, outcomes, performatives
+from libvdsm.wire.amqp.complaints import to_error
 from libvdsm.wire.amqp.errors import (
     FRAMING,
     HANDLE_IN_USE,
@@ -22,7 +23,7 @@ from libvdsm.wire.amqp.errors import (
 )
 from libvdsm.wire.amqp.frames import encode_frame
 from libvdsm.wire.amqp.limits import MASK, UNIT_BITS, distance
-from libvdsm.wire.amqp.links import Link, Receiver, Sender, to_error
+from libvdsm.wire.amqp.links import Link, Receiver, Sender
 from libvdsm.wire.amqp.performatives import Attach, Begin, Detach, End, Flow
 from libvdsm.wire.amqp.transfers import DESCRIPTOR, HEAD, MOST_SHAPES, USUAL_FRAME, Long, read_usual, shape_of
 
@@ -408,7 +409,7 @@ class Session:
         self.blocked.clear()
         if not self.is_ending:
             self.is_ending = True
-            self.write(End(to_error(error)))
+            self.write(End(None if error is None else to_error(error, self.largest)))
 
 
 def _flag(value: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from libvdsm.wire.amqp import errors, performatives
+from libvdsm.wire.amqp import errors
 from libvdsm.wire.amqp.performatives import Error
 from libvdsm.wire.amqp.values import Symbol
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 #: Members of an error's ``info``: what it is called in all other protocols, and what its reader can do.
 NAME: Final = Symbol("error")
 REMEDY: Final = Symbol("remedy")
-#: Octets of a frame that are not its error's.
-_AROUND: Final = 64
+#: Octets of a frame that are not its error's words: the rest of the frame, and what says how long each of the words is.
+_AROUND: Final = 128
 
 #: Of errors that are nothing but AMQP's own.
 _REMEDIES: Final = {
@@ -34,13 +34,10 @@ _REMEDY: Final = "Correct the client: what it said is not what AMQP 1.0 lets it 
 
 def to_error(error: AmqpError, largest: int) -> Error:
     """What is said in a frame that has ``largest`` octets at most: if that is too little for all, then without the remedy."""
-    info = {} if error.name is None else {NAME: error.name}
-    info[REMEDY] = error.remedy or _REMEDIES.get(error.condition, _REMEDY)
-    whole, most = Error(error.condition, str(error), info), largest - _AROUND
-    if len(performatives.encode(whole)) <= most:
-        return whole
-    brief = Error(error.condition, str(error))
-    beyond = len(performatives.encode(brief)) - most
-    if beyond <= 0:
-        return brief
-    return Error(error.condition, str(error).encode("utf-8", "replace")[:-beyond].decode(errors="ignore"))
+    text, name, condition = str(error), error.name, error.condition
+    remedy = error.remedy or _REMEDIES.get(condition, _REMEDY)
+    octets = text.encode("utf-8", "replace")
+    room = largest - _AROUND - len(condition) - len(octets)
+    if room >= len(remedy.encode("utf-8", "replace")) + len(name or ""):
+        return Error(condition, text, {REMEDY: remedy} if name is None else {NAME: name, REMEDY: remedy})
+    return Error(condition, text if room >= 0 else octets[:room].decode(errors="ignore"))

@@ -228,6 +228,12 @@ def test_st_051_sessions_are_told_apart_and_the_server_can_hide() -> None:
     assert "server" not in peer.frame().headers
 
 
+def test_errors_of_the_protocol_say_what_to_do() -> None:
+    peer = World().connected()
+    peer.send("SUBSCRIBE", ("id", "1"))
+    assert peer.error().body == b"Correct the frame, and connect again."
+
+
 def test_st_052_the_login_has_its_time_and_dripping_does_not_extend_it() -> None:
     world = World()
     peer = world.peer()

@@ -12,7 +12,7 @@ from ipaddress import IPv6Address, ip_address
 from math import inf
 from typing import NoReturn
 
-from libvdsm.interfaces.caller import Caller
+from libvdsm.interfaces.caller import Caller, is_stranger
 from libvdsm.interfaces.generated.errors import LimitExceeded, NotAuthenticated
 
 _ADMINISTRATOR = "administrator"
@@ -182,7 +182,7 @@ class Accounts:
 
         Who proved nothing has none: over a road that greets everybody he would keep queues of his own, in memory that all share.
         """
-        if caller.source == _ANONYMOUS and not caller.permissions:
+        if is_stranger(caller):
             raise NotAuthenticated(reason="nobody logged in")
         tally = self.of(caller).subscriptions
         tally.take()

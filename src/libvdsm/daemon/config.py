@@ -93,7 +93,7 @@ class LimitsConfig:
 
     connections: int = 10_000  # of one listening socket
     strangers_per_address: int = 1_024  # connections of one address that have not yet said who they are
-    stranger_seconds: int = 10  # in which they must
+    stranger_seconds: int = 9  # in which they must; the clock is looked at once a second
     dead_peer_seconds: int = 60  # after which a TCP peer that acknowledges nothing is gone
     message_octets: int = 1024 * 1024
     unsent_octets: int = 512 * 1024 * 1024  # of all connections of one listening socket together

@@ -155,3 +155,8 @@ ANYBODY: Final = "token"
 def is_called(identity: str, name: str) -> bool:
     """Whether ``name``, given beside a token of ``identity``, is its name: with or without its kind, ``ANYBODY``, or none."""
     return name in {"", ANYBODY, identity, identity.partition(":")[2]}
+
+
+def is_stranger(caller: Caller | None) -> bool:
+    """Whether somebody proved nothing, and may do nothing before he does."""
+    return caller is None or (caller.source == "anonymous" and not caller.permissions)

@@ -52,11 +52,6 @@ class Hub(Protocol):
 CHECK_OCTETS = 64 * 1024
 
 
-def is_stranger(caller: Caller | None) -> bool:
-    """Whether somebody proved nothing, and may do nothing before he does."""
-    return caller is None or (caller.source == "anonymous" and not caller.permissions)
-
-
 class Connection(asyncio.Protocol):
     """A connection whose protocol is known; the base of all reactors."""
 
@@ -210,16 +205,28 @@ class Connection(asyncio.Protocol):
             self._account = None
 
     def _change_share(self) -> None:
-        """The caller may have become another identity; a connection that is open is not closed for it."""
+        """The caller may have become another identity, which may have as many connections as it may have."""
         if self.caller is None:
             return
         self._share.users -= 1
         self._share = self.hub.turns.share(self.caller.identity)
         self._share.users += 1
-        if self._account is not None:
-            self._account.connections.give()
-            self._account = self.hub.accounts.of(self.caller)
-            self._account.connections.used += 1
+        account = self.hub.accounts.of(self.caller)
+        if self._account is None or account is self._account:
+            return
+        self._account.connections.give()
+        if account.connections.has_room():
+            account.connections.take()
+            self._account = account
+        else:
+            self._account = None
+            self._loop.call_soon(self._turn_away_late, account.connections.refusal)
+
+    def _turn_away_late(self, refusal: ApiError) -> None:
+        """Behind the answer to the login by which it is one too many."""
+        if not (self.is_closing or self.is_lingering):
+            self.hub.counters.refused_limit += 1
+            self.turn_away(refusal)
 
     def turn_away(self, refusal: ApiError) -> None:
         """Nothing is served: say why in the protocol's own words, and end."""

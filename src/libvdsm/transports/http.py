@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, cast
 
 from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.bodies import Streamed
-from libvdsm.transports.connection import CHECK_OCTETS, Connection, is_stranger
+from libvdsm.interfaces.caller import is_stranger
+from libvdsm.transports.connection import CHECK_OCTETS, Connection
 from libvdsm.transports.flows import Inflow
 from libvdsm.transports.http_answers import HttpAnswers
 from libvdsm.transports.http_speaker import Speaker

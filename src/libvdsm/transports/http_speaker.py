@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from libvdsm.transports.connection import is_stranger
+from libvdsm.interfaces.caller import is_stranger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

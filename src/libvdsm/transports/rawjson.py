@@ -6,9 +6,10 @@ import asyncio
 from time import perf_counter as clock
 from typing import TYPE_CHECKING
 
+from libvdsm.interfaces.caller import is_stranger
 from libvdsm.interfaces.generated.errors import NotAuthenticated
 from libvdsm.interfaces.reply import Reply
-from libvdsm.transports.connection import CHECK_OCTETS, Connection, is_stranger
+from libvdsm.transports.connection import CHECK_OCTETS, Connection
 from libvdsm.transports.turns import LATER_UNITS, UNIT_BITS
 from libvdsm.wire.jsonstream import Broken, JsonStream
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from libvdsm.interfaces.caller import is_stranger
 from libvdsm.interfaces.endpoint import CallSession
 from libvdsm.interfaces.generated.errors import NotAuthenticated
-from libvdsm.transports.connection import CHECK_OCTETS, is_stranger
+from libvdsm.transports.connection import CHECK_OCTETS
 from libvdsm.transports.line import LineConnection
 from libvdsm.transports.turns import UNIT_BITS
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from time import perf_counter as clock
 from typing import TYPE_CHECKING
 
-from libvdsm.transports.connection import CHECK_OCTETS, Connection, is_stranger
+from libvdsm.interfaces.caller import is_stranger
+from libvdsm.transports.connection import CHECK_OCTETS, Connection
 from libvdsm.transports.turns import UNIT_BITS
 from libvdsm.wire.websocket.connection import WebSocketConnection
 from libvdsm.wire.websocket.events import Broken, Close, Code, Message, Ping, Pong

@@ -10,12 +10,15 @@ from libvdsm.bindings.stomp.config import SessionLimits
 from libvdsm.broker.exchange import ExchangeLimits
 from libvdsm.daemon import build
 from libvdsm.daemon.addresses import PROTOCOLS
-from libvdsm.daemon.config import AmqpConfig, Config, MessagesConfig, StompConfig
+from libvdsm.daemon.config import AmqpConfig, Config, LimitsConfig, MessagesConfig, StompConfig
 from libvdsm.interfaces.endpoint import Endpoints, HttpEndpoint
+from libvdsm.transports.config import Limits
 
 
 def test_without_a_word_the_bounds_are_those_of_the_rooms() -> None:
-    config = Config()
+    """But for the patience with strangers: with the second between two looks at the clock it is what the rooms have."""
+    config = Config(limits=LimitsConfig(stranger_seconds=10))
+    assert Config().limits.stranger_seconds + Limits().sweep_s == Limits().login_s == Limits().detect_s
     assert build._exchange_limits(config.messages) == replace(ExchangeLimits(), transactions=config.messages.transactions)
     assert build._stomp_limits(config) == SessionLimits()
     assert build._amqp_limits(config) == ConversationLimits()

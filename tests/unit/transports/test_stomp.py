@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from libvdsm.bindings.stomp.endpoint import StompEndpoint
+from libvdsm.interfaces.caller import Caller, Rights
 from libvdsm.transports.config import Limits, ListenerPolicy
 from libvdsm.wire.stomp.frames import encode
 from tests.fakes.exchange import FakeExchange
@@ -95,6 +96,47 @@ async def test_who_has_greeted_and_is_nobody_has_no_more_time_than_that() -> Non
             client.send(b"SEND\ndestination:/topic/a\nreceipt:1\n\nx\0")
             assert (await client.reader.readuntil(b"\0")).startswith(b"RECEIPT\n")
         for client in (stranger, known, local):
+            client.close()
+
+
+async def test_who_has_greeted_and_is_nobody_sends_nothing_long() -> None:
+    """Once the daemon knows who it is, also by a login in a call, frames may be as long as they may be."""
+    long = b"SEND\ndestination:/topic/a\nreceipt:1\n\n" + b"x" * 100_000 + b"\0"
+    async with serving(FakeExchange()) as served:
+        for knows in (False, True):
+            before = set(served.tcp._connections)
+            client = await greeted(served)
+            (connection,) = served.tcp._connections - before
+            if knows:
+                assert connection.caller is not None
+                connection.caller.become("user:known", "token", (), Rights())
+            client.send(long)
+            assert (await client.reader.readuntil(b"\0")).startswith(b"RECEIPT\n" if knows else b"ERROR\n")
+            client.close()
+
+
+async def test_a_login_does_not_lead_past_the_number_of_connections() -> None:
+    """Whoever is one too many by his login is told so, and goes; a change of his rights alone is no login."""
+    async with serving(FakeExchange()) as served:
+        most = served.tcp.accounts.of(Caller(identity="user:known", source="token", roles=(), rights=Rights())).connections
+        most.maximum = 2
+        clients = [await served.connect() for _ in range(3)]
+        for client in clients[:2]:
+            client.send(GREETING.replace(b"host:h\n", b"host:h\npasscode:token-of-user:known\n"))
+            assert (await client.reader.readuntil(b"\0")).startswith(b"CONNECTED\n")
+        assert most.used == 2
+        clients[2].send(GREETING.replace(b"host:h\n", b"host:h\npasscode:token-of-user:known\n"))
+        assert b"\nerror:LimitExceeded\n" in await clients[2].rest()
+        assert (most.used, served.tcp.counters.refused_limit) == (2, 1)
+        for connection in served.tcp._connections:
+            if connection.caller is not None:
+                connection.caller.entitle(("reader",), Rights())
+        assert most.used == 2
+        clients[0].send(b"SEND\ndestination:/topic/a\nreceipt:1\n\nx\0")
+        assert (await clients[0].reader.readuntil(b"\0")).startswith(b"RECEIPT\n")
+        clients[0].close()
+        await until(lambda: most.used == 1)
+        for client in clients[1:]:
             client.close()
 
 

@@ -15,6 +15,10 @@ class SessionLimits:
 
     frame: StompLimits = field(default_factory=StompLimits)
     stranger: StompLimits = field(default_factory=lambda: StompLimits(line_octets=4_096, headers=32, head_octets=6 * 1_024, body_octets=1))
+    #: Of whoever has greeted and is nobody: he may log in by a call.
+    nobody: StompLimits = field(
+        default_factory=lambda: StompLimits(line_octets=4_096, headers=32, head_octets=6 * 1_024, body_octets=58 * 1_024)
+    )
     login_s: float = 10.0  # from the first octet to CONNECT
     held: int = 8  # SUBSCRIBE before CONNECT, on a listener that is not strict ...
     held_s: float = 2.0  # ... and for how long

@@ -75,13 +75,17 @@ class Known:
         self._give_later = receipts.give_later
         self._is_full = is_full
         self._fail = fail
-        self._body_octets = body_octets
-        self._short = min(body_octets, (1 << _UNIT_BITS) - 1)
+        self.set_limit(body_octets)
         self._heads: dict[bytes, tuple[int | None, Act]] = {}  # with the length of the body, if the head tells it
         self._octets = 0
         self._ack_prefix = b""  # of an ACK, up to the number
         self._ack_tail = b""  # behind it, to the end of the frame
         self._ack_of: StompConsumer | None = None  # whose deliveries alone it names
+
+    def set_limit(self, body_octets: int) -> None:
+        """What a body may be from now on."""
+        self._body_octets = body_octets
+        self._short = min(body_octets, (1 << _UNIT_BITS) - 1)
 
     @property
     def knows_no_ack(self) -> bool:

@@ -24,6 +24,7 @@ from libvdsm.bindings.stomp.requests import LATER_UNITS, Requests
 from libvdsm.bindings.stomp.sends import Sends
 from libvdsm.bindings.stomp.subscriptions import Subscriptions
 from libvdsm.bindings.stomp.transactions import Transactions
+from libvdsm.interfaces.caller import is_stranger
 from libvdsm.interfaces.messaging import Verdict
 from libvdsm.wire.stomp import frames
 from libvdsm.wire.stomp.connection import StompStream
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 #: Octets of a frame that count as one more unit: as the transports' turns have them.
 _UNIT_BITS: Final = 12
 _BEAT: Final = b"\n"
+#: Of a frame that is none, where nothing better is known.
+_REMEDY: Final = "Correct the frame, and connect again."
 
 
 class _State(Enum):
@@ -126,7 +129,7 @@ class StompSession:
             self._receipts,
             is_full=line.is_full,
             fail=self.fail,
-            body_octets=setting.limits.frame.body_octets,
+            body_octets=setting.limits.stranger.body_octets,
         )
         self._sends = Sends(
             broker, self._subscriptions, self._transactions, self._known, self._receipts, setting.counters, identity=lambda: caller.identity
@@ -273,6 +276,8 @@ class StompSession:
             self._end_of_beats()
         if self._pace is not None:
             self._pace.close()
+        if self._look_who in self._caller.on_change:
+            self._caller.on_change.remove(self._look_who)
         self._rpc.close()
         self._broker.close()
         self._subscriptions.clear()
@@ -321,9 +326,10 @@ class StompSession:
         if self._state is _State.OVER:
             return
         self._counters.errors += 1
+        body = body or _REMEDY
         beside = (("receipt-id", receipt),) if receipt is not None else ()
-        kind = (("content-type", "text/plain;charset=utf-8"),) if body else ()
-        self._write_frame("ERROR", ("message", message), *headers, *beside, *kind, body=body.encode())
+        kind = ("content-type", "text/plain;charset=utf-8")
+        self._write_frame("ERROR", ("message", message), *headers, *beside, kind, body=body.encode())
         self._finish()
 
     def _end_state(self) -> None:
@@ -407,7 +413,9 @@ class StompSession:
         self._may_be_legacy = not self._is_strict and greeting.looks_like_vdsm(frame.command, headers)
         if greeting.shows_modern(frame.command, headers):
             self._is_modern, self._may_be_legacy = True, False
-        self._stream.limits = self._limits.frame
+        self._look_who()
+        if is_stranger(self._caller):
+            self._caller.on_change.append(self._look_who)
         self._stream.set_rules(version=version, is_strict=self._is_modern)
         self._line.agreed(f"stomp/{version}", beats.theirs / 1_000 or None)
         said = [("version", version), ("heart-beat", f"{beats.ours},{beats.theirs}"), ("session", self.id)]
@@ -422,6 +430,11 @@ class StompSession:
         for each in held:
             if self._state is _State.OPEN:
                 self._carry_out(each)
+
+    def _look_who(self) -> None:
+        """Once the peer has said who it is, its frames may be long."""
+        self._stream.limits = limits = self._limits.nobody if is_stranger(self._caller) else self._limits.frame
+        self._known.set_limit(limits.body_octets)
 
     def _check_host(self, version: str, headers: Mapping[str, str]) -> None:
         """There is one virtual host, and any name is its name; vdsm's Java client sends what it likes, or none."""

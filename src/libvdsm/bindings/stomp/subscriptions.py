@@ -109,7 +109,10 @@ class Subscriptions:
         filter, coalesce_s = read_event_wish(headers.get("filter"), headers.get("coalesce"))
         real = destination
         if destination.startswith(names.TEMPORARY):
-            real = self._temporary.get(destination) or self._broker.temporary()
+            own = self._temporary.get(destination)
+            if own is None and not names.is_generated(destination):
+                own = self._broker.temporary()
+            real = own or destination  # what we made up ourselves is of this connection, or of somebody else
         consumer = StompConsumer(self._session, id=id, destination=destination, ack=ack, version=self._session.version)
         wish = Wish(
             destination=real,

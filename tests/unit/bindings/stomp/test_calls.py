@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from libvdsm.interfaces.generated.errors import PermissionDenied
+from libvdsm.interfaces.generated.errors import ObjectNotFound, PermissionDenied
 from libvdsm.interfaces.generated.types import EventFilter
 from libvdsm.interfaces.messaging import Delivery, Message
 from tests.fakes.stomp_peer import World
@@ -34,6 +34,15 @@ def test_others_are_told_the_name_that_nobody_guesses() -> None:
     assert (answer.headers["destination"], answer.body) == ("/temp-queue/mine", b"y")
     peer.send("SEND", ("destination", "/temp-queue/mine"), body=b"z")
     assert peer.frame().body == b"z"
+
+
+def test_a_temporary_queue_of_somebody_else_is_not_there() -> None:
+    """What we have made up ourselves is never taken for a name that the client gives to one of its own."""
+    world = World()
+    peer, made_up = world.connected(), "/temp-queue/" + "a" * 24
+    world.exchange.refusals[made_up] = ObjectNotFound(type="queue", id=made_up)
+    peer.send("SUBSCRIBE", ("destination", made_up), ("id", "1"))
+    assert peer.error().headers["error"] == "ObjectNotFound"
 
 
 def test_the_broker_judges_every_other_reply_address() -> None:

@@ -20,7 +20,7 @@ from libvdsm.broker.groups import Group, Member, Told
 from libvdsm.broker.reading import TURN, Gap
 
 if TYPE_CHECKING:
-    from libvdsm.interfaces.pages import PageConsumer
+    from libvdsm.interfaces.pages import Pages
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Follower(ABC, Generic[R]):
         #: Its class, while it wants nothing but what all of that class do; else None.
         self.kind: Hashable | None = None
         self.has_told = False  # what has gathered: now more may gather
-        self.page_consumer: PageConsumer | None = None  # if it can be told with others
+        self.page_consumer: Pages | None = None  # if it can be told with others
         self.member: Member[R] | None = None  # while it is: then the cursor that counts is the group's
 
     @property
@@ -232,7 +232,7 @@ class Following(Generic[R]):
         group.dissolve()  # what they missed, each is told by himself
         return False
 
-    def _join(self, follower: Follower[R], kind: Hashable, consumer: PageConsumer) -> None:
+    def _join(self, follower: Follower[R], kind: Hashable, consumer: Pages) -> None:
         """Have it told with others, if it has caught up and is like them."""
         if follower.is_waiting or follower.is_ended or follower.cursor != self._ring.last or follower.fetched or follower.gap is not None:
             return

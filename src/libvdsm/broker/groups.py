@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 if TYPE_CHECKING:
     from libvdsm.broker.following import Follower, Numbered
     from libvdsm.interfaces.messaging import Delivery
-    from libvdsm.interfaces.pages import PageConsumer, Road, Writer
+    from libvdsm.interfaces.pages import Pages, Road, Writer
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Member(Generic[R]):
 
     __slots__ = ("_before", "_octets", "choir", "consumer", "follower", "group")
 
-    def __init__(self, group: Group[R], choir: _Choir[R], follower: Follower[R], consumer: PageConsumer) -> None:
+    def __init__(self, group: Group[R], choir: _Choir[R], follower: Follower[R], consumer: Pages) -> None:
         self.group = group
         self.choir = choir
         self.follower = follower
@@ -112,7 +112,7 @@ class Group(Generic[R]):
         self._choirs: dict[Hashable, _Choir[R]] = {}
         self._plan: _Plan[R] | None = None
 
-    def join(self, follower: Follower[R], consumer: PageConsumer, part: Hashable) -> bool:
+    def join(self, follower: Follower[R], consumer: Pages, part: Hashable) -> bool:
         """Take somebody in who is where the group is, if his connection takes pages now; those of one ``part`` begin alike."""
         choir = self._choirs.get(part)
         if choir is None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from libvdsm.broker.event_follower import EventFollower
+from libvdsm.broker.groups import divide
 from libvdsm.interfaces.caller import Caller, PageSink, Sink
+from libvdsm.interfaces.messaging import Delivery, Message
 
 if TYPE_CHECKING:
     from libvdsm.broker.broker import Broker
+    from libvdsm.broker.groups import Told
     from libvdsm.broker.reading import Claim, Gap
     from libvdsm.interfaces.journal import Entry
+    from libvdsm.interfaces.pages import Membership, Road
 
 _encode = msgspec.json.Encoder().encode
 #: A page of so many octets is sent without a look at the bound of each connection before its end.
@@ -33,6 +37,41 @@ class _Page(list[tuple[int, bytes]]):
         self.made: dict[tuple[type[Sink], bytes], bytes] = {}  # by the kind of sink, and how its deliveries begin
 
 
+class _SharedPages:
+    """How a subscription is told with others; see ``Pages``. Of its deliveries the bodies alone are looked at: what they have in common."""
+
+    __slots__ = ("_sink", "_subscription")
+
+    def __init__(self, subscription: Subscription, sink: PageSink) -> None:
+        self._subscription = subscription
+        self._sink = sink
+
+    def page_key(self) -> tuple[Hashable, Hashable]:
+        """See ``Pages``."""
+        return type(self._sink), self._subscription.head
+
+    def page_head(self, name: str) -> bytes:
+        """See ``Pages``: events have numbers of their own."""
+        del name
+        return self._subscription.head
+
+    def page_rests(self, deliveries: Sequence[Delivery]) -> Sequence[bytes]:
+        """See ``Pages``."""
+        return [each.message.body for each in deliveries]
+
+    def page(self, head: bytes, rests: Sequence[bytes]) -> bytes:
+        """See ``Pages``."""
+        return self._sink.page(head + rest for rest in rests)
+
+    def join(self, membership: Membership) -> Road | None:
+        """See ``Pages``."""
+        return self._sink.pager.join(membership)
+
+    def part(self, membership: Membership) -> None:
+        """See ``Pages``."""
+        self._sink.pager.part(membership)
+
+
 class Subscription(EventFollower):
     """One ``Event.subscribe``, on a connection that takes encoded deliveries."""
 
@@ -45,6 +84,7 @@ class Subscription(EventFollower):
         self.id = id
         self.sink = sink
         self._pages = sink if isinstance(sink, PageSink) else None
+        self.page_consumer = None if self._pages is None else _SharedPages(self, self._pages)
         self._begin_deliveries()
         self.give_back: Callable[[], None] | None = None
         self._renew = self.see_anew
@@ -109,6 +149,17 @@ class Subscription(EventFollower):
             self.cursor = prepared[-1][0]
             return False
         return True
+
+    def deliveries(self, records: Sequence[Entry]) -> Sequence[Told]:
+        """See ``Follower``."""
+        wanted = [record for record in records if self.wants(record)]
+        rest = self.source.rest
+        return divide([Delivery(tag=each.sequence, message=Message(body=rest(each)), destination="") for each in wanted])
+
+    def count_told(self, count: int) -> None:
+        """See ``Follower``."""
+        if self._pages is not None:
+            self._pages.count_events(count)
 
     def tell_event(self, event: bytes, sequence: int) -> None:
         """See ``EventFollower``."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from libvdsm.interfaces.pages import Pager
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -36,6 +39,15 @@ class PageSink(Sink, Protocol):
 
     def deliver_page(self, page: bytes, count: int) -> None:
         """Send a page of so many deliveries; never blocks, never fails."""
+        ...
+
+    @property
+    def pager(self) -> Pager:
+        """By which it takes pages as one of many that are sent the same."""
+        ...
+
+    def count_events(self, count: int) -> None:
+        """So many deliveries were made by pages, to it and to others like it."""
         ...
 
 

@@ -72,12 +72,11 @@ class Pager(Protocol):
         ...
 
 
-@runtime_checkable
-class PageConsumer(Consumer, Protocol):
-    """A consumer that can take pages."""
+class Pages(Protocol):
+    """Whoever can take pages."""
 
     def page_key(self) -> tuple[Hashable, Hashable] | None:
-        """Consumers alike in the first make the same rests and pages, those alike in both the same heads; None: it is like no other."""
+        """Those alike in the first make the same rests and pages, those alike in both the same heads; None: it is like no other."""
         ...
 
     def page_head(self, name: str) -> bytes:
@@ -99,3 +98,8 @@ class PageConsumer(Consumer, Protocol):
     def part(self, membership: Membership) -> None:
         """See ``Pager``."""
         ...
+
+
+@runtime_checkable
+class PageConsumer(Consumer, Pages, Protocol):
+    """A consumer that can take pages."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from libvdsm.broker.topics import matcher
 from libvdsm.interfaces.caller import Caller, Rights
 from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, NeedsConnection, ObjectNotFound
+from libvdsm.interfaces.pages import Membership, Road
 from libvdsm.journal.memory import MemoryJournal
 from tests.fakes.front import RESYNC, VM_1, VM_2, FakeSink, Front
 
@@ -149,12 +150,58 @@ def test_slow_reader_is_waited_for_and_misses_nothing(front: Front) -> None:
     assert sequences(slow) == [1, 2, 3, 4, 5]
 
 
+class FakePager:
+    """The part of a sink that takes pages as one of many; full when the sink is."""
+
+    key = ""
+
+    def __init__(self, sink: PagingSink) -> None:
+        self.sink = sink
+        self.memberships: list[Membership] = []
+
+    def page(self, head: bytes, rests: Sequence[bytes]) -> bytes:
+        """Not asked for: its sink makes them."""
+        raise NotImplementedError
+
+    def join(self, membership: Membership) -> Road | None:
+        if self.sink.is_full():
+            return None
+        self.memberships.append(membership)
+        return Road(self, lambda: None)
+
+    def part(self, membership: Membership) -> None:
+        self.memberships.remove(membership)
+
+    def octets(self) -> int:
+        return sum(each.octets for each in self.memberships)
+
+    def leave(self) -> None:
+        for each in tuple(self.memberships):
+            each.leave()
+
+    def write(self, page: bytes, /) -> None:
+        """Of its group."""
+        self.sink.shared += 1
+        self.sink.deliver_page(page, page.count(b"\n") + 1)
+        if self.sink.is_full():
+            self.leave()
+
+
 class PagingSink(FakeSink):
-    """Takes pages, and counts how many of them were made for all sinks of its kind."""
+    """Takes pages, and counts how many of them were made for all sinks of its kind, and how many it was sent as one of many."""
 
     made = 0
+    told = 0  # deliveries in those, to all
 
     __hash__ = object.__hash__
+
+    def __init__(self, room: int = 1_000_000) -> None:
+        super().__init__(room=room)
+        self.shared = 0
+        self.pager = FakePager(self)
+
+    def count_events(self, count: int) -> None:
+        PagingSink.told += count
 
     def page(self, deliveries: Iterable[bytes]) -> bytes:
         PagingSink.made += 1
@@ -190,6 +237,42 @@ def test_a_page_is_made_once_for_all_who_are_sent_the_same(front: Front) -> None
     full.drain()
     front.run_scheduled()
     assert sequences(full) == sequences(first) == [1, 2, 3, 4]
+
+
+def test_who_has_caught_up_is_told_with_all_who_are_sent_the_same(front: Front) -> None:
+    """Whoever is full goes on alone, and comes back; who ends his subscription, or may not see it any more, hears nothing."""
+    PagingSink.made = PagingSink.told = 0
+    first, slow, named, ending = sinks = [PagingSink() for _ in range(4)]
+    callers = [connected(front, sink) for sink in sinks]
+    for sink, caller in zip(sinks, callers, strict=True):
+        front.now("Event.subscribe", {"subscriptionId": "mine"} if sink is named else {}, caller)
+    front.run_scheduled()
+    front.observe(name="a")
+    front.observe(name="b")
+    front.run_scheduled()
+    assert [(sequences(each), each.shared) for each in sinks] == [([1, 2], 1)] * 4
+    assert (PagingSink.made, PagingSink.told) == (2, 8)
+    slow.room = 1
+    front.now("Event.unsubscribe", {"subscriptionId": ending.deliveries[0]["subscriptionId"]}, callers[3])
+    for name in "cde":
+        front.observe(name=name)
+        front.run_scheduled()
+    assert [sequences(each) for each in sinks] == [[1, 2, 3, 4, 5], [1, 2, 3], [1, 2, 3, 4, 5], [1, 2]]
+    slow.drain()
+    front.run_scheduled()
+    assert (sequences(slow), slow.shared) == ([1, 2, 3, 4, 5], 2)
+    front.observe(name="f")
+    front.run_scheduled()
+    assert (sequences(slow)[-1], slow.shared) == (6, 3)
+    assert [str(each["resume"]) for each in slow.deliveries] == [str(each["resume"]) for each in first.deliveries]
+    callers[0].entitle((), Rights())
+    front.observe(name="g")
+    front.run_scheduled()
+    assert [each.deliveries[-1]["event"]["change"] for each in (first, slow)] == ["removed", "changed"]  # type: ignore[index]
+    shared = first.shared
+    front.observe(name="h")
+    front.run_scheduled()
+    assert (len(first.deliveries), first.shared, slow.shared) == (7, shared, 5)
 
 
 def test_a_large_page_stops_where_a_sink_is_full(front: Front) -> None:

@@ -16,10 +16,12 @@ import msgspec
 from libvdsm.base.tls import server_context
 from libvdsm.bindings.stomp.endpoint import StompEndpoint
 from libvdsm.broker.session import BrokerSession
-from libvdsm.interfaces.caller import Rights
+from libvdsm.interfaces.caller import PageSink, Rights
+from libvdsm.interfaces.generated.types import EventSubscribeParams
 from libvdsm.interfaces.journal import Entry
 from libvdsm.transports.config import Limits, ListenerPolicy
 from libvdsm.transports.line import LineConnection
+from libvdsm.transports.rawjson import JsonConnection
 from libvdsm.wire.stomp.frames import encode
 from tests.fakes.certificates import Pki
 from tests.fakes.messaging import ALL, Messaging, message, turns
@@ -323,6 +325,40 @@ async def test_events_go_the_same_road_with_their_tokens() -> None:
         assert json.loads(body(late))["object"]["id"] == "2"
         for each in (*clients, again):
             each.close()
+
+
+async def test_raw_json_and_json_in_a_websocket_take_pages_of_events() -> None:
+    """What is told together is what is told alone, behind the answer that came before it; what it was is counted and in the book."""
+    async with opened() as hall:
+        raw = await hall.served.connect()
+        surfing = Peer(*await asyncio.open_connection("127.0.0.1", hall.served.port))
+        assert await surfing.handshake(hello(protocols="jsonrpc")) == 101
+        call = b'{"jsonrpc":"2.0","method":"sum","params":[1],"id":1}'
+        raw.send(call + b"\n")
+        surfing.text(call)
+        assert json.loads(await raw.line()) == json.loads(await surfing.message())
+        events = hall.served.tcp.counters.events
+        for connection in hall.connections:
+            assert isinstance(connection, PageSink)
+            assert connection.caller is not None
+            connection.caller.entitle((), ALL)
+            hall.world.broker.event_subscribe(connection.caller, EventSubscribeParams())
+        await turns()
+        following = hall.world.broker._following
+        assert sum(group.size for group in following._groups.values()) == 2
+        for number in (1, 2):
+            event = {"epoch": "e", "sequence": number, "topic": "vm.1", "object": {"type": "vm", "id": "1"}, "change": "changed"}
+            assert hall.world.journal.next_sequence() == number
+            hall.world.journal.append(Entry(number, "vm.1", "vm", "1", msgspec.json.encode(event)))
+            next(each for each in hall.served.tcp._connections if isinstance(each, JsonConnection)).put(b"before\n")
+            await turns()
+            assert await raw.line() == b"before\n"
+            told = json.loads(await raw.line())
+            assert (told["method"], told["params"]["event"]["sequence"]) == ("Event.deliver", number)
+            assert json.loads(await surfing.message()) == told
+        assert hall.served.tcp.counters.events == events + 4
+        raw.close()
+        surfing.writer.close()
 
 
 async def test_over_tls_the_same_holds(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_budget_that_is_exceeded_is_said() -> None:
     floor, http = (bench.Row(name, b"", 0, [], samples_us=[4.0], rates=[1.0]) for name in ("raw floor", "http floor"))
     row = bench.Row("raw ping", b"", 0, [], floor=floor, samples_us=[9.0], rates=[1.0], max_ratio=1.6)
     assert not row.is_within
-    spread = {"subscribers": 100, "octets": 300, "cpu_us": 3.0, "floor_us": 2.0, "ratio": 1.5}
+    spread = {"subscribers": 100, "octets": 300, "cpu_us": 3.0, "cause_us": 1200.0, "floor_us": 2.0, "ratio": 1.5}
     tls = {"ping_us": 9.0, "ping_floor_us": 8.0, "ping_ratio": 1.1, "handshake_us": 500.0}
     tls |= {"handshakes_per_s": 400, "handshakes_per_s_with_client": 200, "idle_connections": 800, "idle_kib": 31.0}
     figures = bench.Figures(

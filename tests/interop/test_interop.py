@@ -55,6 +55,12 @@ def _see_start(script: Script, admin: Caller, began: str, vm: str) -> None:
     assert '"running"' in json.dumps(seen)
 
 
+def token_of_alice(admin: Caller) -> str:
+    """Hers, who may do what operators may."""
+    admin.call("Access.grant", {"identity": "user:alice", "role": "operator"})
+    return str(admin.call("Identity.createToken", {"label": "interop", "identity": "user:alice"})["token"])
+
+
 @pytest.mark.parametrize(
     "command",
     (
@@ -66,8 +72,7 @@ def test_reads_what_to_do_about_what_is_not_there(vdsmd: StartVdsmd, command: li
     daemon = vdsmd("--listen", "127.0.0.1:0", listen=None)
     ca = daemon.ready_file.parent / "state" / "pki" / "ca.crt"
     with Caller(daemon.socket) as admin:
-        admin.call("Access.grant", {"identity": "user:alice", "role": "operator"})
-        token = admin.call("Identity.createToken", {"label": "interop", "identity": "user:alice"})["token"]
+        token = token_of_alice(admin)
     missing = ObjectNotFound(type="queue", id="nothing")
     said = ["amqp:not-found", {"error": missing.name, "remedy": missing.remedy}]
     with running(command, port=daemon.port, token=token, ca=str(ca)) as script:
@@ -93,8 +98,7 @@ def test_logs_in_follows_drops_and_misses_nothing(vdsmd: StartVdsmd, command: li
     daemon = vdsmd("--listen", "127.0.0.1:0", listen=None)
     ca = daemon.ready_file.parent / "state" / "pki" / "ca.crt"
     with Caller(daemon.socket) as admin:
-        admin.call("Access.grant", {"identity": "user:alice", "role": "operator"})
-        token = admin.call("Identity.createToken", {"label": "interop", "identity": "user:alice"})["token"]
+        token = token_of_alice(admin)
         vms = [each["id"] for each in admin.call("VM.list")["items"]]
         for vm in vms:
             if admin.call("VM.get", {"vmId": vm})["state"] != "stopped":

@@ -85,12 +85,11 @@ class Queue:
     def put(self, message: Message) -> Recorded | None:
         """Take in a message; raises ``LimitExceeded``, ``StateFull`` or ``StateUnavailable``: then it was not."""
         ready = self.ready
-        if ready and not self._waiting.count and not self._pending and message.expires_at is None and self._is_swift:
+        is_direct = ready and not self._waiting.count and not self._pending and message.expires_at is None and self._is_swift
+        if is_direct and not (self._is_durable and message.durable):
             receiver = ready[0]
             if receiver.consumer.is_full():
                 receiver.wait_for_room()
-            elif self._is_durable and message.durable:
-                pass
             elif receiver.is_free:
                 if len(ready) > 1:
                     ready.rotate(-1)

@@ -344,6 +344,13 @@ class Connection(asyncio.Protocol):
 
     # Pages, which are written past the cork; see ``pager``.
 
+    @property
+    def pager(self) -> LinePager:
+        """The part of it that takes pages: frames as they are, if a protocol has no other way."""
+        if self._pager is None:
+            self._pager = LinePager(self)
+        return self._pager
+
     def page_road(self) -> Road | None:
         """How they come here; None: not now."""
         transport = self._transport

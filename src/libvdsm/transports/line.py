@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from libvdsm.interfaces.endpoint import LineSession
 from libvdsm.transports.connection import Connection
-from libvdsm.transports.pager import LinePager
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,13 +143,6 @@ class LineConnection(Connection, Generic[S]):
     def behind(self) -> tuple[int, int]:
         """See ``Connection``."""
         return self._session.subscriptions, self._session.lag
-
-    @property
-    def pager(self) -> LinePager:
-        """See ``Line``."""
-        if self._pager is None:
-            self._pager = LinePager(self)
-        return self._pager
 
     def put_now(self, data: bytes) -> None:
         """Send one whole frame at once, apart from all others."""

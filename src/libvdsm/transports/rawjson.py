@@ -10,7 +10,6 @@ from libvdsm.interfaces.caller import is_stranger
 from libvdsm.interfaces.generated.errors import NotAuthenticated
 from libvdsm.interfaces.reply import Reply
 from libvdsm.transports.connection import CHECK_OCTETS, Connection
-from libvdsm.transports.pager import LinePager
 from libvdsm.transports.turns import LATER_UNITS, UNIT_BITS
 from libvdsm.wire.jsonstream import Broken, JsonStream
 
@@ -245,13 +244,6 @@ class JsonConnection(Connection):
     def page(self, deliveries: Iterable[bytes]) -> bytes:
         """See ``PageSink``."""
         return b"".join(map(self._session.event, deliveries))
-
-    @property
-    def pager(self) -> LinePager:
-        """See ``PageSink``."""
-        if self._pager is None:
-            self._pager = LinePager(self)
-        return self._pager
 
     def count_events(self, count: int) -> None:
         """See ``PageSink``."""

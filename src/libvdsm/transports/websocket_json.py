@@ -9,7 +9,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from libvdsm.interfaces.reply import Reply
-from libvdsm.transports.pager import LinePager
 from libvdsm.transports.rawjson import USUAL_OCTETS
 from libvdsm.transports.turns import LATER_UNITS, UNIT_BITS
 from libvdsm.transports.websocket import WebSocketReactor
@@ -131,13 +130,6 @@ class JsonWebSocket(WebSocketReactor):
         """See ``PageSink``."""
         event = self._session.event
         return b"".join(encode_text(event(each)) for each in deliveries)
-
-    @property
-    def pager(self) -> LinePager:
-        """See ``PageSink``."""
-        if self._pager is None:
-            self._pager = LinePager(self)
-        return self._pager
 
     def count_events(self, count: int) -> None:
         """See ``PageSink``."""

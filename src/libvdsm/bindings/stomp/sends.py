@@ -85,4 +85,4 @@ class Sends:
         reply_to = headers.get("reply-to")
         if reply_to is not None and reply_to.startswith(names.TEMPORARY):
             members["reply_to"] = self._subscriptions.reply_queue(reply_to)
-        return Message(body=b"", user=self._identity(), **members)  # type: ignore[arg-type]
+        return Message(body=b"", user=self._identity(), **members)  # type: ignore[arg-type]  # each member has the type of its header

@@ -9,7 +9,7 @@ from contextlib import suppress
 import msgspec
 import pytest
 
-from libvdsm.interfaces.generated.errors import GuestUnresponsive, Unsupported, WrongState
+from libvdsm.interfaces.generated.errors import GuestUnresponsive, HypervisorError, Unsupported, WrongState
 from libvdsm.interfaces.generated.types import ShutdownWay, VmState
 from libvdsm.subsystems.virt.driver import Driver
 from tests.contract.virt.hypervisors import PATIENCE_S, Hypervisor, having
@@ -122,6 +122,6 @@ def ask_until_stopped(hypervisor: Hypervisor, id: str, way: ShutdownWay) -> None
     deadline = time.monotonic() + PATIENCE_S + hypervisor.boot_s
     while hypervisor.driver.domain(id).state != VmState.STOPPED:
         assert time.monotonic() < deadline, f"{id} did not go down"
-        with suppress(GuestUnresponsive, WrongState):  # it boots still, or is down by now
+        with suppress(GuestUnresponsive, WrongState, HypervisorError):  # it boots still, is down by now, or goes down at this moment
             hypervisor.driver.ask_shutdown(id, way)
         time.sleep(0.05)

@@ -12,7 +12,16 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
-from libvdsm.interfaces.generated.errors import Cancelled, DeadlineExceeded, GuestUnresponsive, ObjectNotFound, OutcomeUnknown, Unsupported
+from libvdsm.interfaces.generated.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    GuestUnresponsive,
+    HypervisorError,
+    ObjectNotFound,
+    OutcomeUnknown,
+    Unsupported,
+    WrongState,
+)
 from libvdsm.interfaces.generated.types import (
     Nothing,
     ShutdownResultWay,
@@ -165,7 +174,8 @@ class Lifecycle:
             while not await is_done(asking, vm_id, min(until, self._hypervisor.now() + again_s)):
                 if self._hypervisor.now() >= until:
                     break
-                with contextlib.suppress(GuestUnresponsive, Unsupported, ObjectNotFound):
+                # It may go down at the very moment in which it is asked again: whether it did is seen above.
+                with contextlib.suppress(GuestUnresponsive, Unsupported, ObjectNotFound, WrongState, HypervisorError):
                     await ask(vm_id, way, asking.context.deadline)
             else:
                 return ShutdownResultWay(way.value)

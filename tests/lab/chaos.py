@@ -34,7 +34,7 @@ class Way:
 
     piece: int = 65536  # octets that are passed on at a time
     delay_s: float = 0.0  # before each piece
-    until: int | None = None  # octets that are passed on at all
+    until: int | None = None  # octets that are passed on at all; after 0 the way ends when the first one comes
     end: End = End.CUT
 
 
@@ -71,6 +71,8 @@ class _Link:
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way) -> None:
         left = way.until
+        if left == 0:
+            await reader.read(1)
         while left is None or left > 0:
             data = await reader.read(way.piece if left is None else min(way.piece, left))
             if not data:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 
 import msgspec
 from msgspec import Raw
@@ -36,6 +36,7 @@ class IpcPort:
         self._channel: Channel | None = None
         self._side: DescriptorSide | None = None
         self._reason = "it is being started"
+        self._held = ""  # why there will be no other worker soon
 
     @property
     def name(self) -> str:
@@ -58,19 +59,24 @@ class IpcPort:
         """See ``WorkerPort``."""
         return "" if self._channel is not None else self._reason
 
-    async def attach(self, frames: socket.socket, side: socket.socket) -> None:
-        """A worker was started at the other ends; both are now the port's to close. Takes the place of one before."""
+    def attach(self, frames: socket.socket, side: socket.socket) -> Coroutine[None, None, None]:
+        """A worker was started at the other ends; both are now the port's to close. Takes the place of one before.
+
+        It is known from now on, so that what the supervisor says next is about it; it is heard when what is answered has run.
+        """
+        self._held = ""
         self.close("another worker took its place")
         self._side = DescriptorSide(side)
         channel = self._channel = Channel(self._name, on_notice=self._noticed, on_loss=self._lost)
         self._reason = ""
         self._reports.attached(self._name)  # before anything that the worker may have said already
-        await channel.open(frames)
+        return channel.open(frames)
 
     def held(self, reason: str) -> None:
-        """The supervisor holds the worker down."""
-        self._reason = reason
-        self._reports.held(self._name, reason)
+        """The supervisor holds the worker down; said when the last words of the one that died have been heard."""
+        self._held = reason
+        if self._channel is None:
+            self._tell_held()
 
     def degraded(self, reason: str) -> None:
         """The supervisor misses the worker's heartbeat, or (empty) has it back."""
@@ -97,6 +103,12 @@ class IpcPort:
             self._side = None
         self._reason = reason
         self._reports.lost(self._name, reason)
+        if self._held:
+            self._tell_held()
+
+    def _tell_held(self) -> None:
+        self._reason = self._held
+        self._reports.held(self._name, self._held)
 
 
 class LocalPort:

@@ -116,6 +116,45 @@ def test_a_worker_that_died_meanwhile_is_attached_and_lost() -> None:
     run(test)
 
 
+@pytest.mark.parametrize("has_died", (True, False))
+def test_that_it_is_held_down_is_the_last_word_about_a_worker(*, has_died: bool) -> None:
+    """The supervisor may say it before the loop has heard the worker, or its end: what it said is heard, its loss is not the last word."""
+
+    async def test() -> None:
+        heard, worker = Heard(), Worker()
+        port = IpcPort("virt", heard)
+        worker.say(b'{"method":"report.condition","params":{"state":"ready"}}')
+        if has_died:
+            worker.die()
+        opening = asyncio.ensure_future(port.attach(worker.front_frames, worker.front_side))
+        port.held("it crashes")
+        if not has_died:
+            await heard.wait("report.condition")
+            worker.die()
+        await heard.wait("held")
+        await opening
+        assert heard.events == ["attached", "report.condition", "lost", "held"]
+        assert port.reason() == "it crashes"
+
+    run(test)
+
+
+def test_a_worker_after_one_that_was_held_down_is_lost_as_any() -> None:
+    async def test() -> None:
+        heard, workers = Heard(), [Worker() for _ in range(2)]
+        port = IpcPort("virt", heard)
+        await port.attach(workers[0].front_frames, workers[0].front_side)
+        port.held("it crashes")
+        await port.attach(workers[1].front_frames, workers[1].front_side)
+        assert not port.reason()
+        workers[1].die()
+        await heard.wait("lost", 2)
+        assert heard.events == ["attached", "lost", "attached", "lost"]
+        workers[0].die()
+
+    run(test)
+
+
 def test_of_many_workers_that_are_attached_at_once_the_last_one_counts() -> None:
     async def test() -> None:
         heard, workers = Heard(), [Worker() for _ in range(3)]

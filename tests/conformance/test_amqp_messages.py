@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libvdsm.base.errors import ApiError
 from libvdsm.bindings.amqp import messages
 from libvdsm.interfaces.caller import Caller, Rights
-from libvdsm.interfaces.generated.errors import ObjectNotFound
+from libvdsm.interfaces.generated.errors import ObjectNotFound, PermissionDenied
 from libvdsm.interfaces.messaging import Ack, Delivery, Message
 from libvdsm.wire.amqp import decoding, encoding, sections
 from libvdsm.wire.amqp import performatives as p
@@ -782,6 +783,80 @@ async def test_am_100_a_link_ends_when_its_queue_or_its_right_does() -> None:
     assert condition(detach.error) == "amqp:resource-deleted"
     assert detach.error is not None
     assert detach.error.info == info(ObjectNotFound(type="queue", id="work"))
+
+
+@pytest.mark.parametrize("loss", ("queue", "right", "another's queue"))
+async def test_am_100_a_sending_link_ends_when_its_queue_or_its_right_does(loss: str) -> None:
+    """At once, with the reason, and for good; what was on its way counts no more, and the session goes on."""
+    messaging, client = await served()
+    await messaging.queue("other")
+    owner = messaging.open()
+    address = owner.temporary() if loss == "another's queue" else "/queue/work"
+    client.sender(address, name="lost", handle=0)
+    client.sender("/queue/other", name="kept", handle=1)
+    client.sender(None, name="relay", handle=2)
+    client.sender("/topic/chat", name="topic", handle=3)
+    if loss == "queue":
+        messaging.queues.delete("work", TEST)
+    elif loss == "right":
+        client.caller.entitle((), Rights(objects={("queue", "other"): frozenset({"queue.send"})}, everywhere=frozenset({"topic.publish"})))
+    else:
+        owner.close()
+    await turns()
+    (detach,) = client.heard(p.Detach)
+    assert (detach.handle, detach.closed) == (0, True)
+    assert detach.error is not None
+    if loss == "right":
+        refusal: ApiError = PermissionDenied(identity="user:alice", permission="queue.send")
+        assert (detach.error.condition, detach.error.description) == ("amqp:unauthorized-access", refusal.message)
+    else:
+        refusal = ObjectNotFound(type="queue", id=address.removeprefix("/queue/"))
+        assert (detach.error.condition, detach.error.description) == ("amqp:resource-deleted", refusal.message)
+    assert detach.error.info == info(refusal)
+    client.send(message("late"), handle=0)  # sent before it heard
+    assert client.hear() == []
+    client.say(p.Detach(0, closed=True))
+    assert client.hear() == []
+    for handle in (1, 3):
+        client.send(message("x"), handle=handle)
+        assert [each.state for each in client.heard(p.Disposition)] == [ACCEPTED]
+    assert messaging.queues.get("other")[1].waiting == 1
+    answer, detach = client.attach(p.Attach("lost", 0, role=False, target=p.Target(address), initial_delivery_count=0))
+    assert (answer.target, condition(detach.error)) == (None, "amqp:not-found")  # what is not his is not there
+
+
+async def test_am_100_what_is_being_stored_when_its_queue_goes_does_no_harm() -> None:
+    messaging, client = await served(durable=True)
+    client.sender()
+    client.send(message("x", header=DURABLE))
+    messaging.queues.delete("work", TEST)
+    client.send(message("y", header=DURABLE))
+    await turns()
+    heard = [each.body for each in client.hear() if isinstance(each, Frame)]
+    assert [condition(each.error) for each in heard if isinstance(each, p.Detach)] == ["amqp:resource-deleted"]
+    assert client.conversation._storing == 0
+    client.begin(channel=1)
+
+
+async def test_am_100_links_that_ended_themselves_are_not_told() -> None:
+    messaging, client = await served()
+    for name, handle in (("detached", 0), ("stolen", 1)):
+        client.sender(name=name, handle=handle)
+    client.say(p.Detach(0, closed=True))
+    client.hear()
+    detach, *_rest = client.attach(p.Attach("stolen", 2, role=False, target=p.Target("/topic/chat"), initial_delivery_count=0))
+    assert condition(detach.error) == "amqp:link:stolen"
+    client.begin(channel=1)
+    client.attach(p.Attach("ended", 0, role=False, target=p.Target("/queue/work"), initial_delivery_count=0), channel=1)
+    client.say(p.End(), channel=1)
+    client.hear()
+    messaging.queues.delete("work", TEST)
+    await turns()
+    assert client.hear() == []
+    client.conversation.close()
+    client.caller.entitle((), Rights())
+    await turns()
+    assert client.hear() == []
 
 
 async def test_am_100_the_peer_that_sends_no_more_gets_what_is_due() -> None:

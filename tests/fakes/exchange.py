@@ -198,12 +198,17 @@ class FakeSession:
         self.most_transactions = 10_000
         self.lag = 0
 
-    def check(self, destination: str) -> None:
+    def intend(self, destination: str, ended: Callable[[ApiError], None]) -> Callable[[], None]:
+        self._check(destination)
+        self.calls.append(("intend", destination, ended))
+        return lambda: None
+
+    def _check(self, destination: str) -> None:
         if destination in self.exchange.refusals:
             raise self.exchange.refusals[destination]
 
     def send(self, destination: str, message: Message, *, transaction: str | None = None) -> Awaitable[None] | None:
-        self.check(destination)
+        self._check(destination)
         self.calls.append(("send", destination, message, transaction))
         if transaction is not None:
             self._find(transaction).sends.append((destination, message))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from libvdsm.broker.keeper import Recorded
     from libvdsm.broker.receivers import Browser, Receiver
     from libvdsm.broker.rules import Surroundings
+    from libvdsm.broker.senders import Sender
 
 #: Deliveries of one queue before others have their turn.
 TURN: Final = 256
@@ -51,6 +52,7 @@ class Queue:
         "ready",
         "receivers",
         "rules",
+        "senders",
         "unsettled",
     )
 
@@ -71,6 +73,7 @@ class Queue:
         self.ready: deque[Receiver] = deque()  # those who can take one now, in turn
         self.receivers: set[Receiver] = set()
         self.browsers: set[Browser] = set()
+        self.senders: set[Sender] = set()  # who want to know when it is no more
         self._around = around
         self._waiting = Waiting()
         self._pending: deque[Item] = deque()  # for their records, or behind one that waits for its own
@@ -431,12 +434,14 @@ class Queue:
         return self._finish(item)
 
     def end(self, reason: ApiError) -> None:
-        """It is no more: its consumers are told, its messages are gone."""
+        """It is no more: its consumers and senders are told, its messages are gone."""
         self.is_ended = True
         for receiver in list(self.receivers):
             receiver.cut(reason)
         for browser in list(self.browsers):
             browser.cut(reason)
+        for sender in list(self.senders):
+            sender.cut(reason)
         for item in [*self.items(), *self._pending]:
             if item.state is not GONE:
                 self._forget(item)

@@ -13,6 +13,7 @@ from libvdsm.broker.items import GONE, HELD, Holder, Item
 from libvdsm.broker.listeners import OwnSubscription, TopicSubscription
 from libvdsm.broker.queue import not_there
 from libvdsm.broker.receivers import Browser, Receiver
+from libvdsm.broker.senders import Sender
 from libvdsm.broker.topics import matcher
 from libvdsm.broker.transactions import Transactions
 from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied
@@ -52,6 +53,7 @@ class BrokerSession:
         "by_destination",
         "caller",
         "exchange",
+        "senders",
         "subscriptions",
         "tag",
         "temporaries",
@@ -65,6 +67,7 @@ class BrokerSession:
         self.tag = 0  # of the last delivery
         self.unsettled: dict[int, Item] = {}
         self.subscriptions: dict[str, Holder] = {}
+        self.senders: set[Sender] = set()
         self.by_destination: dict[str, list[OwnSubscription | TopicSubscription]] = {}
         self.temporaries: dict[str, Queue] = {}  # by destination
         self._identity = caller.identity
@@ -95,9 +98,14 @@ class BrokerSession:
             return None
         return put(message)
 
-    def check(self, destination: str) -> None:
+    def intend(self, destination: str, ended: Callable[[ApiError], None]) -> Callable[[], None]:
         """See ``Session``. Looked at anew, because the way to another's temporary queue outlives it."""
         self._resolve(destination)
+        kind = parse(destination).kind
+        permission = "topic.publish" if kind is Kind.TOPIC else "" if kind is Kind.REQUESTS else "queue.send"
+        sender = Sender(self, self.exchange.queue_at(destination), permission, ended)
+        self.senders.add(sender)
+        return sender.end
 
     def road(self, destination: str, like: Message) -> Callable[[bytes], Awaitable[None] | None]:
         """See ``Session``."""
@@ -441,6 +449,8 @@ class BrokerSession:
         self._transactions.clear()
         for subscription in list(self.subscriptions.values()):
             subscription.end()
+        for sender in tuple(self.senders):
+            sender.end()
         unsettled, self.unsettled = self.unsettled, {}
         for item in unsettled.values():
             item.transaction = None
@@ -461,7 +471,7 @@ class BrokerSession:
         self._replies.clear()
 
     def _rights_changed(self) -> None:
-        """Ways are looked for anew, and subscriptions that may not be any more end."""
+        """Ways are looked for anew, and subscriptions and senders that may not be any more end."""
         self._identity = self.caller.identity
         self.forget_ways()
         for subscription in list(self.subscriptions.values()):
@@ -470,6 +480,19 @@ class BrokerSession:
             refusal = self._objection(subscription)
             if refusal is not None:
                 subscription.cut(refusal)
+        for sender in tuple(self.senders):
+            if not self._may_go_on(sender):
+                sender.cut(self._denied(sender.permission or "queue.send"))
+
+    def _may_go_on(self, sender: Sender) -> bool:
+        queue = sender.queue
+        if self.caller.only is not None:
+            return False
+        if queue is None:
+            return not sender.permission or self._has(sender.permission)
+        if queue.destination in self.exchange.temporaries:
+            return queue.destination in self.temporaries or self.caller.rights.anywhere("queue.send")
+        return self._may("queue.send", queue)
 
     def _objection(self, subscription: Holder) -> ApiError | None:
         if self.caller.only is not None:

@@ -177,8 +177,12 @@ class Session(Protocol):
         """
         ...
 
-    def check(self, destination: str) -> None:
-        """Raise as ``send`` would for who may not send there, or for what is not there; nothing is sent."""
+    def intend(self, destination: str, ended: Callable[[ApiError], None]) -> Callable[[], None]:
+        """Raise as ``send`` would for who may not send there, or for what is not there; nothing is sent.
+
+        From then on ``ended`` is told, once, when that may not be any more: what is there is gone, or the right to it. Answers how
+        to be told nothing more, which is idempotent.
+        """
         ...
 
     def road(self, destination: str, like: Message) -> Callable[[bytes], Awaitable[None] | None]:

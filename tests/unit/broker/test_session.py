@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from libvdsm.base.errors import ApiError
 from libvdsm.bridge.limits import Accounts, IdentityLimits
 from libvdsm.broker.exchange import ExchangeLimits
 from libvdsm.broker.session import BrokerSession
@@ -35,6 +36,11 @@ def event(world: Messaging, topic: str = "vm.1", type: str = "vm", patch: str = 
     sequence = world.journal.next_sequence()
     body = b'{"epoch":"e","sequence":%d,"topic":"%b","object":{"type":"%b","id":"1","revision":1},"change":"changed","patch":%b}'
     world.journal.append(Entry(sequence, topic, type, "1", body % (sequence, topic.encode(), type.encode(), patch.encode())))
+
+
+def unheard(reason: ApiError) -> None:
+    """Who means to send, and may as long as the test lasts."""
+    raise AssertionError(reason)
 
 
 class Answers:
@@ -317,11 +323,11 @@ async def test_every_destination_needs_its_permission(needed: str, act: str) -> 
     await world.queue()
     acts: dict[str, Callable[[BrokerSession], object]] = {
         "send": lambda s: s.send("/queue/work", message()),
-        "may send": lambda s: s.check("/queue/work"),
+        "may send": lambda s: s.intend("/queue/work", unheard),
         "receive": lambda s: subscribe(s, "/queue/work", FakeConsumer()),
         "browse": lambda s: subscribe(s, "/queue/work", FakeConsumer(), browse=True),
         "publish": lambda s: s.send("/topic/news", message()),
-        "may publish": lambda s: s.check("/topic/news"),
+        "may publish": lambda s: s.intend("/topic/news", unheard),
         "listen": lambda s: subscribe(s, "/topic/news", FakeConsumer()),
     }
     with pytest.raises(PermissionDenied) as caught:
@@ -355,7 +361,7 @@ async def test_who_asks_whether_he_may_send_hears_what_a_message_would(destinati
             return f"{failure.name}: {failure.message}"
         return None
 
-    asked = heard(lambda s: s.check(destination))
+    asked = heard(lambda s: s.intend(destination, unheard))
     await turns()
     assert (queue.waiting, consumer.deliveries) == (0, [])
     assert asked == heard(lambda s: s.send(destination, message()))
@@ -366,18 +372,82 @@ async def test_whether_he_may_send_is_asked_anew_when_queues_or_rights_change() 
     """What was true of a destination is not remembered beyond that."""
     world = Messaging()
     session = world.open()
+    ends: list[ApiError] = []
     with pytest.raises(ObjectNotFound):
-        session.check("/queue/work")
+        session.intend("/queue/work", ends.append)
     await world.queue()
-    session.check("/queue/work")
+    session.intend("/queue/work", ends.append)
     world.queues.delete("work", TEST)
     with pytest.raises(ObjectNotFound):
-        session.check("/queue/work")
+        session.intend("/queue/work", ends.append)
     await world.queue()
-    session.check("/queue/work")
+    session.intend("/queue/work", ends.append)
     session.caller.entitle((), Rights())
     with pytest.raises(PermissionDenied):
-        session.check("/queue/work")
+        session.intend("/queue/work", ends.append)
+    assert [each.name for each in ends] == ["ObjectNotFound", "PermissionDenied"]
+
+
+@pytest.mark.parametrize("destination", ("/queue/work", "/topic/news", "another's", "/exchange/requests"))
+@pytest.mark.parametrize("loss", ("right", "identity", "queue", "nothing", "left", "closed"))
+async def test_who_means_to_send_is_told_once_when_he_may_not_any_more(destination: str, loss: str) -> None:
+    """Whatever took it away; not by what concerns others, nor when he does not want to know any more."""
+    world = Messaging()
+    told: list[str] = []
+    world.exchange.refused = lambda _caller, permission: told.append(permission)
+    world.exchange.requests = Answers()
+    await world.queue()
+    await world.queue("other")
+    owner, session = world.open(), world.open()
+    where = owner.temporary() if destination == "another's" else destination
+    ends: list[ApiError] = []
+    leave = session.intend(where, ends.append)
+    if loss == "right":
+        session.caller.entitle((), only("queue.read"))
+        session.caller.entitle((), Rights())
+    elif loss == "identity":
+        session.caller.revoke("it is no longer valid")
+    elif loss == "queue":
+        world.queues.delete("work", TEST)
+        owner.close()
+    elif loss == "nothing":
+        session.caller.entitle((), only("queue.send", "topic.publish"))
+        world.queues.delete("other", TEST)
+        await world.queue("third")
+    elif loss == "left":
+        leave()
+        leave()
+        session.caller.entitle((), Rights())
+        world.queues.delete("work", TEST)
+    else:
+        session.close()
+        world.queues.delete("work", TEST)
+    await turns()
+    is_queue, is_requests = destination in {"/queue/work", "another's"}, destination == "/exchange/requests"
+    expected = {
+        "right": [] if is_requests else ["PermissionDenied"],
+        "identity": ["PermissionDenied"],
+        "queue": ["ObjectNotFound"] if is_queue else [],
+    }.get(loss, [])
+    assert [each.name for each in ends] == expected
+    assert len(told) == (expected == ["PermissionDenied"])
+    assert not session.senders or not expected
+    session.close()
+    assert not session.senders
+
+
+async def test_a_queue_that_is_not_deleted_after_all_keeps_who_means_to_send() -> None:
+    """The record of the deletion could not be made."""
+    world = Messaging()
+    await world.queue()
+    session = world.open()
+    ends: list[ApiError] = []
+    session.intend("/queue/work", ends.append)
+    world.state.become("failed")
+    world.queues.delete("work", TEST)
+    session.caller.entitle((), only("queue.send"))
+    await turns()
+    assert (ends, len(session.senders)) == ([], 1)
 
 
 async def test_requests_and_temporary_queues_can_be_asked_for() -> None:
@@ -385,15 +455,17 @@ async def test_requests_and_temporary_queues_can_be_asked_for() -> None:
     world = Messaging()
     owner, other = world.open(), world.open()
     address = owner.temporary()
-    owner.check(address)
-    other.check(address)
+    ends: list[ApiError] = []
+    owner.intend(address, unheard)
+    other.intend(address, ends.append)
     with pytest.raises(ObjectNotFound):
-        world.open(Rights()).check(address)
+        world.open(Rights()).intend(address, unheard)
     owner.close()
+    assert [each.name for each in ends] == ["ObjectNotFound"]
     with pytest.raises(ObjectNotFound):
-        other.check(address)
+        other.intend(address, unheard)
     world.exchange.requests = answers = Answers()
-    other.check("/exchange/requests")
+    other.intend("/exchange/requests", unheard)
     assert answers.asked == []
 
 

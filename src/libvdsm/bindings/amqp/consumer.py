@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from libvdsm.bindings.amqp import failures, messages
-from libvdsm.interfaces.generated.errors import ObjectNotFound
 
 if TYPE_CHECKING:
     from libvdsm.base.errors import ApiError
@@ -103,7 +102,4 @@ class AmqpConsumer:
     def ended(self, reason: ApiError) -> None:
         """The queue is gone, or the right to it: the link ends with that."""
         self._conversation.forget(self)
-        if isinstance(reason, ObjectNotFound):
-            self.link.end(failures.of_queue_that_ended(reason))
-        else:
-            self.link.end(failures.of_link(reason))
+        self.link.end(failures.of_end(reason))

@@ -77,6 +77,7 @@ class Conversation:
         self._refusal: AmqpError | None = None
         self._consumers: set[AmqpConsumer] = set()
         self._held: set[Receiver] = set()  # senders that were stopped because the disk is full
+        self._producers: dict[Receiver, Callable[[], None]] = {}  # those to one place, and how to be told no more of it
         self._last_id = 0
         self._storing = 0  # messages whose storing is awaited
         self._has_ended = self._is_closed = self._has_heard = self._flushes = False
@@ -181,6 +182,7 @@ class Conversation:
         if self._timer is not None:
             self._timer.cancel()
         self._consumers.clear()
+        self._producers.clear()
         self.blocked.clear()
         if self._broker is not None:
             self._broker.close()
@@ -239,7 +241,7 @@ class Conversation:
             if isinstance(link, Sender):
                 self._attach_consumer(broker, link, attach)
             elif isinstance(link, Receiver):
-                _attach_producer(broker, link, attach)
+                self._attach_producer(broker, link, attach)
         except ApiError as failure:
             self._counters.refused_links += 1
             raise failures.of_link(failure) from failure
@@ -267,6 +269,26 @@ class Conversation:
         self._consumers.add(consumer)
         link.accept(source, settles=is_settled)
 
+    def _attach_producer(self, broker: Session, link: Receiver, attach: Attach) -> None:
+        """Who may not send there, or to what is not there, hears so at once; without an address every message is judged by its own."""
+        destination, target = terminus.read_target(attach, broker.temporary)
+        if destination is not None and not target.dynamic:
+            self._producers[link] = broker.intend(destination, partial(self._cut, link))
+        link.owner = destination
+        link.accept(target)
+
+    def _cut(self, link: Receiver, reason: ApiError) -> None:
+        """What it sends to is gone, or the right to it: the link ends with that, and what is on its way counts no more."""
+        self._release(link)
+        link.end(failures.of_end(reason))
+
+    def _release(self, link: Receiver) -> None:
+        """Nothing is to be told to it any more."""
+        self._held.discard(link)
+        leave = self._producers.pop(link, None)
+        if leave is not None:
+            leave()
+
     def credited(self, link: Sender, *, drain: bool) -> None:
         """See ``Handler``."""
         consumer = link.owner
@@ -281,7 +303,7 @@ class Conversation:
             if consumer.subscription is not None:
                 consumer.subscription.end()
         elif isinstance(link, Receiver):
-            self._held.discard(link)
+            self._release(link)
 
     def drop(self) -> None:
         """An answer had no place to wait for credit."""
@@ -408,15 +430,6 @@ class Conversation:
             return
         self._has_ended = True
         self._finish_if_done()
-
-
-def _attach_producer(broker: Session, link: Receiver, attach: Attach) -> None:
-    """Who may not send there, or to what is not there, hears so at once; without an address every message is judged by its own."""
-    destination, target = terminus.read_target(attach, broker.temporary)
-    if destination is not None and not target.dynamic:
-        broker.check(destination)
-    link.owner = destination
-    link.accept(target)
 
 
 def _forget_failure(done: asyncio.Future[None]) -> None:

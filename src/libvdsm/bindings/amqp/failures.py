@@ -41,9 +41,9 @@ def of_link(failure: ApiError) -> AmqpError:
     return _in_words(failure, _condition(failure), Scope.LINK)
 
 
-def of_queue_that_ended(failure: ObjectNotFound) -> AmqpError:
-    """As the end of a link whose queue was there, and is no more."""
-    return _in_words(failure, errors.RESOURCE_DELETED, Scope.LINK)
+def of_end(failure: ApiError) -> AmqpError:
+    """As the end of a link that was well: what is not there any more was deleted."""
+    return _in_words(failure, errors.RESOURCE_DELETED if isinstance(failure, ObjectNotFound) else _condition(failure), Scope.LINK)
 
 
 def of_connection(failure: ApiError) -> AmqpError:

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 #: Every process that a daemon starts inherits this variable, also those that leave its process tree.
 MARK = "LIBVDSM_TEST_MARK"
 PROGRAMS = Path(sys.executable).parent
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 90.0
 #: Called with each daemon when it is ready, and again before it is stopped.
 WATCHERS: list[Callable[[VdsmdProcess], None]] = []
-STOP_TIMEOUT_S = 15.0
-GONE_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 60.0
+GONE_TIMEOUT_S = 30.0
 
 
 class Ready(TypedDict):

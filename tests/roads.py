@@ -16,7 +16,7 @@ _GIVEN = ("token", "ticket")
 Address = Path | tuple[str, int]
 
 
-def connect(address: Address, timeout_s: float = 20) -> socket.socket:
+def connect(address: Address, timeout_s: float = 60) -> socket.socket:
     """A connected stream socket."""
     if isinstance(address, Path):
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -35,7 +35,7 @@ def ask_stream(address: Address, request: bytes) -> bytes:
 
 def ask_http(address: Address, request: bytes) -> bytes:
     """The body of the answer to POST /rpc."""
-    connection = http.client.HTTPConnection("localhost", timeout=20)
+    connection = http.client.HTTPConnection("localhost", timeout=60)
     connection.sock = connect(address)
     try:
         connection.request("POST", "/rpc", request, {"Content-Type": "application/json"})

@@ -14,7 +14,7 @@ from libvdsm.subsystems.host.pki.authority import Authority, Pair
 from tests.daemon_process import VdsmdProcess
 
 VDSMSH = Path(sys.executable).with_name("vdsmsh")
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 LISTEN = ("--listen", "127.0.0.1:0")
 
 

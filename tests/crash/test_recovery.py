@@ -17,7 +17,7 @@ from tests.crash.tree import Daemon
 KILLS = 20
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("verb", "first", "victim"),
     (

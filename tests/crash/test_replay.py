@@ -57,7 +57,7 @@ def _await_once(verb: str, stage: Stage) -> None:
         assert effects(stage) == 1, f"{verb} was done again"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_f30_a_command_that_comes_again_gets_the_stored_answer(tmp_path: Path) -> None:
     with Daemon(tmp_path, machines=MACHINES) as daemon:
         caller = daemon.keep(Caller(daemon.socket))

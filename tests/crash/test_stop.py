@@ -17,7 +17,7 @@ from tests.crash.traffic import Client
 from tests.crash.tree import Daemon, until
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_f40_what_was_acknowledged_before_the_end_is_there_after_it(tmp_path: Path) -> None:
     """Clients go on through several ends and starts, as through crashes."""
     dice = random.Random(40)

@@ -51,7 +51,7 @@ def tell(store: SqliteStore) -> None:
 
 
 async def becomes(store: SqliteStore, state: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while store.health().state != state:  # noqa: ASYNC110 - another thread does it
             await asyncio.sleep(0.02)  # the store looks by itself, once a second
 

@@ -51,7 +51,7 @@ def disk(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.timeout(120 + CUTS * 5)
+@pytest.mark.timeout(300 + CUTS * 5)
 def test_f15_acknowledged_transactions_survive_a_power_cut(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Copies of the disk, taken at random instants of writing, hold all that was acknowledged, and no half transaction."""
     chance = random.Random(SEED)
@@ -78,7 +78,7 @@ def test_f15_acknowledged_transactions_survive_a_power_cut(disk: Path, capsys: p
     assert child.acknowledged > 0
 
 
-@pytest.mark.timeout(120 + KILLS * 2)
+@pytest.mark.timeout(300 + KILLS * 2)
 def test_f15_acknowledged_transactions_survive_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Killed at any instant and started again, many times over: nothing acknowledged is missing, nothing is half."""
     chance = random.Random(SEED)

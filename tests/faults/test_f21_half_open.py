@@ -14,18 +14,18 @@ import pytest
 
 from tests.daemon_process import VdsmdProcess, start_vdsmd
 from tests.faults.caller import Caller, calling
-from tests.faults.test_f24_descriptors_run_out import open_descriptors
+from tests.faults.test_f24_descriptors_run_out import await_descriptors, open_descriptors
 
 #: What a TCP peer that speaks a protocol without heart-beats may be silent for, here.
 DEAD_S = 4
 BEAT_S = 1.0
 #: Of a loaded machine, and of the sweep.
-SLACK_S = 6.0
+SLACK_S = 30.0
 
 #: A client in the daemon's network: says its words, tells when it was answered, and holds the line until it is killed.
 CLIENT = """
 import socket, sys, time
-stream = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
+stream = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60)
 stream.sendall(bytes.fromhex(sys.argv[2]))
 stream.recv(65536)
 print("answered", flush=True)
@@ -55,7 +55,7 @@ class Network:
 
     def run(self, *command: str) -> None:
         """Run a command in it."""
-        subprocess.run(self.enter(*command), check=True, timeout=20)
+        subprocess.run(self.enter(*command), check=True, timeout=60)
 
     def drop_all(self, port: int) -> None:
         """From now on nothing reaches this port or leaves it, in any connection."""
@@ -125,8 +125,7 @@ def others(local: Caller) -> list[dict[str, object]]:
     return [each for each in local.call("Connection.list", {})["items"] if each["address"] != "unix"]
 
 
-def seconds_until_gone(local: Caller, patience_s: float) -> float:
-    begin = time.monotonic()
+def seconds_until_gone(local: Caller, begin: float, patience_s: float) -> float:
     while others(local):
         assert time.monotonic() - begin < patience_s + SLACK_S, others(local)
         time.sleep(0.05)
@@ -146,10 +145,11 @@ def test_f21_a_peer_whose_power_failed_is_found(network: Network, daemon: VdsmdP
             assert [str(each["protocol"]).partition("/")[0] for each in others(local)] == [protocol]
             time.sleep(DEAD_S + 1.0 if protocol == "json" else 2 * BEAT_S + 1.0)
             assert len(others(local)) == 1  # it is quiet, and it is there
+            begin = time.monotonic()
             network.drop_all(daemon.port)
-            lasted = seconds_until_gone(local, DEAD_S if protocol == "json" else 2 * BEAT_S)
+            lasted = seconds_until_gone(local, begin, DEAD_S if protocol == "json" else 2 * BEAT_S)
             assert lasted >= 0.9 * (1.0 if protocol == "json" else BEAT_S)
-        assert open_descriptors(daemon.front) <= opened
+        await_descriptors(daemon, opened)
 
 
 def test_f21_what_was_sent_to_a_dead_peer_is_not_kept_for_ever(network: Network, daemon: VdsmdProcess) -> None:

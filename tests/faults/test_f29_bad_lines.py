@@ -60,7 +60,7 @@ def test_f29_a_request_that_is_cut_midway_is_never_run(daemon: VdsmdProcess, end
     with calling(daemon) as local:
         before = names(local)
         how = Chaos(to_daemon=Way(until=len(CREATE) - short, end=end))
-        with chaos(behind(daemon), how) as address, socket.create_connection(address, 2) as stream:
+        with chaos(behind(daemon), how) as address, socket.create_connection(address, PATIENCE_S) as stream:
             stream.sendall(CREATE + b"\n")
             if end is End.BLACKHOLE:
                 stream.settimeout(0.5)
@@ -81,7 +81,7 @@ def test_f29_an_answer_to_somebody_gone_is_dropped(daemon: VdsmdProcess) -> None
     request = json.loads(CREATE) | {"meta": {"idempotencyKey": "once"}}
     with calling(daemon) as local:
         how = Chaos(to_client=Way(until=0, end=End.CUT))
-        with chaos(behind(daemon), how) as address, socket.create_connection(address, 5) as stream:
+        with chaos(behind(daemon), how) as address, socket.create_connection(address, PATIENCE_S) as stream:
             stream.sendall(json.dumps(request).encode() + b"\n")
             local.await_(lambda: "cut" in names(local), "the machine is there")
         await_no_connections(local)
@@ -96,7 +96,7 @@ def test_f29_a_late_answer_disturbs_nobody(daemon: VdsmdProcess) -> None:
     with calling(daemon) as local:
         with chaos(behind(daemon), Chaos(to_client=Way(delay_s=0.5))) as address:
             for _ in range(20):
-                with socket.create_connection(address, 5) as stream:
+                with socket.create_connection(address, PATIENCE_S) as stream:
                     stream.sendall(waiting)
             assert ask_stream(address, PING) == PONG
         begin = time.monotonic()

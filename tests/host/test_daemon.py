@@ -162,7 +162,7 @@ def states_told(caller: Caller, vm_id: str, resume: str) -> list[str]:
         after = page["resume"]
 
 
-@pytest.mark.timeout(60 + 20 * KILLS)
+@pytest.mark.timeout(300 + 20 * KILLS)
 def test_f07_guests_are_never_said_to_have_stopped_when_libvirtd_is_killed_and_restarted(
     lab: Libvirtd, daemon: VdsmdProcess, caller: Caller
 ) -> None:

@@ -27,7 +27,7 @@ from libvdsm.subsystems.virt.drivers.libvirt_kvm import KvmProbe
 from tests.lab.libvirtd import Libvirtd
 from tests.lab.real import guest_config
 
-pytestmark = [pytest.mark.guest, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.guest, pytest.mark.timeout(300)]
 BOOT_S = 60.0
 
 

@@ -16,7 +16,7 @@ from libvdsm.subsystems.virt.config import VirtConfig
 from tests.host.front import Front, run
 from tests.lab.libvirtd import Libvirtd
 
-pytestmark = [pytest.mark.guest, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.guest, pytest.mark.timeout(300)]
 
 
 def test_a_hung_libvirtd_is_told_within_five_seconds_and_left_behind_when_it_goes_on(lab: Libvirtd) -> None:

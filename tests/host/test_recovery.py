@@ -23,7 +23,7 @@ from tests.host.front import Front, run
 from tests.lab.libvirtd import Libvirtd
 from tests.lab.real import tiny_config
 
-pytestmark = [pytest.mark.guest, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.guest, pytest.mark.timeout(300)]
 
 WORKER = """
 import sys, libvirt

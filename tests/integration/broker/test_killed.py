@@ -132,7 +132,7 @@ def settle(books: Books, due: dict[str, tuple[str, str]], kind: str, number: str
         books.surely.discard(number)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_killed_under_traffic(tmp_path: Path) -> None:
     """Nothing that was stored is lost, nothing that was settled comes again, no transaction is half there."""
     dice = random.Random(54321)

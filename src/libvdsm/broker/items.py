@@ -68,4 +68,5 @@ class Item(msgspec.Struct, kw_only=True, eq=False):
     expires_at: float | None = None  # seconds since 1970 in UTC
     holder: Holder | None = None
     avoids: set[Receiver] | None = None  # those who said that it cannot be delivered to them
+    browsed: set[int] | None = None  # the numbers of browsers that were shown it, or will be
     transaction: str | None = None  # that of the session of its holder which settles it

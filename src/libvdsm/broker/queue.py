@@ -161,20 +161,20 @@ class Queue:
         self._pending.append(item)
         return recorded
 
-    def check_room(self, messages: int, octets: int) -> None:
-        """Raise ``LimitExceeded`` if so much more would be refused."""
+    def check_room(self, messages: int, octets: int, *, leaving: int = 0) -> None:
+        """Raise ``LimitExceeded`` if so much more would be refused. ``leaving``: so many octets leave another queue for it."""
         rules = self.rules
         if rules.overflow is not QueueOverflow.REJECT:
             return
-        self._refuse_beyond(messages, octets)
+        self._refuse_beyond(messages, octets, leaving)
 
-    def _refuse_beyond(self, messages: int, octets: int) -> None:
+    def _refuse_beyond(self, messages: int, octets: int, leaving: int = 0) -> None:
         rules = self.rules
         if self.messages + messages > rules.max_messages:
             raise LimitExceeded(limit=f"messages in queue {self.name}", maximum=rules.max_messages)
         if self.octets + octets > rules.max_octets:
             raise LimitExceeded(limit=f"octets in queue {self.name}", maximum=rules.max_octets)
-        if not self._around.has_room(octets):
+        if not self._around.has_room(octets - leaving):
             raise LimitExceeded(limit="octets in all queues", maximum=self._around.most_octets)
 
     def _make_room(self, octets: int) -> bool:
@@ -187,10 +187,13 @@ class Queue:
             self._refuse_beyond(1, octets)
         if rules.overflow is QueueOverflow.DROP_OLDEST and octets <= rules.max_octets:
             while self.messages >= rules.max_messages or self.octets + octets > rules.max_octets or not self._around.has_room(octets):
-                oldest = self._oldest()
+                oldest = self._waiting.oldest()
                 if oldest is None:
                     return False
-                self._waiting.take(oldest)
+                if oldest.expires_at is not None and oldest.expires_at <= (now := self._around.clock.time()):
+                    self.expire(oldest, now)
+                    continue
+                self._waiting.lose()
                 self.counters.dropped += 1
                 if self._around.has_room(octets):
                     self.bury(oldest, "overflow")
@@ -225,6 +228,8 @@ class Queue:
             item = pending.popleft()
             if item.state is PENDING:
                 self._enter(item)
+                if item.expires_at is not None:
+                    self.expire(item, self._around.clock.time())
 
     def lose(self, item: Item) -> None:
         """It could not be recorded, and was never here."""
@@ -257,7 +262,7 @@ class Queue:
         for _ in range(TURN):
             if not ready or not self.waiting:
                 break
-            item = self._oldest()
+            item = self._first()
             if item is None:
                 break
             receiver = self._next(item)
@@ -270,7 +275,7 @@ class Queue:
             for browser in tuple(self.browsers):
                 browser.look()
         for receiver in [each for each in self.receivers if each.is_draining]:
-            if not receiver.is_waiting and (receiver.credit_left == 0 or self._oldest() is None):
+            if not receiver.is_waiting and (receiver.credit_left == 0 or self._first() is None):
                 receiver.end_drain()
 
     def _next(self, item: Item) -> Receiver | None:
@@ -352,6 +357,10 @@ class Queue:
 
     def _wait_again(self, item: Item) -> None:
         self._waiting.put_back(item)
+        if item.expires_at is not None:
+            self.expire(item, self._around.clock.time())
+            if item.state is not WAITING:
+                return
         for browser in self.browsers:
             browser.add(item)
         if self.ready:
@@ -390,10 +399,21 @@ class Queue:
 
     def _letters(self, message: Message) -> Queue | None:
         """Where its dead letters go; not round in a circle."""
-        name = self.rules.dead_letter
-        if name is None or name == self.name or message.headers.get(DEAD_ORIGIN) == name:
+        name, origin = self.rules.dead_letter, message.headers.get(DEAD_ORIGIN)
+        if name is None or name == self.name or (origin is not None and self._is_circle(name, origin)):
             return None
         return self._around.queue(name)
+
+    def _is_circle(self, name: str | None, origin: str) -> bool:
+        """Whether what goes on to a queue could come to where it began, or once more to here."""
+        passed: set[str] = set()
+        if name == origin:
+            return True
+        while name is not None and name not in passed and name != origin:
+            passed.add(name)
+            queue = self._around.queue(name)
+            name = None if queue is None else queue.rules.dead_letter
+        return self.name in passed
 
     def expire(self, item: Item, now: float) -> None:
         """Its time is up, if it still waits."""
@@ -479,7 +499,7 @@ class Queue:
         self.octets -= item.octets
         self._around.octets -= item.octets
 
-    def _oldest(self) -> Item | None:
+    def _first(self) -> Item | None:
         """The first that waits and whose time is not up."""
         while True:
             item = self._waiting.first()

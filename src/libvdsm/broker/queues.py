@@ -173,7 +173,10 @@ class Queues:
     def _look_again(self) -> None:
         self._is_looking = False
         self.look()
-        if self._ends:
+        if self._ends and self._ends[0][0] <= self.clock.time():  # more than one turn can bear
+            self._is_looking = True
+            self._schedule(self._look_again)
+        elif self._ends:
             self._look_later()
 
     # --- queues ---

@@ -7,7 +7,8 @@ Credit is what may still come. Of most protocols it is a window, and comes back 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, Final
 
 from libvdsm.broker.items import HELD, WAITING, Item
 from libvdsm.interfaces.messaging import Ack, Consumer, Delivery, Message, Wish
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 _AUTO = Ack.AUTO
 _CLIENT = Ack.CLIENT
+#: Of browsers, as long as the daemon runs.
+_NUMBERS: Final = count(1)
+#: Messages that are gone and yet in a browser's line, before it is made anew.
+_GHOSTS: Final = 1000
 
 
 class Receiver:
@@ -186,9 +191,10 @@ class Receiver:
 
 
 class Browser:
-    """A subscription that looks at what waits in a queue."""
+    """A subscription that looks at what waits in a queue: at each message once, also at one that was taken and given back."""
 
     __slots__ = (
+        "_number",
         "_pending",
         "ack",
         "consumer",
@@ -215,7 +221,10 @@ class Browser:
         self.credit_left = None if wish.ack is _AUTO and not wish.is_exact else credit
         self.open: dict[int, Item] = {}
         self.is_waiting = self.is_draining = self.is_ended = False
-        self._pending = deque(queue.items(), maxlen=queue.rules.max_messages)
+        self._number = next(_NUMBERS)
+        self._pending: deque[Item] = deque()
+        for item in queue.items():
+            self.add(item)
 
     # --- Subscription ---
 
@@ -250,9 +259,24 @@ class Browser:
         return len(self._pending)
 
     def add(self, item: Item) -> None:
-        """One more waits."""
+        """One more waits, or waits again."""
+        if item.browsed is None:
+            item.browsed = set()
+        if self._number in item.browsed:
+            return
+        item.browsed.add(self._number)
         self._pending.append(item)
+        if len(self._pending) > 2 * self.queue.messages + _GHOSTS:
+            self._pending = deque(each for each in self._pending if self._still_waits(each))
         self.queue.wake()
+
+    def _still_waits(self, item: Item) -> bool:
+        """Whether it can be shown; one that cannot has its turn if it is given back."""
+        if item.state is WAITING:
+            return True
+        if item.browsed is not None:
+            item.browsed.discard(self._number)
+        return False
 
     def look(self) -> None:
         """Deliver what it has not seen yet, as long as there is credit and room."""
@@ -263,7 +287,7 @@ class Browser:
                 consumer.when_drained(self._resume)
                 return
             item = self._pending.popleft()
-            if item.state is not WAITING:
+            if not self._still_waits(item):
                 continue
             if self.credit_left is not None:
                 self.credit_left -= 1

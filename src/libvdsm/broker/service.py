@@ -47,6 +47,8 @@ _NOBODYS: Final = ""
 #: Of a body, what is shown.
 _SHOWN_OCTETS: Final = 64 * 1024
 _MOST_DIGITS: Final = 16
+#: The last second that a time stamp can say; a sender may ask for more.
+_LAST_TIME: Final = 253402300799.0
 
 
 class QueueService:
@@ -102,9 +104,7 @@ class QueueService:
         """Messages go to another queue: all that were asked for, or none."""
         source, target = self._both(caller, params)
         chosen = self._chosen(source, params)
-        target.check_room(len(chosen), sum(item.octets for item in chosen))
-        if any(item.is_kept for item in chosen):
-            self._queues.keeper.check()
+        self._check_target(target, chosen)
         recorded: Recorded | None = None
         for item in chosen:
             message = item.message
@@ -135,7 +135,7 @@ class QueueService:
         def room() -> None:
             source, target = self._both(caller, params)
             chosen = self._chosen(source, params)
-            target.check_room(len(chosen), sum(item.octets for item in chosen))
+            self._check_target(target, chosen)
 
         yield from _refusal(room)
 
@@ -169,6 +169,13 @@ class QueueService:
         if target is source:
             raise InvalidParams(path="$.target", reason="it is the queue where they are")
         return source, target
+
+    def _check_target(self, target: Queue, chosen: list[Item]) -> None:
+        """Raise what would refuse any of them, before one is moved."""
+        octets = sum(item.octets for item in chosen)
+        target.check_room(len(chosen), octets, leaving=octets)
+        if any(item.is_kept or (target.rules.durable and item.message.durable) for item in chosen):
+            self._queues.keeper.check()
 
     @staticmethod
     def _chosen(source: Queue, params: QueueMoveParams) -> list[Item]:
@@ -219,7 +226,7 @@ def _message(item: Item) -> QueueMessage:
         id=str(item.sequence),
         sent_at=timestamp(item.sent_at),
         sent_by=message.user or "",
-        expires_at=None if item.expires_at is None else timestamp(item.expires_at),
+        expires_at=None if item.expires_at is None else timestamp(min(max(item.expires_at, 0.0), _LAST_TIME)),
         deliveries=item.count,
         content_type=message.content_type,
         headers=dict(message.headers),

@@ -101,6 +101,16 @@ class Waiting:
             return self._line.first()
         return next((found for line in reversed(self._lines) if (found := line.first())), None)
 
+    def oldest(self) -> Item | None:
+        """Which came first of all that wait, whatever its priority, also of what was put aside; it stays."""
+        if self._lines is None and not self._parked:
+            return self._line.first()
+        while self._parked and self._parked[0].state is not WAITING:
+            del self._parked[0]
+        lines = (self._line,) if self._lines is None else self._lines
+        found = [*self._parked[:1], *(first for line in lines if (first := line.first()))]
+        return min(found, key=lambda item: item.sequence, default=None)
+
     def take(self, item: Item) -> None:
         """What ``first`` gave waits no more."""
         self._line_of(item).take(item)

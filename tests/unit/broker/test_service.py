@@ -204,6 +204,44 @@ async def test_moving_all_or_none(front: Front) -> None:
     assert (queue(front, "work").waiting, queue(front, "small").waiting) == (2, 0)
 
 
+async def test_moving_needs_no_room_of_all_queues(front: Front) -> None:
+    """What moves leaves as much as it takes: it may be most of what all queues together hold."""
+    for name in ("letters", "work"):
+        await ask(front, "Queue.create", name=name, durable=False)
+    session = front.exchange.open(front.admin)
+    for _ in range(3):
+        session.send("/queue/letters", message("x" * 1000))
+    front.queues.most_octets = front.queues.octets
+    assert await ask(front, "Queue.move", queueId="letters", target="work") == {"messages": 3}
+    assert (queue(front, "work").waiting, front.queues.octets) == (3, front.queues.most_octets)
+
+
+async def test_moving_to_a_disk_that_is_full_loses_nothing(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What had no record and is to have one is refused before any is moved."""
+    await ask(front, "Queue.create", name="letters", durable=False)
+    await ask(front, "Queue.create", name="work")
+    session = front.exchange.open(front.admin)
+    for text in "ab":
+        session.send("/queue/letters", message(text, durable=True))
+
+    def is_full() -> None:
+        raise StateFull(reason="a test")
+
+    monkeypatch.setattr(front.queues.keeper, "check", is_full)
+    with pytest.raises(StateFull):
+        await ask(front, "Queue.move", queueId="letters", target="work")
+    assert (queue(front, "letters").waiting, queue(front, "work").messages) == (2, 0)
+
+
+@pytest.mark.parametrize(("expires_at", "shown"), ((1e12, "9999-12-31T23:59:59.000Z"), (-(2**63) / 1000, "1970-01-01T00:00:00.000Z")))
+async def test_peeking_at_what_ends_out_of_time(front: Front, expires_at: float, shown: str) -> None:
+    """No sender can say an end that keeps others from looking into the queue."""
+    await ask(front, "Queue.create", name="work", durable=False)
+    front.exchange.open(front.admin).send("/queue/work", message("x", expires_at=expires_at))
+    (item,) = (await ask(front, "Queue.peek", queueId="work"))["items"]
+    assert item["expiresAt"] == shown
+
+
 async def test_tenants_see_their_own(front: Front) -> None:
     """Lists, events and refusals tell a tenant of his project's queues and of no others."""
     await ask(front, "Queue.create", name="theirs")

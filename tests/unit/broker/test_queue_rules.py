@@ -1,0 +1,182 @@
+"""What a queue's rules promise where it is easily forgotten: when messages end, which of them is the oldest, where dead letters stop."""
+
+from __future__ import annotations
+
+import pytest
+
+from libvdsm.broker.queue import Queue
+from libvdsm.interfaces.generated.types import QueueOverflow
+from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Ack, Verdict
+from tests.fakes.messaging import TEST, FakeConsumer, Messaging, message, sent, subscribe, turns
+
+
+async def look_once(world: Messaging) -> None:
+    """The time has come at which the queues look for what has ended."""
+    due, world.later[:] = list(world.later), []
+    assert due, "nobody looks"
+    for _, look in due:
+        look()
+    await turns()
+
+
+def reasons(queue: Queue) -> list[str]:
+    return [item.message.headers[DEAD_REASON] for item in queue.items()]
+
+
+@pytest.mark.parametrize("verdict", (None, Verdict.RELEASED, Verdict.FAILED))
+async def test_what_is_given_back_after_its_end_is_a_dead_letter(verdict: Verdict | None) -> None:
+    """Nobody need come for it first."""
+    world = Messaging()
+    letters = await world.queue("letters")
+    queue = await world.queue(time_to_live=10, dead_letter="letters")
+    session, consumer = world.open(), FakeConsumer()
+    subscription = subscribe(session, "/queue/work", consumer, Ack.INDIVIDUAL)
+    session.send("/queue/work", message("a"))
+    world.clock.advance(11)
+    await look_once(world)
+    assert (queue.unsettled, queue.counters.expired, letters.waiting) == (1, 0, 0)
+    if verdict is None:
+        session.close()
+    else:
+        subscription.end()
+        session.settle(consumer.deliveries[0].tag, verdict)
+    assert (queue.waiting, queue.messages, queue.unsettled, queue.counters.expired) == (0, 0, 0, 1)
+    assert reasons(letters) == ["expired"]
+
+
+async def test_what_ends_before_it_is_stored_is_a_dead_letter() -> None:
+    """Its time was up while its record was on its way to the disk."""
+    world = Messaging()
+    letters = await world.queue("letters", durable=True)
+    queue = await world.queue(durable=True, dead_letter="letters")
+    storing = world.open().send("/queue/work", message("a", durable=True, expires_at=world.clock.time() + 1))
+    world.clock.advance(2)
+    world.queues.look()
+    assert queue.pending()
+    await sent(storing)
+    assert (queue.waiting, queue.counters.expired) == (0, 1)
+    assert reasons(letters) == ["expired"]
+
+
+async def test_as_many_as_end_at_once_go_at_once() -> None:
+    """Some in each turn of the loop, so that others have theirs; but not some in each second."""
+    world = Messaging()
+    queue = await world.queue(max_messages=5000)
+    session = world.open()
+    for _ in range(2500):
+        session.send("/queue/work", message("a", expires_at=world.clock.time() + 1))
+    session.send("/queue/work", message("b", expires_at=world.clock.time() + 100))
+    world.clock.advance(2)
+    await look_once(world)
+    assert (queue.waiting, queue.counters.expired) == (1, 2500)
+    assert len(world.later) == 1, "whoever looks for the next one is one alone"
+
+
+async def test_ends_hold_over_a_restart() -> None:
+    """What was to end while the daemon was away ends when it is back, with nobody asking; what has time left has that."""
+    world = Messaging()
+    await world.queue("letters", durable=True)
+    await world.queue(durable=True, time_to_live=10, dead_letter="letters")
+    session = world.open()
+    await sent(session.send("/queue/work", message("a", durable=True)))
+    world.clock.advance(8)
+    await sent(session.send("/queue/work", message("b", durable=True)))
+    next_life = world.again()
+    next_life.clock.advance(12)
+    await look_once(next_life)
+    assert [item.message.body for item in next_life.queues.get("work")[1].items()] == [b"b"]
+    assert reasons(next_life.queues.get("letters")[1]) == ["expired"]
+    next_life.clock.advance(8)
+    await look_once(next_life)
+    third_life = next_life.again()
+    assert third_life.queues.get("work")[1].waiting == 0
+    assert reasons(third_life.queues.get("letters")[1]) == ["expired", "expired"]
+
+
+async def test_the_oldest_goes_whatever_its_priority() -> None:
+    """What is urgent is not pushed out by what came later."""
+    world = Messaging()
+    queue = await world.queue(max_messages=3, overflow=QueueOverflow.DROP_OLDEST)
+    session = world.open()
+    for text, priority in (("a", 0), ("b", 9), ("c", 4), ("d", 0), ("e", 9), ("f", 0)):
+        session.send("/queue/work", message(text, priority=priority))
+    assert [item.message.body.decode() for item in queue.items()] == ["e", "d", "f"]
+    assert queue.counters.dropped == 3
+
+
+async def test_the_oldest_may_be_one_that_nobody_there_can_take() -> None:
+    """What was put aside waits as well."""
+    world = Messaging()
+    queue = await world.queue(max_messages=3, overflow=QueueOverflow.DROP_OLDEST)
+    session, consumer = world.open(), FakeConsumer()
+    subscribe(session, "/queue/work", consumer, Ack.INDIVIDUAL, credit=2)
+    for text in "ab":
+        session.send("/queue/work", message(text))
+    for each in list(consumer.deliveries):
+        session.settle(each.tag, Verdict.RELEASED, undeliverable_here=True)
+    await turns()
+    session.send("/queue/work", message("c"))
+    session.send("/queue/work", message("d"))
+    await turns()
+    assert consumer.bodies() == ["a", "b", "c", "d"]
+    assert [item.message.body for item in queue.items()] == [b"b"]
+    assert (queue.messages, queue.waiting, queue.unsettled, queue.counters.dropped) == (3, 1, 2, 1)
+    for _ in range(2):
+        session.send("/queue/work", message("e"))
+    await turns()
+    assert (queue.messages, queue.waiting, queue.unsettled, queue.counters.dropped) == (3, 1, 2, 3)
+
+
+async def test_what_has_ended_is_expired_and_not_dropped() -> None:
+    """Room is made by those first whose time is up."""
+    world = Messaging()
+    letters = await world.queue("letters")
+    queue = await world.queue(max_messages=1, overflow=QueueOverflow.DROP_OLDEST, dead_letter="letters")
+    session = world.open()
+    session.send("/queue/work", message("a", expires_at=world.clock.time() + 1))
+    world.clock.advance(2)
+    session.send("/queue/work", message("b"))
+    assert reasons(letters) == ["expired"]
+    assert (queue.counters.expired, queue.counters.dropped) == (1, 0)
+
+
+async def test_dead_letters_go_round_in_no_circle() -> None:
+    """Not in one that they do not come from either: the last queue in which one was ends its way."""
+    world = Messaging()
+    await world.queue("second")
+    await world.queue("first", time_to_live=1, dead_letter="second")
+    await world.queue("work", dead_letter="first", max_deliveries=1)
+    world.queues.delete("second", TEST)
+    await turns()
+    await world.queue("second", time_to_live=1, dead_letter="first")
+    session, consumer = world.open(), FakeConsumer()
+    subscribe(session, "/queue/work", consumer, Ack.INDIVIDUAL)
+    session.send("/queue/work", message("a"))
+    session.settle(consumer.deliveries[0].tag, Verdict.FAILED)
+    for _ in range(4):
+        world.clock.advance(2)
+        world.queues.look()
+        await turns()
+    assert [world.queues.get(name)[1].messages for name in ("work", "first", "second")] == [0, 0, 0]
+
+
+async def test_dead_letters_go_as_far_as_they_may() -> None:
+    """Through every queue of a circle once, when they come from there; and down a line to its end."""
+    world = Messaging()
+    await world.queue("third")
+    await world.queue("second", time_to_live=1, dead_letter="third")
+    await world.queue("first", time_to_live=1, dead_letter="second")
+    world.queues.delete("third", TEST)
+    await turns()
+    third = await world.queue("third", time_to_live=1, dead_letter="first")
+    session = world.open()
+    session.send("/queue/first", message("a"))
+    for _ in range(2):
+        world.clock.advance(2)
+        world.queues.look()
+    (item,) = third.items()
+    assert item.message.headers == {DEAD_REASON: "expired", DEAD_ORIGIN: "first"}
+    for _ in range(4):
+        world.clock.advance(2)
+        world.queues.look()
+    assert world.queues.octets == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 import tracemalloc
+from typing import SupportsIndex
 
 import pytest
 from hypothesis import given
@@ -71,6 +72,27 @@ def test_st_001_lines_end_with_lf_or_crlf_also_mixed(ends: tuple[bytes, ...]) ->
     first, second, third, fourth = ends
     data = b"SEND" + first + b"destination:/queue/a" + second + b"own:x" + third + fourth + b"body\r\n\0"
     assert faces(parse(data)) == [("SEND", [("destination", "/queue/a"), ("own", "x")], b"body\r\n")]
+
+
+class Searched(bytes):
+    """Octets that count how many of them are searched."""
+
+    searched = 0
+
+    def find(self, sub: bytes | int, start: SupportsIndex | None = None, end: SupportsIndex | None = None, /) -> int:  # type: ignore[override] # of all that bytes take, what is used
+        begin = 0 if start is None else int(start)
+        found = super().find(sub, begin, end)
+        Searched.searched += (len(self) if end is None else min(int(end), len(self))) - begin if found < 0 else found - begin
+        return found
+
+
+@pytest.mark.parametrize("end", (b"\n", b"\r\n"))
+def test_st_001_either_line_end_costs_linear_time(end: bytes) -> None:
+    """Many frames in one read are not searched through once for each of them."""
+    data = Searched(end.join((b"SEND", b"destination:/queue/a", b"content-length:1", b"", b"x\0")) * 2_000)
+    Searched.searched = 0
+    assert len(parse(data)) == 2_000
+    assert Searched.searched <= 50 * len(data)  # of all that is behind each frame it would be a thousand times as much
 
 
 @pytest.mark.parametrize(

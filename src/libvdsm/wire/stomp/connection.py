@@ -24,6 +24,9 @@ _LINE_ENDS = re.compile(rb"(?:\r?\n)*")
 _LENGTH_DIGITS = 19
 #: Commands whose heads name one delivery: none comes twice, and what comes between them is known again.
 _NEVER_ALIKE = frozenset({"ACK", "NACK"})
+#: Octets within which most heads end. Beyond them both kinds of line ends are looked for at once: whoever sends CR LF has no other in all that
+#: was received, which is not searched through for each of his frames.
+_USUAL_HEAD = 1_024
 #: So many pieces of a body are joined to one.
 _MOST_PIECES = 1_024
 
@@ -146,7 +149,7 @@ class StompStream:
             start = self._skip_line_ends(start)
             if start >= len(data):
                 return None
-        end = data.find(b"\n\n", start)
+        end = data.find(b"\n\n", start, start + _USUAL_HEAD)
         if end < 0:
             return self._slow_head(start)
         head = data[start:end]

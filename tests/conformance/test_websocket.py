@@ -101,6 +101,9 @@ async def test_ws_001_each_part_of_the_handshake_is_needed(old: str, new: str, s
         ("Upgrade: websocket", "uPGRADE: WebSocket"),
         ("Connection: Upgrade", "Connection: keep-alive, uPgRaDe"),
         ("Connection: Upgrade", "Connection: keep-alive\r\nConnection: upgrade"),
+        ("Upgrade: websocket", "Upgrade:   websocket  "),
+        ("Version: 13", "Version: 13 "),
+        ("GET /ws", "GET http://localhost/ws"),
     ),
 )
 async def test_ws_001_tokens_in_any_case_and_among_others(old: str, new: str) -> None:
@@ -749,7 +752,10 @@ async def test_calls_in_binary_and_batches_are_answered_in_text() -> None:
         assert json.loads(await peer.message())["error"]["code"] == -32700
 
 
-@pytest.mark.parametrize("target", ("/stream/t1", "/ws?ticket=t1", "/ws?x=y&ticket=t1"))
+@pytest.mark.parametrize(
+    "target",
+    ("/stream/t1", "/ws?ticket=t1", "/ws?x=y&ticket=t1", "http://localhost/stream/t1", "ws://localhost/ws?ticket=t1"),
+)
 async def test_a_stream_by_its_ticket(target: str) -> None:
     """Octets both ways in binary messages, once; then the ticket is worth nothing."""
     async with serve() as served:

@@ -87,7 +87,7 @@ class Site:
             return None
         host = headers.get(b"host")
         if request.target[:1] != b"/" and b"://" in request.target:
-            host = request.target.split(b"://", 1)[1].split(b"/", 1)[0]  # RFC 9112, 3.2.2: it counts, not Host
+            host = request.target.split(b"://", 1)[1].partition(b"/")[0].partition(b"?")[0]  # RFC 9112, 3.2.2: it counts, not Host
         if host in self._known:
             return None
         if host is None:
@@ -117,6 +117,6 @@ class Site:
 def path_of(target: bytes) -> bytes:
     """The path of a request target, without its query."""
     if target[:1] != b"/" and b"://" in target:
-        rest = target.split(b"://", 1)[1]
+        rest = target.split(b"://", 1)[1].partition(b"?")[0]
         target = b"/" + rest.partition(b"/")[2]
     return target.partition(b"?")[0]

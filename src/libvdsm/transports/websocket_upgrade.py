@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from libvdsm.base.errors import ApiError
+from libvdsm.transports.site import path_of
 from libvdsm.transports.websocket_json import JsonWebSocket
 from libvdsm.transports.websocket_line import LineWebSocket
 from libvdsm.transports.websocket_tunnel import WebSocketTunnel
@@ -102,7 +103,7 @@ class Sockets:
         offered = handshake.tokens(headers.get(b"sec-websocket-protocol"))
         if b"origin" not in headers and b"cookie" in headers:
             return _NO_ORIGIN  # what a browser sends by itself counts only with the page that made it do so
-        path, _, query = request.target.partition(b"?")
+        path, query = path_of(request.target), request.target.partition(b"?")[2]
         if path != PATH:
             return self._open_stream(hub, request, caller, path[len(_STREAM) :], offered)
         ticket = _TICKET.search(query)

@@ -117,6 +117,8 @@ async def test_the_name_in_the_target_counts() -> None:
         for request, status in (
             (post(PING, path="http://evil.example/rpc"), 421),
             (post(PING, path="http://localhost/rpc", host="evil.example"), 200),
+            (post(PING, path="http://localhost?x=/rpc", host="evil.example"), 404),
+            (post(PING, host="localhost \t"), 200),
             (post(PING).replace(b"Host: localhost\r\n", b""), 400),
             (post(PING).replace(b"Host: localhost\r\n", b"").replace(b"HTTP/1.1", b"HTTP/1.0"), 400),
             (post(PING).replace(b"Host: localhost\r\n", b"Host: localhost\r\nHost: localhost\r\n"), 400),

@@ -10,7 +10,7 @@ from libvdsm.bindings.faces import only_get
 from libvdsm.bindings.pieces import Pieces
 from libvdsm.interfaces.bodies import Streamed
 from libvdsm.wire.http.events import Response
-from libvdsm.wire.http.ranges import Span, Unsatisfiable, accepts, find_span, has_it
+from libvdsm.wire.http.ranges import Span, Unsatisfiable, accepts, find_span, has_it, is_another
 
 if TYPE_CHECKING:
     from libvdsm.bindings.static.files import Coding, File
@@ -73,7 +73,7 @@ class StaticSession:
         if path + b"/" == self._endpoint.prefix:
             return Response(308, headers=((b"Location", self._endpoint.prefix),))
         file = self._find(path)
-        return _NOT_FOUND if file is None else _answer(request.headers, file)
+        return _NOT_FOUND if file is None else _answer(_conditions(request), file)
 
     def close(self) -> None:
         """The client went away."""
@@ -94,11 +94,21 @@ def _path(target: bytes) -> bytes:
     return target.partition(b"?")[0]
 
 
+def _conditions(request: Request) -> Mapping[bytes, bytes]:
+    """The headers that count: only GET has ranges (RFC 9110, 14.2)."""
+    headers = request.headers
+    if request.method == b"GET" or b"range" not in headers:
+        return headers
+    return {name: value for name, value in headers.items() if name != b"range"}
+
+
 def _answer(asked: Mapping[bytes, bytes], file: File) -> Response | Streamed:
     coding, headers = file.plain, _ALWAYS
     if file.packed is not None and b"range" not in asked and accepts(asked, b"gzip"):
         coding, headers = file.packed, (*_ALWAYS, (b"Content-Encoding", b"gzip"))
     headers = (*headers, (b"ETag", coding.tag), (b"Cache-Control", file.cache_control), (b"Accept-Ranges", b"bytes"))
+    if is_another(asked, coding.tag):
+        return Response(412, headers=headers)
     if has_it(asked, coding.tag):
         return Response(304, headers=headers)
     return _send(asked, file, coding, headers)

@@ -23,9 +23,12 @@ _BAD_REQUEST = 400
 _TOO_LARGE = 413
 _EXPECTATION_FAILED = 417
 _NOT_IMPLEMENTED = 501
+_VERSION_NOT_SUPPORTED = 505
 _HEAD_TOO_LARGE = 431
+_VERSIONS = ("1.1", "1.0")
 _END_OF_HEAD = b"\r\n\r\n"
 _MOST_PIECES = 64
+_BLANKS = b" \t"
 _ONE_HOST = "there must be exactly one Host"
 
 
@@ -83,6 +86,8 @@ class HttpConnection:
         self._has_begun = False  # a request has begun whose end is not seen
         self._in_head = False
         self._head_octets = 0  # received while a head was open at the end of a read
+        self._again = b""  # the head whose upgrade is ignored
+        self._mute_octets = 0  # received behind a head since anything was told of it: of one chunk's extensions, or of one trailer
         self._begin()
 
     def _begin(self) -> None:
@@ -135,20 +140,41 @@ class HttpConnection:
             return
         is_fresh = not self._has_begun
         was_in_head = self._in_head
+        told = self._weight + self._body_octets
         self._feed(data)
         if is_fresh and not self._has_begun and len(self._events) == 1:
             self._learn(data, self._events[0])
         self._weigh_open_head(len(data) if was_in_head else 0)
+        if self._has_begun:
+            is_mute = told == self._weight + self._body_octets and not (is_fresh or was_in_head)
+            self._weigh_mute(len(data) if is_mute else 0)
 
     def _feed(self, data: bytes) -> None:
+        rest = self._parse(data)
+        while rest:
+            rest = self._parse(rest)
+
+    def _parse(self, data: bytes) -> bytes:
+        """Give ``data`` to the parser; answers what another one is to be given, behind a head whose upgrade is ignored."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._hand_over(data[upgrade.args[0] :])
+            rest = data[upgrade.args[0] :]
         except httptools.HttpParserCallbackError as error:
             self._fail(error)
+            return b""
         except httptools.HttpParserError as error:
             self._refuse(Refused(_BAD_REQUEST, str(error) or "not HTTP/1.1"))
+            return b""
+        else:
+            return b""
+        again, self._again = self._again, b""
+        if not again:
+            self._hand_over(rest)
+            return b""
+        self._parser = httptools.HttpRequestParser(self)
+        self._parse(again)
+        return b"" if self._is_dead else rest
 
     def _weigh_open_head(self, octets: int) -> None:
         """A head that does not end is not told by the parser: count what has come since it was open."""
@@ -158,6 +184,12 @@ class HttpConnection:
         self._head_octets += octets
         if self._head_octets > self._head_bound:
             self._refuse(Refused(_HEAD_TOO_LARGE, f"the head is longer than {self._head_bound} octets"))
+
+    def _weigh_mute(self, octets: int) -> None:
+        """A trailer that does not end is kept by the parser, and told only when it has: count what has come of it, as of a chunk's extensions."""
+        self._mute_octets = self._mute_octets + octets if octets else 0
+        if self._mute_octets > self._head_bound:
+            self._refuse(Refused(_HEAD_TOO_LARGE, f"a trailer or a chunk's extensions are longer than {self._head_bound} octets"))
 
     def _learn(self, data: bytes, event: Event) -> None:
         """Remember the head of ``data`` if this was the whole of one plain request."""
@@ -233,6 +265,7 @@ class HttpConnection:
         if not self._in_head:
             return
         name = name.lower()
+        value = value.rstrip(_BLANKS)  # RFC 9110, 5.5: blanks around a value are none of it; those before it the parser has left out
         headers = self._headers
         if name not in headers:
             headers[name] = value
@@ -249,28 +282,53 @@ class HttpConnection:
         """See httptools."""
         self._in_head = False
         headers = self._headers
-        if len(headers) + self._repeated > self._limits.headers:
-            raise _RefusalError(_HEAD_TOO_LARGE, f"more than {self._limits.headers} headers")
-        # RFC 9112, 3.2: exactly one Host in HTTP/1.1; two are wrong in any version.
-        if b"host" not in headers and self._parser.get_http_version() != "1.0":
-            raise _RefusalError(_BAD_REQUEST, _ONE_HOST)
-        if b"transfer-encoding" in headers and self._parser.get_http_version() == "1.0":
-            raise _RefusalError(_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding")
-        if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":  # RFC 9112, 6.1: what is in it we could not read
-            raise _RefusalError(_NOT_IMPLEMENTED, "the only transfer coding is chunked")
-        expects = b"expect" in headers and self._parser.get_http_version() != "1.0"
+        version = self._parser.get_http_version()
+        self._judge_head(version)
+        if (b"transfer-encoding" in headers or headers.get(b"content-length", b"").strip(b"0")) and self._parser.should_upgrade():
+            self._ignore_upgrade()
+            return
+        expects = b"expect" in headers and version != "1.0"
         if expects and headers[b"expect"].lower() != b"100-continue":
             raise _RefusalError(_EXPECTATION_FAILED, "the only expectation is 100-continue")
         head = self._head() if self._most is not None and (b"content-length" in headers or b"transfer-encoding" in headers) else None
         most = self._most(head) if self._most is not None and head is not None else None
         if most is not None:
             self._body_bound, self._is_in_parts = most, True
-        if b"content-length" in headers and int(headers[b"content-length"]) > self._body_bound:
-            self._raise_bound(int(headers[b"content-length"]))
+        if b"content-length" in headers:
+            length = int(headers[b"content-length"].lstrip(b"0") or b"0")  # the parser has seen that it is a number below 2 ** 64
+            if length > self._body_bound:
+                self._raise_bound(length)
         if most is not None and head is not None:
             self._events.append(Begun(head))
         elif expects:
             self._events.append(Continue(self._head()))
+
+    def _judge_head(self, version: str) -> None:
+        headers = self._headers
+        if len(headers) + self._repeated > self._limits.headers:
+            raise _RefusalError(_HEAD_TOO_LARGE, f"more than {self._limits.headers} headers")
+        if version not in _VERSIONS:  # RFC 9110, 15.6.6
+            raise _RefusalError(_VERSION_NOT_SUPPORTED, "this is HTTP/1.1")
+        # RFC 9112, 3.2: exactly one Host in HTTP/1.1; two are wrong in any version.
+        if b"host" not in headers and version != "1.0":
+            raise _RefusalError(_BAD_REQUEST, _ONE_HOST)
+        if b"transfer-encoding" in headers and version == "1.0":
+            raise _RefusalError(_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding")
+        if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":  # RFC 9112, 6.1: what is in it we could not read
+            raise _RefusalError(_NOT_IMPLEMENTED, "the only transfer coding is chunked")
+
+    def _ignore_upgrade(self) -> None:
+        """This is a request with a body that would also speak another protocol, which may be ignored (RFC 9110, 7.8).
+
+        Some clients ask so for HTTP/2 whatever they send. The parser would leave off at the body: it is given the head again, without that.
+        """
+        parser = self._parser
+        method = parser.get_method()
+        if method == b"CONNECT":
+            raise _RefusalError(_BAD_REQUEST, "CONNECT with a body")
+        lines = [b"%b: %b" % each for each in self._headers.items() if each[0] != b"upgrade"]
+        start = b"%b %b HTTP/%b" % (method, self._target, parser.get_http_version().encode())
+        self._again = b"\r\n".join((start, *lines, b"", b""))
 
     def _head(self) -> Request:
         parser = self._parser
@@ -304,6 +362,8 @@ class HttpConnection:
     def on_message_complete(self) -> None:
         """See httptools."""
         self._has_begun = False
+        if self._again:
+            return
         parser = self._parser
         headers = self._headers
         if self._is_in_parts:
@@ -312,8 +372,8 @@ class HttpConnection:
             return
         method = parser.get_method()
         is_upgrade = (b"upgrade" in headers or method == b"CONNECT") and parser.should_upgrade()
-        if is_upgrade and (b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"):
-            raise _RefusalError(_BAD_REQUEST, "an upgrade with a body")
+        if is_upgrade and method != b"CONNECT" and parser.get_http_version() == "1.0":
+            is_upgrade = False  # RFC 9110, 7.8
         # Only a head that says so, or a version that needs no Host, can be about HTTP/1.0 and persistent.
         is_plain = b"connection" not in headers and b"host" in headers
         chunks = self._body

@@ -186,3 +186,20 @@ def test_the_pages_of_the_api_are_made_of_its_document() -> None:
     assert b"Lists &lt;them&gt; &amp; more." in page
     assert b"<script" not in page
     assert set(pages) == {"index.html", "openrpc.json", "style.css"}
+
+
+@pytest.mark.parametrize("method", (b"GET", b"HEAD"))
+def test_only_get_has_ranges(method: bytes) -> None:
+    """RFC 9110, 14.2: to HEAD a range means nothing, whether it could be had or not."""
+    for asked, status in (("bytes=0-9", 206), ("bytes=999999-", 416)):
+        answer = ask("/ui/app.0123abcd.js", method, range=asked, accept_encoding="gzip")
+        assert answer.status == (status if method == b"GET" else 200)
+        assert ((b"Content-Encoding", b"gzip") in answer.headers) is (method == b"HEAD")
+
+
+def test_the_rest_of_another_file_is_not_sent() -> None:
+    """If-Match: 412 instead of a part of what the client does not have."""
+    tag = dict(ask("/ui/app.0123abcd.js").headers)[b"ETag"].decode()
+    assert ask("/ui/app.0123abcd.js", range="bytes=1-", if_match=tag).status == 206
+    assert ask("/ui/app.0123abcd.js", range="bytes=1-", if_match='"other"').status == 412
+    assert ask("/ui/app.0123abcd.js", if_match="*").status == 200

@@ -118,7 +118,10 @@ def test_only_plain_heads_are_remembered(data: bytes) -> None:
         (b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", 400),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: a\r\nExpect: miracles\r\nContent-Length: 3\r\n\r\n", 417),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: upgrade\r\nContent-Length: 3\r\n\r\nabc", 400),
+        (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+        (b"POST / HTTP/0.9\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 505),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", 400),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     ),
 )
 def test_what_two_readers_could_read_differently_is_refused(head: bytes, status: int) -> None:
@@ -160,6 +163,73 @@ def test_trailers_weigh_and_are_dropped() -> None:
     assert b"x-trailer" not in first.headers
     endless = CHUNKED.replace(b"X-Trailer: y", b"X: " + b"y" * 65_600)
     assert refused(endless).status == 431
+
+
+@pytest.mark.parametrize("start", (b"2\r\n{}\r\n0\r\nX: ", b"2\r\n{}\r\n0\r\nX", b"2;", b"2;a=", b'2;a="', b"0"))
+def test_what_stands_between_the_parts_of_a_body_is_bounded(start: bytes) -> None:
+    """A trailer, a chunk's extension or a length of zeros that does not end is not kept for ever."""
+    head = b"POST /rpc HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    piece = b"0" * 1_000
+    assert refused(head + start, *([piece] * 70)).status == 431
+    assert not read(head + start, *([piece] * 60))
+    drips = [b"1;x=%b\r\n{\r\n" % piece] * 100  # each of these brings something
+    assert isinstance(read(head, *drips, b"0\r\n\r\n")[-1], Request)
+
+
+def test_a_length_may_begin_with_any_number_of_zeros() -> None:
+    """RFC 9110, 8.6: it is one or more digits; more of them than Python turns into a number."""
+    zeros = POST.replace(b"Length: 2", b"Length: " + b"0" * 5_000 + b"2")
+    assert [event.body for event in read(zeros + GET) if isinstance(event, Request)] == [b"{}", b""]
+    assert refused(POST.replace(b"Length: 2", b"Length: " + b"0" * 5_000 + b"9999999")).status == 413
+    assert refused(POST.replace(b"Length: 2", b"Length: " + b"9" * 5_000)).status == 400
+
+
+def test_blanks_around_a_value_are_none_of_it() -> None:
+    """RFC 9110, 5.5."""
+    data = b"POST /rpc HTTP/1.1\r\nHost:\t localhost \r\nTransfer-Encoding: chunked \r\nExpect: 100-continue \r\n\r\n0\r\n\r\n"
+    invited, request = read(data)
+    assert isinstance(invited, Continue)
+    assert isinstance(request, Request)
+    assert request.headers == {b"host": b"localhost", b"transfer-encoding": b"chunked", b"expect": b"100-continue"}
+
+
+H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    (
+        POST.replace(b"Host", H2C + b"Host"),
+        CHUNKED.replace(b"Host", H2C + b"Host"),
+        b"PUT /x HTTP/1.1\r\nHost: h\r\n" + H2C + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}",
+    ),
+)
+def test_an_upgrade_with_a_body_is_ignored(data: bytes) -> None:
+    """Clients that would rather speak HTTP/2 ask so with every request; the body is a body, and never the next request."""
+    whole = read(data + POST + data)
+    bodies = [event for event in whole if not isinstance(event, Continue)]
+    assert [event.body for event in bodies if isinstance(event, Request) and not event.is_upgrade] == [b"{}"] * 3
+    assert read(*(data[index : index + 1] for index in range(len(data)))) == read(data)
+    assert read(data * 1_000) == read(data) * 1_000
+
+
+def test_a_body_in_parts_is_one_also_with_an_upgrade() -> None:
+    """None of it is read as a request."""
+    inner = b"GET /evil HTTP/1.1\r\nHost: h\r\n\r\n"
+    data = b"PUT /x HTTP/1.1\r\nHost: h\r\n%bContent-Length: %d\r\n\r\n%b" % (H2C, len(inner), inner)
+    begun, part, end, after = read_parts(data + GET)
+    assert isinstance(begun, Begun)
+    assert (part, end) == (Part(inner), Finished())
+    assert [after] == read(GET)
+
+
+def test_an_upgrade_of_http_1_0_is_ignored() -> None:
+    """RFC 9110, 7.8."""
+    data = b"GET /s HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+    first = read(data)[0]
+    assert isinstance(first, Request)
+    assert not first.is_upgrade
+    assert not first.is_persistent
 
 
 def test_continue_is_asked_for_only_when_the_body_would_be_taken() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libvdsm.wire.http.ranges import Span, Unsatisfiable, accepts, find_span, has_it
+from libvdsm.wire.http.ranges import Span, Unsatisfiable, accepts, find_span, has_it, is_another
 
 TAG = b'"abc"'
 
@@ -107,3 +107,13 @@ def test_a_client_that_has_it_is_not_sent_it_again(given_tags: bytes | None, *, 
 def test_a_coding_is_used_only_if_it_is_taken(value: bytes | None, *, is_taken: bool) -> None:
     """RFC 9110, 12.5.3; nothing said is taken as plain, for clients that cannot."""
     assert accepts({} if value is None else {b"accept-encoding": value}, b"gzip") is is_taken
+
+
+@pytest.mark.parametrize(
+    ("given", "is_it"),
+    ((b'"abc"', False), (b"*", False), (b'"x", "abc"', False), (b'"xyz"', True), (b'W/"abc"', True), (b"", True), (None, False)),
+)
+def test_who_wants_another_representation_is_told(given: bytes | None, *, is_it: bool) -> None:
+    """If-Match: the very same octets, or any; what cannot be read is no tag of ours."""
+    assert is_another({} if given is None else {b"if-match": given}, TAG) is is_it
+    assert is_another({b"if-match": b'W/"abc"'}, b'W/"abc"')

@@ -269,8 +269,10 @@ class JsonConnection(Connection):
             self.close()
 
     def gone(self) -> None:
-        """Let go of calls and subscriptions."""
+        """Let go of calls and subscriptions; what a batch still has to do makes no more of them."""
         self._session.close()
+        if self.caller is not None:
+            self.caller.sink = None
         self._release(self)
 
     def check_time(self, now: float) -> None:

@@ -142,6 +142,8 @@ class JsonWebSocket(WebSocketReactor):
             self.put_frame(page)
 
     def gone(self) -> None:
-        """Let go of calls and subscriptions."""
+        """Let go of calls and subscriptions; what a batch still has to do makes no more of them."""
         self._session.close()
+        if self.caller is not None:
+            self.caller.sink = None
         self._release(self)

@@ -90,6 +90,7 @@ class Call:
     method: str
     params: bytes
     options: bytes | None
+    had_sink: bool  # when it was asked: who is gone has none
 
 
 @dataclass
@@ -112,7 +113,7 @@ class RecordingBridge:
 
     def call(self, caller: Caller, method: str, params: bytes = b"{}", options: bytes | None = None) -> bytes | Awaitable[bytes]:
         """See ``Bridge``."""
-        self.calls.append(Call(caller, method, params, options))
+        self.calls.append(Call(caller, method, params, options, caller.sink is not None))
         values = json.loads(params)
         if method in ("slow", "slow.change"):
             return self._slow(str(values["word"]))
@@ -405,7 +406,7 @@ async def until(condition: Callable[[], bool]) -> None:
     for turn in itertools.count():
         if condition():
             return
-        if turn >= 3_000:
+        if turn >= 31_000:
             msg = "it never came to be"
             raise TimeoutError(msg)
         await asyncio.sleep(0 if turn < 1_000 else 0.002)

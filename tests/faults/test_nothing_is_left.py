@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartVdsmd
-from tests.faults.caller import Caller, calling
 from tests.fakes import websocket_peer
+from tests.faults.caller import Caller, calling
 from tests.roads import connect
 
 PATIENCE_S = 30.0

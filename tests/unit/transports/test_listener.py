@@ -136,7 +136,8 @@ async def test_a_unix_peer_is_whom_the_kernel_says_it_is() -> None:
             ("anonymous", "127.0.0.1"),
             ("anonymous", "127.0.0.1"),
         ]
-        assert [caller.sink is None for caller in callers] == [False, False, True]
+        assert [call.had_sink for call in served.bridge.calls] == [True, True, False]
+        assert [caller.sink for caller in callers] == [None, None, None]  # nothing can be sent to who is gone
 
 
 async def test_whom_the_authenticator_refuses_is_closed() -> None:

@@ -104,8 +104,8 @@ class Caller:
         return found
 
     def done(self, method: str, params: object = None) -> dict[str, Any]:
-        """The result of an operation that ends well within 20 seconds."""
-        task = self.call(method, params, wait=20)["task"]
+        """The result of an operation that ends well within 45 seconds."""
+        task = self.call(method, params, wait=45)["task"]
         assert task["state"] == "done", task
         found: dict[str, Any] = task["result"]
         return found

@@ -84,7 +84,7 @@ def browsing(folder: Path) -> Iterator[int]:
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(10)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -109,7 +109,7 @@ def page(port: int, url: str) -> Iterator[Page]:
         opened = Page(line)
         opened.command("Security.enable")
         opened.command("Security.setIgnoreCertificateErrors", ignore=True)
-        for _ in range(200):
+        for _ in range(1_200):
             if opened.evaluate("document.readyState") == "complete" and opened.evaluate("typeof first") == "function":
                 break
             time.sleep(0.05)
@@ -141,4 +141,4 @@ def site() -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(60)

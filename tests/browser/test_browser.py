@@ -23,7 +23,7 @@ def sequences(events: list[dict[str, Any]]) -> list[int]:
     return [each["event"]["sequence"] for each in events]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_a_page_logs_in_follows_drops_and_comes_back(vdsmd: StartVdsmd, tmp_path: Path) -> None:
     """Over TLS, by a token; another page's origin is not let in."""
     with site() as origin, site() as stranger, browsing(tmp_path) as port:

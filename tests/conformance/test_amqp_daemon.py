@@ -19,7 +19,7 @@ from tests.fakes.amqp_peer import body_of, message
 from tests.secure import LISTEN, Files, Secured
 
 T = TypeVar("T")
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 60.0
 
 
 class Wire:

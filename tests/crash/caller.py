@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-PATIENCE_S: Final = 20.0
-_ANSWER_S: Final = 20.0
+PATIENCE_S: Final = 90.0
+_ANSWER_S: Final = 90.0
 #: Seconds that an operation is waited for in one call.
 WAIT_S: Final = 10.0
 

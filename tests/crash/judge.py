@@ -79,6 +79,15 @@ def events_after(caller: Caller, resume: str) -> list[Json]:
     return events
 
 
+def settled(caller: Caller, resume: str) -> tuple[list[Json], dict[str, Json], dict[str, Json]]:
+    """The events since ``resume``, the machines and the tasks, all of one moment: taken again if anything changes meanwhile."""
+    while True:
+        events, vms, found = events_after(caller, resume), machines(caller), tasks(caller)
+        last = events[-1]["sequence"] if events else int(resume.rpartition("-")[2])
+        if int(caller.ask("Event.read")["resume"].rpartition("-")[2]) == last:
+            return events, vms, found
+
+
 def follow(before: dict[str, Json], events: list[Json], type: str) -> dict[str, Json]:
     """What somebody knows who knew ``before`` and was told of ``events``."""
     known = copy.deepcopy(before)
@@ -207,11 +216,8 @@ def _task_id(end: End) -> str | None:
 
 def judge_events(stage: Stage, before: Before) -> None:
     """Who follows the events from before the crash knows what is: every change was told, and told once."""
-    events = events_after(stage.caller, before.resume)
-    for type, known, now in (
-        ("vm", before.machines, machines(stage.caller)),
-        ("task", before.tasks, tasks(stage.caller)),
-    ):
+    events, vms, ended = settled(stage.caller, before.resume)
+    for type, known, now in (("vm", before.machines, vms), ("task", before.tasks, ended)):
         followed = follow(known, events, type)
         for id in {*followed, *now}:
             told, shown = rest(followed.get(id, {})), rest(now.get(id, {}))

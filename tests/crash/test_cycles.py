@@ -19,7 +19,7 @@ import pytest
 
 from tests.crash.caller import Caller
 from tests.crash.choice import NOTES, SEED
-from tests.crash.judge import audited, await_quiet, events_after, follow, machines, rest, tasks
+from tests.crash.judge import audited, await_quiet, follow, machines, rest, settled, tasks
 from tests.crash.traffic import Client
 from tests.crash.tree import Daemon, until
 
@@ -82,8 +82,8 @@ def play_round(daemon: Daemon, caller: Caller, dice: random.Random, kills: int) 
         for id, expected in client.expected.items():
             expected.check(after.get(id, Counter()) - before.get(id, Counter()))
             assert caller.ask("VM.get", {"vmId": id})["state"] == expected.state
-    events = events_after(caller, resume)
-    for type, start, now in (("vm", known, machines(caller)), ("task", known_tasks, tasks(caller))):
+    events, vms, ended = settled(caller, resume)
+    for type, start, now in (("vm", known, vms), ("task", known_tasks, ended)):
         followed = {id: rest(document) for id, document in follow(start, events, type).items()}
         assert followed == {id: rest(document) for id, document in now.items()}
     assert all("endedAt" in task for task in tasks(caller).values())

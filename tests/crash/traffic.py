@@ -70,7 +70,7 @@ class Expectation:
 class Client:
     """One client in a thread of its own."""
 
-    def __init__(self, socket: Path, machines: dict[str, str], seed: int, patience_s: float = 60.0) -> None:
+    def __init__(self, socket: Path, machines: dict[str, str], seed: int, patience_s: float = 90.0) -> None:
         """``machines``: its own, with their states."""
         self.expected = {id: Expectation(state) for id, state in machines.items()}
         self.stories: list[Story] = []

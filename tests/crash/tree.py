@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol, Self, TypeVar
 
 from tests.daemon_process import MARK, PROGRAMS, marked_processes
 
-PATIENCE_S: Final = 40.0
+PATIENCE_S: Final = 90.0
 #: Crashes here are the test's own: nobody is held down for them, and the wait for the next try is short.
 PACE: Final = "crashes=1000000,first_s=0.02,limit_s=0.05,unreachable_limit_s=0.05,look_s=0.2"
 #: Names of processes by which victims are told.
@@ -80,7 +80,7 @@ class Daemon:
     def stop(self) -> int:
         """Ask it to end as a service manager does; its exit status."""
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(40)
+        return self._process.wait(90)
 
     def destroy(self) -> None:
         """End all of it at once."""

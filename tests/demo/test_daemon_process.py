@@ -26,7 +26,7 @@ def test_answers_as_soon_as_it_is_there(vdsmd: StartVdsmd) -> None:
     answers = []
     for family, address in ((socket.AF_INET, ("127.0.0.1", daemon.port)), (socket.AF_UNIX, str(daemon.socket))):
         with socket.socket(family) as connection:
-            connection.settimeout(10)
+            connection.settimeout(60)
             connection.connect(address)
             connection.sendall(PING)
             answers.append(connection.recv(4096))

@@ -13,7 +13,7 @@ from tests.crash.caller import Caller
 from tests.crash.tree import Daemon, until
 
 #: As by default, but quicker, though no quicker than a heart beats (1 s): that the defaults are 5 s and 30 s is tested with the pace itself.
-PACE = "degraded_s=1.7,hung_s=3.5,look_s=0.1,crashes=5,held_s=6,first_s=0.02,limit_s=0.1"
+PACE = "degraded_s=3,hung_s=8,look_s=0.1,crashes=5,held_s=6,first_s=0.02,limit_s=0.1"
 
 
 @pytest.fixture

@@ -29,12 +29,12 @@ class Front:
         return WorkContext(method=method, operation_id=new_uuid(), identity="tests", deadline=deadline)
 
     async def ready(self, times: int = 1) -> None:
-        await self.reporter.until(lambda: [state for state, _ in self.reporter.conditions].count("ready") >= times, 20)
+        await self.reporter.until(lambda: [state for state, _ in self.reporter.conditions].count("ready") >= times, 60)
 
     async def unavailable(self) -> None:
-        await self.reporter.until(lambda: self.reporter.conditions[-1:] and self.reporter.conditions[-1][0] == "unavailable", 20)
+        await self.reporter.until(lambda: self.reporter.conditions[-1:] and self.reporter.conditions[-1][0] == "unavailable", 60)
 
-    async def state_is(self, vm_id: str, state: str, timeout_s: float = 10.0) -> None:
+    async def state_is(self, vm_id: str, state: str, timeout_s: float = 60.0) -> None:
         await self.reporter.until(lambda: self.reporter.documents.get(vm_id, {}).get("state") == state, timeout_s)
 
     async def started(self) -> str:

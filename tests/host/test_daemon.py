@@ -217,7 +217,7 @@ def test_f11_a_guest_that_died_while_everybody_was_away_is_told_after_the_restar
 
 def stopped_process(daemon: VdsmdProcess) -> int:
     """The process of the daemon that has stopped itself at a fault point."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for pid in daemon.family():
             with suppress(OSError, IndexError):

@@ -43,7 +43,7 @@ class Hearing:
     def connection_lost(self, reason: str) -> None:
         self.details.put(("", reason))
 
-    def wait_for(self, id: str, detail: str, timeout_s: float = 10.0) -> None:
+    def wait_for(self, id: str, detail: str, timeout_s: float = 60.0) -> None:
         """The event comes in time."""
         deadline = time.monotonic() + timeout_s
         while self.details.get(timeout=max(0.01, deadline - time.monotonic())) != (id, detail):
@@ -57,7 +57,7 @@ class Console:
         self.stream = stream
         self._heard = b""
 
-    def expect(self, text: bytes, timeout_s: float = 10.0) -> bytes:
+    def expect(self, text: bytes, timeout_s: float = 60.0) -> bytes:
         """Everything up to and with ``text``."""
         self.stream.settimeout(timeout_s)
         while text not in self._heard:
@@ -143,7 +143,7 @@ def test_the_whole_life_of_a_real_guest(driver: LibvirtDriver, disk: Path) -> No
     hearing.wait_for(vm_id, "reboot")
     taken.expect(b"READY", BOOT_S)
     driver.ask_shutdown(vm_id, ShutdownWay.ACPI)
-    hearing.wait_for(vm_id, "stopped shutdown", 30)
+    hearing.wait_for(vm_id, "stopped shutdown", 60)
     domain = driver.domain(vm_id)
     assert (domain.state, domain.state_reason) == (VmState.STOPPED, "shutdown")
     taken.stream.close()

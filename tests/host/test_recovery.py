@@ -56,7 +56,7 @@ def go(process: subprocess.Popen[bytes]) -> None:
 
 def frozen_guest(vm_id: str) -> int:
     """Stop the guest's process as soon as it is born."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and _is_guest(entry, vm_id):
@@ -109,10 +109,10 @@ def test_f02_a_start_that_had_not_reached_libvirtd_is_found_at_the_second_look(l
         with a_worker(lab, vm_id, "domain.create()") as worker:
             lab.freeze_daemon()
             go(worker)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(2)
             worker.kill()
             found = recovering(front, "VM.start", types.VmStartParams(vm_id=vm_id))
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(2)
             lab.thaw_daemon()
             assert (await found).outcome == "done"
         assert front.reporter.documents[vm_id]["state"] == "running"
@@ -154,7 +154,7 @@ def test_a_plug_that_is_pulled_while_its_worker_dies_is_done(lab: Libvirtd) -> N
         os.kill(lab.qemu_pid(vm_id), signal.SIGSTOP)
         with a_worker(lab, vm_id, "domain.destroy()") as worker:
             go(worker)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(2)
             worker.kill()
             assert (await recovering(front, "VM.stop", types.VmStopParams(vm_id=vm_id))).outcome == "done"
         assert front.reporter.documents[vm_id]["state"] == "stopped"
@@ -189,7 +189,7 @@ def test_a_definition_that_was_changed_by_other_means_has_a_problem(lab: Libvirt
         edit = "(lambda c: c.defineXML(domain.XMLDesc(2).replace('<vcpu placement=\\'static\\'>1', '<vcpu placement=\\'static\\'>2')))(domain.connect())"
         with a_worker(lab, vm_id, edit) as worker:
             go(worker)
-            assert await asyncio.to_thread(worker.wait, 10) == 0
+            assert await asyncio.to_thread(worker.wait, 60) == 0
         await front.reporter.until(lambda: "problem" in front.reporter.documents[vm_id])
         assert front.reporter.documents[vm_id]["problem"] == "its definition was changed by other means"
         patch = types.VmConfigPatch(memory=64 << 20)

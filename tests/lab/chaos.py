@@ -131,10 +131,10 @@ def chaos(behind: Behind, how: Chaos) -> Iterator[tuple[str, int]]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="chaos")
     thread.start()
-    started.wait(10)
+    started.wait(60)
     loop, stop, address = ready[0]
     try:
         yield address
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(60)

@@ -47,7 +47,7 @@ cp "$1/qemu.conf" "$1/libvirtd.conf" /etc/libvirt/
 touch "$1/ready"
 exec sleep infinity
 """
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 90.0
 ROOT = Path(__file__).parents[2]
 
 
@@ -71,7 +71,7 @@ def guest_initrd() -> Path:
     recipe = ROOT / "packaging" / "guest" / "mkguest"
     found = cache_folder() / f"guest-{recipe.stat().st_mtime_ns}.img"
     if not found.exists():
-        subprocess.run([recipe, found], check=True, timeout=60)
+        subprocess.run([recipe, found], check=True, timeout=240)
     return found
 
 
@@ -132,13 +132,13 @@ class Libvirtd:
         """SIGKILL; guests go on."""
         assert self._daemon is not None
         self._daemon.kill()
-        self._daemon.wait(10)
+        self._daemon.wait(60)
 
     def end_daemon(self) -> None:
         """SIGTERM, as a clean restart begins; guests go on."""
         assert self._daemon is not None
         self._daemon.terminate()
-        self._daemon.wait(20)
+        self._daemon.wait(60)
 
     def freeze_daemon(self) -> None:
         """SIGSTOP."""
@@ -180,7 +180,7 @@ class Libvirtd:
                     os.kill(pid, signal.SIGKILL)
         for process in (self._daemon, self._holder):
             if process is not None:
-                process.wait(10)
+                process.wait(60)
         self._holder = self._daemon = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -199,7 +199,7 @@ class Libvirtd:
 def answers(path: Path) -> bool:
     """Whether somebody accepts connections at a unix socket."""
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(2)
+        probe.settimeout(20)
         try:
             probe.connect(str(path))
         except OSError:

@@ -29,7 +29,7 @@ from libvdsm.subsystems.virt.driver import Definition, Domain, DomainEvent, Driv
 from libvdsm.subsystems.virt.drivers.simulator import SimulatorDriver
 from libvdsm.subsystems.virt.plan import digest, normalise
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 class Recorder:
@@ -180,7 +180,7 @@ def simulator(folder: Path, *, vms: int = 3) -> Iterator[Hypervisor]:
     world = SimulatorWorld(folder, vms=vms)
     world.start()
     try:
-        with opened(lambda: SimulatorDriver(world.socket_path, call_timeout_s=5.0), simulator_config(), boot_s=0.05) as hypervisor:
+        with opened(lambda: SimulatorDriver(world.socket_path, call_timeout_s=20.0), simulator_config(), boot_s=0.05) as hypervisor:
             hypervisor.world = world
             yield hypervisor
     finally:

@@ -15,6 +15,7 @@ from libvdsm.interfaces.generated.types import VmState
 from libvdsm.subsystems.virt.drivers.simulator import SimulatorDriver
 from libvdsm.subsystems.virt.drivers.simulator_control import SimulatorControl
 from tests.contract.virt.hypervisors import Hypervisor, Recorder, SimulatorWorld, having, simulator_config
+from tests.lab.own_time import OwnTime
 
 pytestmark = pytest.mark.parametrize("hypervisor", having("loss"), indirect=True)
 
@@ -25,8 +26,10 @@ def world_of(hypervisor: Hypervisor) -> SimulatorWorld:
 
 
 def test_a_killed_hypervisor_is_noticed_at_once_and_calls_fail(hypervisor: Hypervisor) -> None:
+    clock = OwnTime(tuple)
     world_of(hypervisor).kill()
-    assert hypervisor.listener.await_loss(patience_s=1.0)
+    assert hypervisor.listener.await_loss()
+    assert clock.seconds() < 4
     with pytest.raises(HypervisorUnavailable):
         hypervisor.driver.domains()
     with pytest.raises(HypervisorUnavailable):
@@ -59,11 +62,11 @@ def test_what_was_answered_is_kept(hypervisor: Hypervisor) -> None:
 
 def test_a_stopped_hypervisor_is_lost_within_five_seconds(hypervisor: Hypervisor) -> None:
     world_of(hypervisor).signal(signal.SIGSTOP)
-    began = time.monotonic()
+    clock = OwnTime(tuple)
     with pytest.raises(HypervisorUnavailable):
         hypervisor.driver.domains()
     assert hypervisor.listener.await_loss()
-    assert time.monotonic() - began < 5
+    assert clock.seconds() < 5
     with pytest.raises(HypervisorUnavailable):
         hypervisor.driver.open(hypervisor.listener)
     world_of(hypervisor).signal(signal.SIGCONT)
@@ -73,7 +76,7 @@ def test_a_stopped_hypervisor_is_lost_within_five_seconds(hypervisor: Hypervisor
 
 def test_a_hung_machine_hangs_alone(hypervisor: Hypervisor) -> None:
     hung, well = hypervisor.started(), hypervisor.started()
-    driver = SimulatorDriver(world_of(hypervisor).socket_path, call_timeout_s=0.3)
+    driver = SimulatorDriver(world_of(hypervisor).socket_path, call_timeout_s=2.0)
     driver.open(Recorder())
     try:
         with SimulatorControl(world_of(hypervisor).socket_path) as control:
@@ -103,7 +106,7 @@ def test_a_call_that_hung_goes_on_when_the_fault_is_over(hypervisor: Hypervisor)
     id = hypervisor.started()
     with SimulatorControl(world_of(hypervisor).socket_path) as control:
         control.hang(id)
-        driver = SimulatorDriver(world_of(hypervisor).socket_path, call_timeout_s=0.2)
+        driver = SimulatorDriver(world_of(hypervisor).socket_path, call_timeout_s=2.0)
         driver.open(Recorder())
         with pytest.raises(GuestUnresponsive):
             driver.suspend(id)
@@ -121,27 +124,27 @@ def test_a_fence_waits_for_what_a_client_that_has_gone_asked_for(hypervisor: Hyp
         return next(domain.state for domain in hypervisor.driver.domains() if domain.id == id)
 
     with SimulatorControl(world_of(hypervisor).socket_path) as control, ThreadPoolExecutor(1) as threads:
-        control.slow(0.3, id)
+        control.slow(4.0, id)
         gone = SimulatorDriver(world_of(hypervisor).socket_path)
         gone.open(Recorder())
         call = threads.submit(gone.start, id, paused=False)
         while not call.running():
             time.sleep(0.001)
-        time.sleep(0.05)
+        time.sleep(0.5)  # it is on its way
         gone.close()
         assert state(id) == VmState.STOPPED
         hypervisor.driver.fence(other)
         assert state(id) == VmState.STOPPED
         hypervisor.driver.fence(id)
         assert state(id) == VmState.RUNNING
-        assert isinstance(call.exception(5), HypervisorUnavailable)
+        assert isinstance(call.exception(60), HypervisorUnavailable)
 
 
 def test_a_fence_does_not_pass_a_machine_that_hangs(hypervisor: Hypervisor) -> None:
     id = hypervisor.started()
     with SimulatorControl(world_of(hypervisor).socket_path) as control:
         control.hang(id)
-        driver = SimulatorDriver(world_of(hypervisor).socket_path, call_timeout_s=0.2)
+        driver = SimulatorDriver(world_of(hypervisor).socket_path, call_timeout_s=2.0)
         driver.open(Recorder())
         for call in (driver.suspend, driver.fence):
             with pytest.raises(GuestUnresponsive):
@@ -155,17 +158,17 @@ def test_a_fence_does_not_pass_a_machine_that_hangs(hypervisor: Hypervisor) -> N
 def test_a_replaced_road_leaves_the_calls_that_are_on_it_to_their_end(hypervisor: Hypervisor) -> None:
     slow, hung = hypervisor.started(), hypervisor.started()
     with SimulatorControl(world_of(hypervisor).socket_path) as control, ThreadPoolExecutor(2) as threads:
-        control.slow(0.3, slow)
+        control.slow(4.0, slow)
         control.hang(hung)
         calls = [threads.submit(hypervisor.driver.suspend, id) for id in (slow, hung)]
-        assert not wait(calls, 0.1).done
+        assert not wait(calls, 0.5).done
         hypervisor.driver.replace("command")
         assert hypervisor.started()
-        calls[0].result(5)
+        calls[0].result(60)
         assert hypervisor.driver.domain(slow).state == VmState.PAUSED
         assert not calls[1].done()
         control.clear()
-        calls[1].result(5)
+        calls[1].result(60)
 
 
 def test_dropped_events_are_not_told_and_states_are_true(hypervisor: Hypervisor) -> None:
@@ -257,6 +260,6 @@ def test_garbage_on_the_socket_harms_nobody(hypervisor: Hypervisor) -> None:
             client.connect(str(world_of(hypervisor).socket_path))
             client.sendall(garbage)
             client.shutdown(socket.SHUT_WR)
-            client.settimeout(2)
+            client.settimeout(60)
             assert client.recv(100) == b""
     assert hypervisor.driver.domains()

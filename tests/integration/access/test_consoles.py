@@ -8,7 +8,7 @@ from contextlib import closing
 from tests.conftest import StartVdsmd
 from tests.roads import Address, Caller, connect
 
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 
 
 def open_console(address: Address, token: str, vm: str) -> socket.socket:

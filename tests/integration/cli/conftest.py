@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BIN = Path(sys.executable).parent
-_START_S = 30
+_START_S = 90
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -56,7 +56,7 @@ class Host:
 
     def terminal(self, *arguments: str) -> pexpect.spawn[str]:
         """Run vdsmsh in a terminal."""
-        return pexpect.spawn(str(BIN / "vdsmsh"), list(arguments), env=self.environment, encoding="utf-8", timeout=30, dimensions=(40, 160))
+        return pexpect.spawn(str(BIN / "vdsmsh"), list(arguments), env=self.environment, encoding="utf-8", timeout=60, dimensions=(40, 160))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
             yield Host(f"unix://{socket}", json.loads(ready.read_text())["port"], home)
         finally:
             daemon.terminate()
-            daemon.wait(20)
+            daemon.wait(60)
 
 
 def ended(child: pexpect.spawn[str]) -> tuple[int | None, str]:

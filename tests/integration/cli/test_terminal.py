@@ -72,7 +72,7 @@ def test_the_console_in_a_pipe(host: Host) -> None:
     """Without a terminal, input goes in and output comes out."""
     create(host, "piper")
     host.run("vm", "start", "piper", "--wait")
-    assert "# echo hi\nhi\n# " in host.run("vm", "console", "piper", "--linger", "0.5", stdin="echo hi\r")
+    assert "# echo hi\nhi\n# " in host.run("vm", "console", "piper", "--linger", "5", stdin="echo hi\r")
 
 
 def test_events_follow(host: Host) -> None:
@@ -103,7 +103,7 @@ def test_events_as_lines_of_json(host: Host) -> None:
                     host.run("vm", "delete", identity, "--wait")
                     if child.poll() is not None:
                         break
-                assert child.wait(30) == 0
+                assert child.wait(60) == 0
                 assert child.stdout is not None
                 delivery = json.loads(child.stdout.read())
             finally:
@@ -140,7 +140,7 @@ def test_ambiguity_is_refused(host: Host) -> None:
 def test_an_interrupt_offers_what_to_do(host: Host, answer: str, code: int, said: str) -> None:
     """A guest that takes its time to go down: Ctrl-C asks whether to leave, to cancel or to wait on."""
     name = f"patient-{answer}"
-    create(host, name, shutdown_seconds="4" if answer == "w" else "60")
+    create(host, name, shutdown_seconds="8" if answer == "w" else "60")
     host.run("vm", "start", name, "--wait")
     child = host.terminal("vm", "shutdown", name, "--way", "acpi", "--guest-timeout", "90", "--wait")
     child.expect_exact("VM.shutdown running")

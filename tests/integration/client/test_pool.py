@@ -16,7 +16,7 @@ QUICK = aio.Retry(first_s=0.02, most_s=0.3)
 
 
 async def wait_for(pool: aio.HostPool, changed: asyncio.Event, name: str, *, is_up: bool) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while pool.states[name].is_up is not is_up:
             changed.clear()
             await changed.wait()
@@ -36,7 +36,7 @@ async def test_five_daemons(tmp_path: Path) -> None:
 async def play(folder: Path, daemons: list[VdsmdProcess]) -> None:
     changed = asyncio.Event()
     names = [f"host-{number}" for number in range(5)]
-    async with aio.HostPool(timeout=2, heartbeat=0.5, connect_timeout=2, retry=QUICK, on_state=lambda *_state: changed.set()) as pool:
+    async with aio.HostPool(timeout=30, heartbeat=3, connect_timeout=30, retry=QUICK, on_state=lambda *_state: changed.set()) as pool:
         for name, road, daemon in zip(names, ROADS, daemons, strict=True):
             pool.add(name, f"{road}://{daemon.socket}")
         found = await pool.each(lambda host: host.vm.list())
@@ -51,9 +51,7 @@ async def play(folder: Path, daemons: list[VdsmdProcess]) -> None:
                 asked = await pool.call("Host.getInfo")
                 assert (sorted(asked.results), sorted(asked.errors)) == (names[:4], names[4:])
                 await wait_for(pool, changed, names[4], is_up=False)
-                began = asyncio.get_running_loop().time()
-                assert sorted((await pool.call("Host.getInfo")).errors) == names[4:]
-                assert asyncio.get_running_loop().time() - began < 1
+                assert sorted((await asyncio.wait_for(pool.call("Host.getInfo"), 20)).errors) == names[4:]  # it waits for nobody's 30 s
             finally:
                 os.kill(daemons[4].front, signal.SIGCONT)
             await wait_for(pool, changed, names[4], is_up=True)
@@ -78,7 +76,7 @@ async def rename(pool: aio.HostPool, machines: dict[str, str], word: str) -> Non
 async def names_seen(stream: aio.PoolEvents, word: str, count: int) -> set[str]:
     """The hosts of so many events that tell of the new name."""
     found: list[str] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while len(found) < count:
             told = await anext(stream)
             assert told.delivery is not None
@@ -103,7 +101,7 @@ async def test_states_are_told_once_and_in_order(tmp_path: Path) -> None:
             changed.set()
             raise ZeroDivisionError
 
-        async with aio.HostPool(heartbeat=0.5, connect_timeout=3, retry=QUICK, on_state=tell) as pool:
+        async with aio.HostPool(heartbeat=3, connect_timeout=30, retry=QUICK, on_state=tell) as pool:
             for road in ROADS[:4]:
                 more = {} if "http" in road else {"heartbeat": 60, "connect_timeout": 30}  # by HTTP it is asked for, else it is told
                 pool.add(road, f"{road}://{daemon.socket}", **more)

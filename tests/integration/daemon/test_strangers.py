@@ -17,21 +17,32 @@ import pytest
 
 from tests.conftest import StartVdsmd
 from tests.daemon_process import VdsmdProcess, start_vdsmd
-from tests.faults.test_f24_descriptors_run_out import cpu_s
+from tests.lab.own_time import await_rest
 from tests.roads import ask_stream
 
 PING = b'{"jsonrpc":"2.0","id":1,"method":"Host.ping"}\n'
 PATIENCE_S = 2  # what strangers get here, instead of ten seconds
+MUCH_S = 120
 #: Of a loaded machine.
-SLACK_S = 8.0
+SLACK_S = 30.0
 
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VdsmdProcess]:
     """A daemon with little patience."""
-    folder = tmp_path_factory.mktemp("strangers")
+    yield from served(tmp_path_factory.mktemp("strangers"), PATIENCE_S)
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VdsmdProcess]:
+    """A daemon with more patience than what is tried with it takes."""
+    yield from served(tmp_path_factory.mktemp("patient"), MUCH_S)
+
+
+def served(folder: Path, stranger_seconds: int) -> Iterator[VdsmdProcess]:
+    """One that gives strangers so long."""
     file = folder / "vdsmd.toml"
-    file.write_text(f"[limits]\nstranger_seconds = {PATIENCE_S}\nstrangers_per_address = 100\n")
+    file.write_text(f"[limits]\nstranger_seconds = {stranger_seconds}\nstrangers_per_address = 100\n")
     made = start_vdsmd(folder, "--config", str(file), hypervisor="simulator:1")
     yield made
     made.stop()
@@ -40,7 +51,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VdsmdProcess]:
 def by_nc(port: int, said: bytes) -> tuple[float, bytes]:
     """How long the daemon keeps a connection that says this and then nothing, and what it is told."""
     begin = time.monotonic()
-    ended = subprocess.run(["nc", "127.0.0.1", str(port)], input=said, stdout=subprocess.PIPE, timeout=20, check=False)
+    ended = subprocess.run(["nc", "127.0.0.1", str(port)], input=said, stdout=subprocess.PIPE, timeout=120, check=False)
     return time.monotonic() - begin, ended.stdout
 
 
@@ -57,13 +68,13 @@ def test_whoever_says_half_a_word_is_closed_when_his_time_is_up(daemon: VdsmdPro
         assert PATIENCE_S - 0.1 <= lasted < PATIENCE_S + SLACK_S, word
 
 
-def test_what_is_nobodys_is_closed_at_once(daemon: VdsmdProcess) -> None:
+def test_what_is_nobodys_is_closed_at_once(patient: VdsmdProcess) -> None:
     """As soon as no candidate is left: no more octets and no more time than that needs."""
-    assert daemon.port is not None
+    assert patient.port is not None
     words = (b"hello\n", b"\x80\x00", b"SSH-2.0-x\r\n", b"CONNEX", b"AMQX", b"\0\0\0\0", b"GETX", b"POST\n", b"SUBSCRIBE ")
-    for word, (lasted, told) in all_at_once(daemon.port, words).items():
+    for word, (lasted, told) in all_at_once(patient.port, words).items():
         assert told == b"", word
-        assert lasted < PATIENCE_S - 0.2, word
+        assert lasted < MUCH_S / 2, word
 
 
 def test_a_tls_hello_in_small_pieces_is_a_hello(vdsmd: StartVdsmd) -> None:
@@ -113,18 +124,17 @@ def test_half_a_tls_hello_is_closed_when_its_time_is_up(vdsmd: StartVdsmd, tmp_p
         assert PATIENCE_S - 0.1 <= lasted < PATIENCE_S + SLACK_S
 
 
-def test_four_octets_and_silence_cost_nothing(daemon: VdsmdProcess) -> None:
+def test_four_octets_and_silence_cost_nothing(patient: VdsmdProcess) -> None:
     """Ninety strangers that wait: the daemon sleeps, and serves others; one address may not have more than its number."""
+    daemon = patient
     assert daemon.port is not None
     with ExitStack() as opened:
         for _ in range(90):
-            opened.enter_context(socket.create_connection(("127.0.0.1", daemon.port), 5)).sendall(b"CONN")
+            opened.enter_context(socket.create_connection(("127.0.0.1", daemon.port), 60)).sendall(b"CONN")
         assert b"pong" in ask_stream(("127.0.0.1", daemon.port), PING.rstrip())
-        before, begin = cpu_s(daemon.front), time.monotonic()
-        time.sleep(1.0)
-        assert cpu_s(daemon.front) - before <= 0.05 * (time.monotonic() - begin) + 0.02
-        more = [opened.enter_context(socket.create_connection(("127.0.0.1", daemon.port), 5)) for _ in range(40)]
-        readable, _, _ = select.select(more, [], [], 5)
+        await_rest(daemon.front, 0.07)
+        more = [opened.enter_context(socket.create_connection(("127.0.0.1", daemon.port), 60)) for _ in range(40)]
+        readable, _, _ = select.select(more, [], [], 60)
         assert readable
         assert all(each.recv(1) == b"" for each in readable)
         assert b"pong" in ask_stream(daemon.socket, PING.rstrip())
@@ -165,8 +175,8 @@ def test_who_greets_over_stomp_and_is_nobody_keeps_nothing_and_soon_goes(vdsmd: 
     in_frame = b"\x81" + bytes((0x80 | len(greeting),)) + bytes(4) + greeting
 
     def told(*said: bytes) -> tuple[float, bytes]:
-        with context.wrap_socket(socket.create_connection(("127.0.0.1", daemon.port or 0), 20)) as stream:
-            begin = time.monotonic()
+        begin = time.monotonic()
+        with context.wrap_socket(socket.create_connection(("127.0.0.1", daemon.port or 0), 60)) as stream:
             stream.sendall(b"".join(said))
             answer = b""
             while data := stream.recv(65536):

@@ -15,9 +15,10 @@ import pytest
 
 from tests.conftest import StartVdsmd
 from tests.daemon_process import VdsmdProcess
+from tests.lab.own_time import OwnTime
 from tests.roads import Address, Caller, connect
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ class Poller:
 
     def __init__(self, address: Address) -> None:
         self.sock = connect(address)
-        self._connection = http.client.HTTPConnection("localhost", timeout=20)
+        self._connection = http.client.HTTPConnection("localhost", timeout=60)
         self._connection.sock = self.sock
 
     def ask(self, **params: object) -> None:
@@ -57,7 +58,7 @@ class Poller:
 
 def waiting(daemon: VdsmdProcess) -> int:
     """How many connections over HTTP the figures tell of, beside the one that asks."""
-    poller = http.client.HTTPConnection("localhost", timeout=20)
+    poller = http.client.HTTPConnection("localhost", timeout=60)
     poller.sock = connect(daemon.socket)
     poller.request("GET", "/metrics")
     text = poller.getresponse().read().decode()
@@ -65,6 +66,13 @@ def waiting(daemon: VdsmdProcess) -> int:
     found = re.search(r'libvdsm_connections\{protocol="http/1.1"\} (\d+)', text)
     assert found is not None
     return int(found.group(1)) - 1
+
+
+def await_waiting(daemon: VdsmdProcess, number: int) -> None:
+    """Until it is so many."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (there := waiting(daemon)) != number:
+        assert time.monotonic() < deadline, there
 
 
 def create(admin: Caller, name: str) -> str:
@@ -77,7 +85,7 @@ def test_who_polls_gets_each_event_once(daemon: VdsmdProcess) -> None:
         poller = Poller(daemon.socket)
         stack.callback(poller.sock.close)
         token = poller.read(topics=["vm.#"])["resume"]
-        poller.ask(topics=["vm.#"], after=token, timeout=20)
+        poller.ask(topics=["vm.#"], after=token, timeout=60)
         made = [create(admin, f"vm-{number}") for number in range(7)]
         seen: list[str] = []
         page = poller.answer()
@@ -103,15 +111,12 @@ def test_clients_that_go_away_give_up_their_waiting(daemon: VdsmdProcess, road: 
         for poller in (*pollers, stays):
             opened.callback(poller.sock.close)
             poller.ask(topics=["vm.#"], timeout=60)
-        deadline = time.monotonic() + PATIENCE_S
-        while (there := waiting(daemon)) != 101:
-            assert time.monotonic() < deadline, there
+        await_waiting(daemon, 101)
         for poller in pollers:
             # Over TCP the end of what a client sends may be followed by its reading: only a reset tells that it is gone.
             poller.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             poller.close()
-        while (there := waiting(daemon)) != 1:
-            assert time.monotonic() < deadline, there
+        await_waiting(daemon, 1)
         with Caller(daemon.socket) as admin:
             vm = create(admin, "one")
         assert stays.answer()["items"][0]["object"]["id"] == vm
@@ -137,10 +142,10 @@ def test_pages_that_are_not_read_hold_back_their_reader_alone(daemon: VdsmdProce
         except TimeoutError:
             pass
         assert 0 < sent < 16 * 1024 * 1024
-        began = time.monotonic()
+        clock = OwnTime(lambda: (daemon.front,))
         admin.call("Host.ping")
-        assert time.monotonic() - began < 1
-        greedy.settimeout(20)
+        assert clock.seconds() < 1
+        greedy.settimeout(60)
         answers = b""
         while answers.count(b"HTTP/1.1 200 OK") < 5:
             answers += greedy.recv(1 << 20)

@@ -22,7 +22,7 @@ ALL_VMS = "/events?topics=" + quote("vm.#")
 
 def fetch(address: Address, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of one request."""
-    connection = http.client.HTTPConnection("localhost", timeout=20)
+    connection = http.client.HTTPConnection("localhost", timeout=60)
     connection.sock = connect(address)
     try:
         connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
@@ -36,7 +36,7 @@ class Events:
     """An EventSource: what is told, and its last id."""
 
     def __init__(self, address: Address, path: str, last: str = "", **headers: str) -> None:
-        self._connection = http.client.HTTPConnection("localhost", timeout=20)
+        self._connection = http.client.HTTPConnection("localhost", timeout=60)
         self._connection.sock = connect(address)
         named = {name.replace("_", "-"): value for name, value in headers.items()} | ({"Last-Event-ID": last} if last else {})
         self._connection.request("GET", path, headers={"Accept": "text/event-stream", **named})

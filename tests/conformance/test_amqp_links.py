@@ -238,7 +238,7 @@ async def test_am_051_what_is_sent_on_behind_an_attach_that_is_refused_counts_no
 async def test_am_051_a_target_that_is_not_his_looks_as_one_that_is_not_there() -> None:
     messaging, client = await served(project="theirs", rights=Rights(projects={"mine": frozenset({"queue.send"})}))
     told: list[str] = []
-    messaging.exchange.refused = lambda _caller, permission: told.append(permission)
+    messaging.exchange.refused = lambda _caller, permission, *_: told.append(permission)
     answers = []
     for name in ("work", "none"):
         answer, detach = client.attach(out_attach(p.Target(f"/queue/{name}")))

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from secrets import token_urlsafe
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from libvdsm.base.errors import ApiError
 from libvdsm.broker.broker import Broker, Quota
@@ -34,6 +34,10 @@ _log = logging.getLogger(__name__)
 
 _EVENTS: Final = "event.read"
 _SUBSCRIBE: Final = "topic.subscribe"
+
+
+#: Told of a refusal: who lacked which permission; for which object (type and id), there or not; and the project of it, as far as there is any.
+Refused: TypeAlias = Callable[[Caller, str, tuple[str, str] | None, str | None], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +76,11 @@ class MessageExchange:
         requests: Requests | None = None,
         limits: ExchangeLimits | None = None,
         quota: Quota | None = None,
-        refused: Callable[[Caller, str], None] | None = None,
+        refused: Refused | None = None,
     ) -> None:
         """``requests`` may be set later: a binding of the bridge. ``quota`` counts subscriptions of callers.
 
-        ``refused`` is told who lacked which permission.
+        ``refused`` is told who lacked which permission for which queue, and whose affair that is.
         """
         self.quota = quota
         self.refused = refused

@@ -482,7 +482,9 @@ class BrokerSession:
                 subscription.cut(refusal)
         for sender in tuple(self.senders):
             if not self._may_go_on(sender):
-                sender.cut(self._denied(sender.permission or "queue.send"))
+                queue = sender.queue
+                permission = sender.permission or "queue.send"
+                sender.cut(self._denied(permission) if queue is None else self._denied_at(permission, queue.name, queue))
 
     def _may_go_on(self, sender: Sender) -> bool:
         queue = sender.queue
@@ -501,7 +503,7 @@ class BrokerSession:
             queue = subscription.queue
             permission = "queue.browse" if isinstance(subscription, Browser) else "queue.receive"
             is_own = queue.destination in self.temporaries
-            return None if is_own or self._may(permission, queue) else self._denied(permission)
+            return None if is_own or self._may(permission, queue) else self._denied_at(permission, queue.name, queue)
         if isinstance(subscription, TopicSubscription):
             return self.exchange.objection(subscription)
         return None
@@ -511,18 +513,18 @@ class BrokerSession:
         queue = self.exchange.queue(name)
         if queue is None:
             if not self.caller.rights.anywhere(permission):
-                raise self._denied(permission)
-            raise self._hidden(permission, name)
+                raise self._denied_at(permission, name, None)
+            raise self._hidden(permission, name, None)
         if not self._may(permission, queue):
             if self._may("queue.read", queue) or not self.caller.rights.anywhere(permission):
-                raise self._denied(permission)
-            raise self._hidden(permission, name)
+                raise self._denied_at(permission, name, queue)
+            raise self._hidden(permission, name, queue)
         return queue
 
-    def _hidden(self, permission: str, name: str) -> ObjectNotFound:
-        """It is not there, or not his: said and recorded alike."""
-        if permission not in self.caller.permissions and self.exchange.refused is not None:
-            self.exchange.refused(self.caller, permission)
+    def _hidden(self, permission: str, name: str, queue: Queue | None) -> ObjectNotFound:
+        """It is not there, or not his: said alike, and recorded for whoever may read the audit of its project."""
+        if permission not in self.caller.permissions:
+            self._denied_at(permission, name, queue)
         return not_there(name)
 
     def _may(self, permission: str, queue: Queue) -> bool:
@@ -536,8 +538,17 @@ class BrokerSession:
         return self._has(permission)
 
     def _denied(self, permission: str) -> PermissionDenied:
+        """Of topics, or of nothing that has a name."""
+        return self._refusal(permission, None, PROJECT if permission.startswith("topic.") else None)
+
+    def _denied_at(self, permission: str, name: str, queue: Queue | None) -> PermissionDenied:
+        """Of a queue, or of a name that none has; temporary ones are nobody's affair."""
+        is_known = queue is None or bool(queue.project)
+        return self._refusal(permission, ("queue", name) if is_known else None, None if queue is None else queue.project or None)
+
+    def _refusal(self, permission: str, object: tuple[str, str] | None, project: str | None) -> PermissionDenied:
         if self.exchange.refused is not None:
-            self.exchange.refused(self.caller, permission)
+            self.exchange.refused(self.caller, permission, object, project)
         return PermissionDenied(identity=self.caller.identity, permission=permission)
 
     def denied(self, permission: str) -> PermissionDenied:

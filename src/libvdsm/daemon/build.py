@@ -443,10 +443,10 @@ class _Authenticator:
         return self._access.bearer(token, address, own=own)
 
 
-def _message_refused(trail: AuditTrail, caller: Caller, permission: str) -> None:
+def _message_refused(trail: AuditTrail, caller: Caller, permission: str, object: tuple[str, str] | None, project: str | None) -> None:
     """What the broker refuses is no call of a verb: the permission stands for it in the audit trail."""
     actor = Actor(caller.identity, caller.source, caller.address)
-    trail.refusal(Deed(actor=actor, method=permission, outcome="refused", error=PermissionDenied.name))
+    trail.refusal(Deed(actor=actor, method=permission, outcome="refused", object=object, project=project, error=PermissionDenied.name))
 
 
 def _ports(config: Config, reports: Reports) -> tuple[dict[str, IpcPort], tuple[LocalPort, ...]]:

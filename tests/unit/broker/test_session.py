@@ -288,19 +288,50 @@ async def test_replies_beyond_the_window_are_made_up_for() -> None:
 
 
 async def test_what_is_not_his_and_what_is_not_there_are_recorded_alike() -> None:
-    """He who has the right elsewhere is told the same of both, and so is the audit trail; who has it everywhere is only mistaken."""
+    """He who has the right elsewhere is told the same of both; the trail has both, each for whoever it concerns. Who has it everywhere is only mistaken."""
     world = Messaging()
-    told: list[tuple[str, str]] = []
-    world.exchange.refused = lambda caller, permission: told.append((caller.identity, permission))
+    told: list[tuple[object, ...]] = []
+    world.exchange.refused = lambda caller, *refusal: told.append((caller.identity, *refusal))
     await world.queue("theirs", project="theirs")
     session = world.open(Rights(projects={"mine": frozenset({"queue.send"})}))
     for name in ("theirs", "none"):
         with pytest.raises(ObjectNotFound):
             session.send(f"/queue/{name}", message())
-    assert told == [("alice", "queue.send")] * 2
+    expected = [("alice", "queue.send", ("queue", "theirs"), "theirs"), ("alice", "queue.send", ("queue", "none"), None)]
+    assert told == expected
     with pytest.raises(ObjectNotFound):
         world.open().send("/queue/none", message())
     assert len(told) == 2
+
+
+async def test_refusals_are_recorded_where_they_belong() -> None:
+    """In the project of the queue; of topics in the one where they all are; of what is nobody's in none."""
+    world = Messaging()
+    told: list[tuple[object, ...]] = []
+    world.exchange.refused = lambda _caller, *refusal: told.append(refusal)
+    await world.queue("theirs", project="theirs")
+    nobody = world.open(Rights())
+    for act in (
+        lambda: nobody.send("/queue/theirs", message()),
+        lambda: subscribe(nobody, "/queue/none", FakeConsumer()),
+        lambda: nobody.send("/topic/free", message()),
+        lambda: subscribe(nobody, "/topic/vm.#", FakeConsumer()),
+    ):
+        with pytest.raises(PermissionDenied):
+            act()
+    assert told == [
+        ("queue.send", ("queue", "theirs"), "theirs"),
+        ("queue.receive", ("queue", "none"), None),
+        ("topic.publish", None, "default"),
+        ("event.read", None, None),
+    ]
+    del told[:]
+    session, consumer = world.open(Rights(projects={"theirs": frozenset({"queue.receive"})})), FakeConsumer()
+    subscribe(session, "/queue/theirs", consumer)
+    leave = session.intend(session.temporary(), lambda _reason: None)
+    session.caller.entitle((), Rights())
+    assert told == [("queue.receive", ("queue", "theirs"), "theirs")]
+    leave()
 
 
 @pytest.mark.parametrize(
@@ -319,7 +350,7 @@ async def test_every_destination_needs_its_permission(needed: str, act: str) -> 
     """All others together are not enough."""
     world = Messaging()
     told: list[str] = []
-    world.exchange.refused = lambda _caller, permission: told.append(permission)
+    world.exchange.refused = lambda _caller, permission, *_: told.append(permission)
     await world.queue()
     acts: dict[str, Callable[[BrokerSession], object]] = {
         "send": lambda s: s.send("/queue/work", message()),
@@ -394,7 +425,7 @@ async def test_who_means_to_send_is_told_once_when_he_may_not_any_more(destinati
     """Whatever took it away; not by what concerns others, nor when he does not want to know any more."""
     world = Messaging()
     told: list[str] = []
-    world.exchange.refused = lambda _caller, permission: told.append(permission)
+    world.exchange.refused = lambda _caller, permission, *_: told.append(permission)
     world.exchange.requests = Answers()
     await world.queue()
     await world.queue("other")

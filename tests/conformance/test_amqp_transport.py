@@ -524,6 +524,30 @@ async def test_am_032_we_ask_for_half_of_what_we_bear() -> None:
     assert client.endpoint.counters.lost_peers == 1
 
 
+async def test_a_frame_has_its_time_and_each_one_its_own() -> None:
+    """A frame that drips ends the connection; one that follows others at once begins its time when they end."""
+    client = peer(limits=ConversationLimits(wire=AmqpLimits(idle_ms=0)))
+    client.open()
+    limit = ConversationLimits().frame_s
+    client.now = 1.0
+    whole = encode_frame(0, p.Begin(None, 0, 1, 1))
+    client.raw(whole[:9])
+    for channel in range(4):
+        client.now += limit - 1
+        client.conversation.check_time(client.now)
+        following = encode_frame(channel + 1, p.Begin(None, 0, 1, 1))
+        client.raw(whole[9:] + following[:9])
+        whole = following
+        assert client.heard(p.Begin)
+    client.raw(whole[9:10])
+    client.now += limit - 1
+    client.conversation.check_time(client.now)
+    assert not client.line.is_finished
+    client.now += 1
+    client.conversation.check_time(client.now)
+    assert closes(client) == "amqp:resource-limit-exceeded"
+
+
 async def test_am_032_a_peer_that_is_too_impatient() -> None:
     client = peer()
     client.raw(AMQP_HEADER + encode_frame(0, p.Open("x", idle_time_out=999)))

@@ -8,9 +8,11 @@ import logging
 import pytest
 
 from libvdsm.bindings.stomp.beats import STEP_S
+from libvdsm.bindings.stomp.config import SessionLimits
 from libvdsm.interfaces.generated.errors import ObjectNotFound, PermissionDenied, StateFull
 from libvdsm.interfaces.messaging import Message, Verdict
 from libvdsm.wire.stomp.events import Frame
+from libvdsm.wire.stomp.frames import encode
 from tests.fakes.stomp_peer import SMALL, Peer, World
 
 VERSIONS = ("1.0", "1.1", "1.2")
@@ -252,6 +254,28 @@ def test_st_052_the_login_has_its_time_and_dripping_does_not_extend_it() -> None
         peer.raw(bytes([octet]))
         assert at * 0.1 < 10.01
     assert "CONNECT within 10 s" in peer.error().headers["message"]
+
+
+def test_a_frame_has_its_time_and_each_one_its_own() -> None:
+    """A frame that drips ends the connection; one that follows others at once begins its time when they end."""
+    world = World()
+    peer = world.connected()
+    limit = SessionLimits().frame_s
+    whole = encode("SEND", (("destination", "/queue/a"), ("receipt", "r")), b"x")
+    peer.raw(whole[:9])
+    for _ in range(4):
+        world.clock.advance(limit - 1)
+        peer.session.check_time(world.clock.now)
+        peer.raw(whole[9:] + whole[:9])
+        assert peer.frame().command == "RECEIPT"
+    for octet in whole[9:15]:
+        peer.raw(bytes((octet,)))
+    world.clock.advance(limit - 1)
+    peer.session.check_time(world.clock.now)
+    assert not peer.line.is_finished
+    world.clock.advance(1)
+    peer.session.check_time(world.clock.now)
+    assert "not complete" in peer.error().headers["message"]
 
 
 def test_st_053_a_refusal_is_said_before_the_line_is_finished() -> None:

@@ -256,6 +256,26 @@ async def test_f22_a_frame_that_drips_ends_in_time_and_costs_the_others_nothing(
         assert await other.message() == ANSWER
 
 
+async def test_each_message_has_its_own_time() -> None:
+    """A client that never ends a write with a message, and goes on for longer than one may take; a ping is none."""
+    async with serve(Limits(beat_s=1e9)) as served, opened(served) as peer:
+        whole = frame(TEXT, CALL)
+        peer.send(whole[:9])
+        for _ in range(4):
+            peer.send(whole[9:] + whole[:9])
+            assert await peer.message() == ANSWER
+            await until(lambda: any(getattr(each, "_partial_since", 0) == served.clock[0] for each in served.unix._connections))
+            served.pass_time(20)
+        assert served.unix.counters.slow_senders == 0
+        peer.send(whole[9:] + frame(TEXT, CALL[:9], fin=False))
+        assert await peer.message() == ANSWER
+        for _ in range(2):
+            peer.send(frame(PING, b"x"))
+            assert await peer.frame() == (PONG, b"x")
+            served.pass_time(20)
+        assert await closed(peer) == 1008
+
+
 async def closed(peer: Peer) -> int:
     """The code of the close, behind pings."""
     while (each := await peer.frame())[0] == PING:

@@ -127,6 +127,7 @@ class HttpReactor(HttpAnswers):
             left -= 1
             before = self._out_octets
             if isinstance(event, Request):
+                self._partial_since = 0.0  # what has begun behind it has its own time
                 self._take_request(event)
             else:
                 self._heed(event)
@@ -226,6 +227,7 @@ class HttpReactor(HttpAnswers):
             self.resume_reading()
 
     def _finish_body(self) -> None:
+        self._partial_since = 0.0
         inflow, self._inflow = self._inflow, None
         if inflow is not None:
             self._give(inflow.head, inflow.taker.finish())
@@ -384,8 +386,11 @@ class HttpReactor(HttpAnswers):
     def check_time(self, now: float) -> None:
         """Requests must be finished, pauses must end, refused clients must go."""
         limits, counters = self.hub.limits, self.hub.counters
-        if self._outflow is not None:
-            self._outflow.check_time(now)
+        if self._running is not None:
+            if self._partial_since:  # the next request waits for this one's answer: it is not read meanwhile
+                self._partial_since = now
+            if self._outflow is not None:
+                self._outflow.check_time(now)
         elif self._inflow is not None:
             if self._inflow.is_slow(now, limits):
                 counters.slow_senders += 1
@@ -396,6 +401,6 @@ class HttpReactor(HttpAnswers):
                 self._refuse(Refused(408, "the rest of the request did not come in time"))
         elif not self._idle_since:  # requests came since we looked
             self._idle_since = now
-        elif self._running is None and now - self._idle_since >= limits.keep_alive_s:
+        elif now - self._idle_since >= limits.keep_alive_s:
             counters.idle_closed += 1
             self.close()

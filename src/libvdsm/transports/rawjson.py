@@ -151,6 +151,7 @@ class JsonConnection(Connection):
             if clock() >= until:
                 break
         used = units - left
+        self._partial_since = 0.0 if count else self._partial_since  # what has begun behind them has its own time
         self.calls += count
         self._counters.messages += count
         self._share.left -= used

@@ -97,7 +97,11 @@ class WebSocketReactor(Connection):
             if event is None:
                 break
             before = self._out_octets
-            left -= 1 + (self.take(event, left) if isinstance(event, Message) else self._heed(event))
+            if isinstance(event, Message):
+                self._partial_since = 0.0  # what has begun behind it has its own time
+                left -= 1 + self.take(event, left)
+            else:
+                left -= 1 + self._heed(event)
             left -= max(self._out_octets - before, 0) >> UNIT_BITS
             if self._out_octets >= CHECK_OCTETS and self.is_full():
                 self.flush()

@@ -291,3 +291,45 @@ async def test_an_unknown_upgrade_is_ignored() -> None:
         assert (await client.response()).status == 404
         assert (await client.response()).body == PONG
         client.close()
+
+
+async def test_a_request_that_waits_for_the_answer_before_it_is_not_slow() -> None:
+    """Half a request behind a call that takes its time: it is we who do not read; its ten seconds begin with the answer."""
+    async with serve() as served:
+        client = await served.connect()
+        client.send(post(slow("a")) + post(PING)[:-5])
+        await until(lambda: served.bridge.begun == ["a"])
+        await until(lambda: any(getattr(each, "_partial_since", 0) for each in served.tcp._connections))
+        for _ in range(5):
+            served.pass_time(9)
+        client.send(post(PING)[-5:])
+        served.bridge.open_gate("a")
+        assert json.loads((await client.response()).body)["id"] == "a"
+        assert (await client.response()).body == PONG
+        client.send(post(slow("b")) + post(PING)[:-5])
+        await until(lambda: served.bridge.begun == ["a", "b"])
+        served.pass_time(60)
+        served.bridge.open_gate("b")
+        assert json.loads((await client.response()).body)["id"] == "b"
+        served.pass_time(9)
+        assert served.tcp.counters.slow_senders == 0
+        served.pass_time(1)
+        assert (await client.response()).status == 408
+        client.close()
+
+
+async def test_each_request_has_its_own_ten_seconds() -> None:
+    """A client that never ends a write with a request, and goes on for longer than one may take."""
+    async with serve() as served:
+        client = await served.connect()
+        request = post(PING)
+        client.send(request[:30])
+        for _ in range(5):
+            client.send(request[30:] + request[:30])
+            assert (await client.response()).body == PONG
+            await until(lambda: any(getattr(each, "_partial_since", 0) == served.clock[0] for each in served.tcp._connections))
+            served.pass_time(6)
+        assert served.tcp.counters.slow_senders == 0
+        served.pass_time(4)
+        assert (await client.response()).status == 408
+        client.close()

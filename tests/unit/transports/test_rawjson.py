@@ -169,6 +169,22 @@ async def test_slow_senders_are_closed() -> None:
         slow_loris.close()
 
 
+async def test_each_message_has_its_own_thirty_seconds() -> None:
+    """A client that never ends a write with a message, and goes on for longer than one may take."""
+    async with serve(Limits(login_s=1e9)) as served:
+        client = await served.connect()
+        client.send(PING[:10])
+        for _ in range(4):
+            client.send(PING[10:] + PING[:10])
+            assert await client.line() == PONG
+            await until(lambda: any(getattr(each, "_partial_since", 0) == served.clock[0] for each in served.tcp._connections))
+            served.pass_time(20)
+        assert served.tcp.counters.slow_senders == 0
+        served.pass_time(10)
+        assert json.loads(await client.rest())["error"]["code"] == -32700
+        client.close()
+
+
 async def test_who_does_not_read_is_not_read_from_and_in_the_end_closed() -> None:
     """The write buffer is bounded: no call is carried out for a client whose answers pile up; after 30 s it goes."""
     async with serve(Limits(write_octets=100_000)) as served:

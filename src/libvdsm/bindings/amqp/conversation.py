@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from libvdsm.base.errors import ApiError
-from libvdsm.bindings.amqp import failures, messages, terminus
+from libvdsm.bindings.amqp import failures, messages, notes, terminus
 from libvdsm.bindings.amqp.consumer import AmqpConsumer
 from libvdsm.bindings.amqp.login import OK, Login
 from libvdsm.interfaces.generated.errors import StateFull
@@ -119,7 +119,7 @@ class Conversation:
         used = self._amqp.work(units)
         if not self._amqp.stream.is_partial:
             self._partial_since = 0.0
-        elif not self._partial_since:
+        elif used or not self._partial_since:  # behind others a frame has its own time
             self._partial_since = self._setting.now()
         return used
 
@@ -408,9 +408,11 @@ class Conversation:
         verdict, here = _VERDICTS[outcome.code], outcome.undeliverable_here
         if outcome.code == outcomes.MODIFIED and outcome.delivery_failed:
             verdict = Verdict.FAILED
-        settle = self._broker.settle
+        settle, note = self._broker.settle, notes.of(outcome)
         for tag in tags:
             try:
+                if note is not None:
+                    self._broker.amend(tag, note)
                 recorded = settle(tag, verdict, undeliverable_here=here)
             except ApiError:
                 continue  # its queue is gone

@@ -122,7 +122,93 @@ async def test_am_072_rejected_goes_to_the_dead_letters() -> None:
     assert {name: value for name, value in found.items() if "dead" in name} == {
         "x-opt-vdsm-dead-letter-reason": "rejected",
         "x-opt-vdsm-dead-letter-queue": "work",
+        "x-opt-vdsm-dead-letter-error": "test:bad: too bad",
     }
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    (
+        (Described(ULong(0x1D), [Symbol("test:bad"), "too bad", {Symbol("a"): 1}]), "test:bad: too bad"),
+        (Described(Symbol("amqp:error:list"), [Symbol("test:bad")]), "test:bad"),
+        (Described(ULong(0x1D), [Symbol("test:long"), "ß" * 1_000]), "test:long: " + "ß" * 122),
+        (Described(ULong(0x1D), []), None),
+        (Described(ULong(0x1D), [7, {}]), None),
+        ("no error", None),
+        (None, None),
+    ),
+)
+async def test_am_072_the_error_of_a_rejected_message_goes_with_its_dead_letter(error: object, kept: str | None) -> None:
+    """Also of a message of another protocol, and after a restart; a sender cannot say it."""
+    messaging, client = await served(durable=True, dead_letter="dead")
+    await messaging.queue("dead", durable=True)
+    messaging.open().send("/queue/work", plain("other", durable=True, headers={"dead-letter-error": "forged"}))
+    client.sender()
+    client.send(message("own", header=DURABLE))
+    await turns()
+    client.hear()
+    client.receiver(credit=5)
+    await turns()
+    numbers = [transfer.delivery_id or 0 for transfer, _payload in client.transfers()]
+    settle(client, numbers[0], numbers[-1], outcome(0x25, error))
+    await turns()
+    for life in (messaging, messaging.again()):
+        letters = list(life.queues.get("dead")[1].items())
+        assert [item.message.body for item in letters] == [b"other", b"own"]
+        assert [item.message.headers.get("dead-letter-error") for item in letters] == [kept] * 2
+        assert {item.message.headers["dead-letter-reason"] for item in letters} == {"rejected"}
+        assert life.queues.octets == sum(item.message.octets for item in letters)
+
+
+@pytest.mark.parametrize("failed", (True, False))
+@pytest.mark.parametrize("durable", (True, False))
+async def test_am_072_modified_annotations_go_with_the_message(failed: bool, durable: bool) -> None:
+    """Each in the place of the one of its name; the bare message stays as it is, whoever sent it, and so it is after a restart."""
+    messaging, client = await served(durable=durable)
+    client.sender()
+    bare = message("own", properties=["id"])
+    before = b"\x00\x53\x72" + encoding.encode({Symbol("x-a"): "old", Symbol("x-b"): UByte(1)})
+    client.send(b"\x00\x53\x70" + encoding.encode([durable]) + before + bare)
+    messaging.open(identity="user:alice").send("/queue/work", plain("other", durable=durable))
+    await turns()
+    client.hear()
+    client.receiver(credit=9)
+    await turns()
+    first = [transfer.delivery_id or 0 for transfer, _payload in client.transfers()]
+    notes = {Symbol("x-a"): "new", Symbol("x-c"): [1, Symbol("s")], Symbol("x-opt-vdsm-user"): "root", "text": 1, ULong(7): True}
+    settle(client, first[0], first[-1], outcome(0x27, failed, False, notes))
+    expected = {"x-a": "new", "x-c": [1, "s"], 7: True, "x-opt-vdsm-user": "user:alice"}
+    await turns()
+    told = client.transfers()
+    payloads = [payload for _transfer, payload in told]
+    settle(client, told[0][0].delivery_id or 0, told[1][0].delivery_id, outcome(0x27, failed, False, {Symbol("x-huge"): "x" * 5_000}))
+    await turns()
+    payloads += [payload for _transfer, payload in client.transfers()]
+    if durable:
+        client.conversation.close()
+        fresh = AmqpPeer(messaging.again().exchange)
+        fresh.open()
+        fresh.begin()
+        fresh.receiver(credit=9)
+        await turns()
+        payloads += [payload for _transfer, payload in fresh.transfers()]
+    assert len(payloads) == (6 if durable else 4)
+    for index, payload in enumerate(payloads):
+        parts = sections.split(payload)
+        assert parts.annotations is not None
+        found, _end = decoding.decode(payload, parts.annotations[0] + 3)
+        assert found == expected | ({} if index % 2 else {"x-b": 1})
+        assert payload[parts.bare :] == bare if not index % 2 else payload.endswith(encoding.encode(b"other"))
+    settle(client, 0, 99, ACCEPTED)
+    assert messaging.queues.octets == sum(item.message.octets for item in messaging.queues.get("work")[1].items())
+
+
+async def test_am_072_annotations_that_are_no_map_are_no_state() -> None:
+    messaging, client = await served()
+    (number,) = await delivered(client, messaging, "x")
+    settle(client, number, None, outcome(0x27, True, False, "x"))
+    (close,) = client.heard(p.Close)
+    assert condition(close.error) == "amqp:decode-error"
 
 
 async def test_nobody_but_the_broker_says_that_it_is_a_dead_letter() -> None:
@@ -447,6 +533,27 @@ async def test_am_082_the_bare_message_goes_on_octet_for_octet() -> None:
     assert parts.annotations is not None
     found, _end = decoding.decode(payload, parts.annotations[0] + 3)
     assert found == {"x-opt-jms-msg-type": 3, "x-opt-vdsm-user": "user:alice"}
+
+
+@pytest.mark.parametrize(
+    "descriptor",
+    (b"\x00\x53\x72", b"\x00\x80\x00\x00\x00\x00\x00\x00\x00\x72", b"\x00" + encoding.encode(Symbol("amqp:message-annotations:map"))),
+)
+@pytest.mark.parametrize("count", (1, 60))
+async def test_am_082_annotations_are_one_section_whatever_form_they_came_in(descriptor: bytes, count: int) -> None:
+    _messaging, client = await served()
+    client.sender()
+    client.receiver(credit=5)
+    said = {Symbol(f"x-{number}"): UByte(number) for number in range(count)}
+    bare = message("x", properties=["id"])
+    client.send(descriptor + encoding.encode(said) + bare)
+    await turns()
+    ((_transfer, payload),) = client.transfers()
+    parts = sections.split(payload)
+    assert payload[parts.bare :] == bare
+    assert parts.annotations is not None
+    found, _end = decoding.decode(payload, parts.annotations[0] + 3)
+    assert found == said | {"x-opt-vdsm-user": "user:alice"}
 
 
 async def test_am_082_nobody_speaks_for_another_and_nobody_for_us() -> None:

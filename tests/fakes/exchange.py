@@ -254,6 +254,10 @@ class FakeSession:
                 self.exchange.give_back(kept)
         return None
 
+    def amend(self, tag: int, change: Callable[[Message, str], Message]) -> None:
+        kept = self.open[tag].open[tag]
+        kept.message = change(kept.message, kept.destination)
+
     def accept(self, tag: int) -> Awaitable[None] | None:
         return self.settle(tag, Verdict.ACCEPTED)
 

@@ -344,6 +344,16 @@ class Queue:
         self.give_back(item)
         return recorded
 
+    def amend(self, item: Item, message: Message) -> None:
+        """One that is held is another message from now on."""
+        more = message.octets - item.message.octets
+        item.message = message
+        item.octets += more
+        self.octets += more
+        self._around.octets += more
+        if item.is_kept:
+            self._around.keeper.change(item, self.birth)
+
     def give_back(self, item: Item) -> None:
         """It has its place again, for whoever comes next."""
         item.holder = None

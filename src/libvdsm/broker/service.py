@@ -34,7 +34,7 @@ from libvdsm.interfaces.generated.types import (
     QueueStats,
 )
 from libvdsm.interfaces.messages import Cause
-from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON
+from libvdsm.interfaces.messaging import DEAD, DEAD_REASON
 from libvdsm.interfaces.place import Place, may, may_see
 
 _encode = msgspec.json.Encoder().encode
@@ -108,7 +108,7 @@ class QueueService:
         recorded: Recorded | None = None
         for item in chosen:
             message = item.message
-            headers = {name: value for name, value in message.headers.items() if name not in (DEAD_REASON, DEAD_ORIGIN)}
+            headers = {name: value for name, value in message.headers.items() if name not in DEAD}
             gone = source.remove(item)
             recorded = target.take_in(msgspec.structs.replace(message, headers=headers, alike=None)) or gone or recorded
         return _counted(len(chosen), recorded)

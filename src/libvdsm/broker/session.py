@@ -17,7 +17,7 @@ from libvdsm.broker.senders import Sender
 from libvdsm.broker.topics import matcher
 from libvdsm.broker.transactions import Transactions
 from libvdsm.interfaces.generated.errors import AlreadyExists, InvalidParams, LimitExceeded, ObjectNotFound, PermissionDenied
-from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Ack, Alike, Consumer, Message, Subscription, Verdict, Wish
+from libvdsm.interfaces.messaging import DEAD, Ack, Alike, Consumer, Message, Subscription, Verdict, Wish
 
 if TYPE_CHECKING:
     from libvdsm.base.errors import ApiError
@@ -35,9 +35,6 @@ _FAILED = Verdict.FAILED
 
 #: Where clients' own topics are, as far as rights are concerned: with the queues of which nobody said another project.
 PROJECT: Final = "default"
-
-#: Headers that no sender sets.
-_BROKERS_OWN: Final = frozenset({DEAD_REASON, DEAD_ORIGIN})
 
 
 class BrokerSession:
@@ -132,8 +129,8 @@ class BrokerSession:
             force_setattr(message, "user", self._identity)
             if message.alike is not None:  # those that he sent before keep theirs
                 force_setattr(message, "alike", Alike())
-        if message.headers and (DEAD_REASON in message.headers or DEAD_ORIGIN in message.headers):
-            force_setattr(message, "headers", {name: value for name, value in message.headers.items() if name not in _BROKERS_OWN})
+        if message.headers and not DEAD.isdisjoint(message.headers):
+            force_setattr(message, "headers", {name: value for name, value in message.headers.items() if name not in DEAD})
         if message.reply_to is not None and message.reply_to not in self._replies:
             self._check_reply(message.reply_to)
 
@@ -350,6 +347,12 @@ class BrokerSession:
         queue.settled(len(done), octets)
         holder.settled_many(len(done))
         return None
+
+    def amend(self, tag: int, change: Callable[[Message, str], Message]) -> None:
+        """See ``Session``."""
+        item = self.unsettled.get(tag)
+        if item is not None and item.transaction is None and item.queue is not None and not item.queue.is_ended:
+            item.queue.amend(item, change(item.message, item.queue.destination))
 
     def settle(
         self, tag: int, verdict: Verdict, *, undeliverable_here: bool = False, transaction: str | None = None

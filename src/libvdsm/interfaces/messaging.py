@@ -20,9 +20,12 @@ from libvdsm.interfaces.caller import Caller
 from libvdsm.interfaces.generated.types import EventFilter
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
-#: Headers of a dead letter, which only the broker sets: why it is one, and the queue from which it came.
+#: Headers of a dead letter, which only the broker sets: why it is one, the queue from which it came, and what its consumer said of it.
 DEAD_REASON: Final = "dead-letter-reason"
 DEAD_ORIGIN: Final = "dead-letter-queue"
+DEAD_ERROR: Final = "dead-letter-error"
+#: All of these.
+DEAD: Final = frozenset({DEAD_REASON, DEAD_ORIGIN, DEAD_ERROR})
 
 
 class Alike(dict[str, bytes]):  # noqa: PLW1641 - as no dict has a hash
@@ -199,6 +202,13 @@ class Session(Protocol):
         """Say what became of a delivery, and with ``Ack.CLIENT`` of all earlier ones of its subscription.
 
         None: it is recorded; else await that. Raises ``ObjectNotFound`` for a tag that is not open.
+        """
+        ...
+
+    def amend(self, tag: int, change: Callable[[Message, str], Message]) -> None:
+        """Let a message of a queue that is held be what ``change`` makes of it and of its destination, for whoever gets it next.
+
+        Its body stays. Nothing is done with what is not open, or of no queue.
         """
         ...
 

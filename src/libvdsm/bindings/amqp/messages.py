@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Delivery, Message
+from libvdsm.interfaces.messaging import DEAD_ERROR, DEAD_ORIGIN, DEAD_REASON, Delivery, Message
 from libvdsm.wire.amqp import decoding, encoding, sections
 from libvdsm.wire.amqp.errors import DecodeError, Scope
 from libvdsm.wire.amqp.values import Array, Decimal, Described, Symbol, Timestamp, UByte, UInt, ULong
@@ -57,6 +57,7 @@ _MOST_KNOWN: Final = 257
 _TEXT: Final = "text/plain"
 #: A message without its body, its ``to``, the user it claims, and its end in seconds since 1970.
 _Properties: TypeAlias = tuple[Message, str | None, bytes | None, float | None]
+_ANNOTATIONS: Final = b"\x00\x53\x72"
 _NOTHING_SAID: Final = Message(body=b"")
 #: Names of annotations that only we say.
 OWN: Final = "x-opt-vdsm-"
@@ -124,8 +125,9 @@ def _read_unusual(payload: bytes, now: float, sender: str | None) -> tuple[Messa
     kept = payload[parts.bare :] if parts.bare else payload
     if parts.annotations is not None:
         start, end = parts.annotations
-        if _may_be_kept(payload[decoding.skip(payload, start + 1) : end]):
-            kept = payload[start:end] + kept
+        value = payload[decoding.skip(payload, start + 1) : end]
+        if _may_be_kept(value):
+            kept = _ANNOTATIONS + value + kept  # whose descriptor may have had another form
     body, kind = _read_body(payload, parts)
     if template.content_type is not None:
         kind = template.content_type
@@ -367,10 +369,9 @@ def plain(value: object) -> object:
 
 # To AMQP.
 
-_ANNOTATIONS: Final = b"\x00\x53\x72"
 _SHORT_ANNOTATIONS: Final = _ANNOTATIONS + bytes((_MAP8,))
 _USER: Final = Symbol(f"{OWN}user")
-_DEAD: Final = ((DEAD_REASON, Symbol(f"{OWN}{DEAD_REASON}")), (DEAD_ORIGIN, Symbol(f"{OWN}{DEAD_ORIGIN}")))
+_DEAD: Final = tuple((name, Symbol(f"{OWN}{name}")) for name in (DEAD_REASON, DEAD_ORIGIN, DEAD_ERROR))
 _HEADERS: Final[dict[tuple[bool, int, int], bytes]] = {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -43,6 +44,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     delivery_failed: bool = False
     undeliverable_here: bool = False
     error: object = None
+    annotations: Mapping[object, object] | None = None  # that the message gets
 
 
 ACCEPT: Final = Outcome(ACCEPTED)
@@ -63,8 +65,10 @@ def read(state: object) -> Outcome | None:
         raise DecodeError("the state of a delivery is unknown")
     fields = state.value
     if code == MODIFIED:
-        failed, here = [*fields, None, None][:2]
-        return Outcome(MODIFIED, delivery_failed=failed is True, undeliverable_here=here is True)
+        failed, here, annotations = [*fields, None, None, None][:3]
+        if annotations is not None and not isinstance(annotations, dict):
+            raise DecodeError("the annotations of a delivery's state are no map")
+        return Outcome(MODIFIED, delivery_failed=failed is True, undeliverable_here=here is True, annotations=annotations or None)
     return Outcome(int(code), error=fields[0] if code == REJECTED and fields else None)
 
 

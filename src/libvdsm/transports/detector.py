@@ -34,6 +34,7 @@ class Door(asyncio.Protocol):
         self.sock = sock
         self.address = address
         self.since = since
+        self.queued_at = since  # to have its handshake begun: from then until it is, the time is ours
         self._welcome = welcome
         self._leave = leave
         self._prefix = b""

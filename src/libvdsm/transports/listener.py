@@ -275,6 +275,7 @@ class Listener:
             self._let_in(door, None)
             return
         door.reader = Reader(door, self._buffer)
+        door.queued_at = self.now()
         self._queue.append(door)
         if len(self._queue) == 1:
             self.loop.call_soon(self._begin_handshakes)
@@ -291,7 +292,7 @@ class Listener:
             if self._tls is None:
                 door.abort()
                 continue
-            door.since = self.now()
+            door.since += self.now() - door.queued_at
             self._let_in(door, self._tls)
         if self._queue:
             self.loop.call_soon(self._begin_handshakes)

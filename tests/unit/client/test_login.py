@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,27 @@ def test_over_http_the_token_is_a_header(serve: Serve) -> None:
     with sync.connect(f"http+{server.url}", token=TOKEN) as client:
         client.vm.get_stats()
     assert all(f"\r\nAuthorization: Bearer {TOKEN}\r\n" in head for head in server.http_heads)
+
+
+def test_who_gives_tokens_may_fail() -> None:
+    def fail() -> str:
+        raise ConnectionError(TOKEN)
+
+    with pytest.raises(AddressError, match="ConnectionError") as caught:
+        Login(source=fail).token()
+    assert TOKEN not in str(caught.value)
+
+
+async def test_a_host_whose_token_could_not_be_had_is_tried_again(serve: Serve) -> None:
+    asked: list[str] = []
+
+    def give() -> str:
+        asked.append("")
+        if len(asked) < 3:
+            raise OSError("the vault is closed")
+        return TOKEN
+
+    server = serve(Identity_login=log_in)
+    async with aio.HostPool(retry=aio.Retry(first_s=0.001, most_s=0.01)) as pool, asyncio.timeout(60):
+        await pool.add("here", server.url, token=give).wait_up()
+    assert len(asked) == 3

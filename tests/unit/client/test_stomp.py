@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libvdsm.client import ApiError, NoAnswerError, errors
-from libvdsm.client.runtime.core import Core
+from libvdsm.client import ApiError, ConnectionLostError, NoAnswerError, errors
+from libvdsm.client.runtime.core import Core, Failure, typed
 from libvdsm.client.runtime.errors import ProtocolError
 from libvdsm.client.runtime.stomp import REPLIES, REQUESTS, FrameReader, StompWire, encode_frame, matcher
 from libvdsm.client.runtime.sync import connection
@@ -166,9 +166,34 @@ def test_an_error_is_typed_where_it_has_a_name() -> None:
     with pytest.raises(errors.NotAuthenticated, match="the login is refused"):
         Daemon().say("ERROR", message="the login is refused", error="NotAuthenticated")
     with pytest.raises(ProtocolError, match="too long"):
-        Daemon().greeted().say("ERROR", message="the command is too long")
+        Daemon().say("ERROR", message="the command is too long")
     with pytest.raises(ApiError, match="new"):
         Daemon().say("ERROR", message="new", error="NotKnownHere")
+
+
+@pytest.mark.parametrize("named", ({}, {"error": "LimitExceeded"}, {"error": "ShuttingDown", "receipt_id": "on-9"}))
+def test_once_calls_are_made_an_error_is_the_end_of_a_connection_and_no_answer_to_them(named: dict[str, str]) -> None:
+    """Whoever shares the connection may have had his call carried out: that it was refused would be untrue."""
+    with pytest.raises(ConnectionLostError, match="too long"):
+        Daemon().greeted().say("ERROR", b"", message="it is too long", **named)
+
+
+def test_a_subscription_that_is_refused_hears_why() -> None:
+    daemon = Daemon().greeted()
+    _, frame = daemon.subscribe(topics=["#"])
+    [answer] = daemon.say("ERROR", b"End some.", message="too many", error="LimitExceeded", receipt_id=frame.headers["receipt"])
+    assert answer["id"] == 5
+    refusal = typed(Failure(answer["error"]["code"], answer["error"]["message"], answer["error"]["data"]))
+    assert isinstance(refusal, errors.LimitExceeded)
+    assert (str(refusal), refusal.remedy) == ("too many", "End some.")
+
+
+def test_ending_what_has_not_begun_leaves_nothing_behind() -> None:
+    daemon = Daemon().greeted()
+    [sent] = daemon.read(daemon.wire.send({"jsonrpc": "2.0", "id": 8, "method": "Event.unsubscribe", "params": {"subscriptionId": "s9"}}))
+    assert sent.command == "SEND"
+    assert json.loads(sent.body)["id"] == 8
+    assert daemon.say("RECEIPT", receipt_id="off-8") == []
 
 
 @pytest.mark.parametrize(

@@ -81,9 +81,14 @@ class Core(Generic[_W]):
         self._waiting.pop(number, None)
 
     def receive(self, data: bytes, now: float = 0.0) -> list[Received[_W]]:
-        """What the bytes say, in order; raises ``ProtocolError`` if they are not what is spoken here."""
+        """What the bytes say, in order; raises ``ProtocolError`` if they are not what is spoken here, and then who waits still does."""
         self._heard_at, self._probed_at = now, None
-        found = (self._message(message) for message in self.wire.receive(data))
+        answered: dict[int, _W] = {}
+        try:
+            found = [self._message(message, answered) for message in self.wire.receive(data)]
+        except BaseException:
+            self._waiting.update(answered)  # they learn of the end by ``lost``
+            raise
         return [one for one in found if one is not None]
 
     def tick(self, now: float) -> bytes:
@@ -108,15 +113,17 @@ class Core(Generic[_W]):
         self._waiting.clear()
         return waiting
 
-    def _message(self, message: Mapping[str, Any]) -> Received[_W] | None:
+    def _message(self, message: Mapping[str, Any], answered: dict[int, _W]) -> Received[_W] | None:
+        """What it is; who is answered by it waits no more, and is in ``answered``."""
         if "method" in message:
             params = message.get("params")
             return Notification(str(message["method"]), params if isinstance(params, dict) else {})
         number = message.get("id")
         waiter = self._waiting.pop(number, None) if isinstance(number, int) else None
-        if waiter is None:
+        if waiter is None or not isinstance(number, int):
             self.dropped += number != LIFE
             return None
+        answered[number] = waiter
         return Answer(waiter, message.get("result"), failure(message))
 
 
@@ -144,8 +151,8 @@ def failure(message: Mapping[str, Any]) -> Failure | None:
     if not isinstance(error, dict):
         text = "the answer's error is not a JSON object"
         raise ProtocolError(text)
-    data = error.get("data")
-    return Failure(int(error.get("code", 0)), str(error.get("message", "")), data if isinstance(data, dict) else {})
+    data, code = error.get("data"), error.get("code")
+    return Failure(code if isinstance(code, int) else 0, str(error.get("message", "")), data if isinstance(data, dict) else {})
 
 
 def typed(error: Failure) -> ApiError:

@@ -13,6 +13,7 @@ from libvdsm.client.runtime.errors import (
     GapError,
     NoAnswerError,
     NotSentError,
+    ProtocolError,
     UnsupportedError,
     UntrustedError,
 )
@@ -109,13 +110,23 @@ class Position:
             return False
         if delivery.get("gap") is not None:
             self._is_void = self._has_snapshots
-        elif not _is_beginning(delivery["resume"]):
+        elif not _is_beginning(delivery.get("resume")):
             self._is_filling = False
         self._queue.append(delivery)
         return not self._is_void
 
     def take(self) -> EventDelivery | None:
-        """Hand out the next of what waits, if there is any; raises ``GapError`` if that was asked for."""
+        """Hand out the next of what waits, if there is any; raises ``GapError`` if that was asked for.
+
+        What is not as described is a ``ProtocolError``, and the next comes behind it.
+        """
+        try:
+            return self._take()
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            message = f"a delivery is not as described: {error!r}"
+            raise ProtocolError(message) from error
+
+    def _take(self) -> EventDelivery | None:
         from libvdsm.client.generated.types import EventDelivery
 
         while self._queue:
@@ -166,9 +177,9 @@ class Position:
             self.resume = token
 
 
-def _is_beginning(token: str) -> bool:
+def _is_beginning(token: object) -> bool:
     """Whether more of a snapshot follows what has this token."""
-    return token.endswith("-0")
+    return isinstance(token, str) and token.endswith("-0")
 
 
 def _number(token: str) -> int:

@@ -44,11 +44,20 @@ class Login:
         elif self.source is None:
             return None
         else:
-            found = self.source if isinstance(self.source, str) else self.source()
+            found = self.source if isinstance(self.source, str) else _asked(self.source)
         if not found or not _CHARACTERS.issuperset(found):
             message = "the token is empty or has characters that no token has"
             raise AddressError(message)
         return found
+
+
+def _asked(source: Callable[[], str]) -> str:
+    """What the program's own source gives; whatever it raises is a failure of this connection, and of no more than that."""
+    try:
+        return source()
+    except Exception as error:
+        message = f"who gives the token has failed: {error.__class__.__name__}"
+        raise AddressError(message) from error
 
 
 def checked(address: Address, login: Login | None) -> Login:

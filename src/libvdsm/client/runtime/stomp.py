@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from libvdsm.client.runtime import wire
-from libvdsm.client.runtime.errors import ProtocolError
+from libvdsm.client.runtime.errors import ApiError, ConnectionLostError, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -259,12 +259,12 @@ class StompWire:
 
     def _unsubscribe(self, message: Mapping[str, Any]) -> bytes:
         name = str(message["params"]["subscriptionId"])
-        receipt = f"off-{message['id']}"
-        self._ended[receipt] = message["id"]
         for asked in [asked for asked, wanted in self._asked.items() if wanted.name == name]:
             del self._asked[asked]  # it has not begun, and will not
         if self._followed.pop(name, None) is None:  # ERROR would end the connection
             return self._request({"jsonrpc": "2.0", "id": message["id"], "method": "Host.ping", "params": {}})
+        receipt = f"off-{message['id']}"
+        self._ended[receipt] = message["id"]
         return encode_frame("UNSUBSCRIBE", {"id": name, "receipt": receipt})
 
     def _frame(self, frame: Frame) -> dict[str, Any] | None:
@@ -280,10 +280,21 @@ class StompWire:
                 self._outgoing += encode_frame("SUBSCRIBE", {"id": "replies", "destination": REPLIES, "ack": "auto"})
                 return None
             case "ERROR":
-                raise _refusal(frame)
+                return self._ended_by(frame)
             case _:
                 message = f"a frame {frame.command[:40]!r} has no place here"
                 raise ProtocolError(message)
+
+    def _ended_by(self, frame: Frame) -> dict[str, Any]:
+        """ERROR is the last frame, for the sake of one: a subscription that was refused hears why, all others that the connection is lost."""
+        refusal = _refusal(frame)
+        if not self.is_ready:
+            raise refusal
+        refused = self._begun.pop(frame.headers.get("receipt-id", ""), None)
+        if refused is not None and isinstance(refusal, ApiError):
+            return {"id": refused.number, "error": {"code": refusal.code, "message": refusal.message, "data": refusal.data}}
+        message = f"the daemon has ended the connection: {refusal}"
+        raise ConnectionLostError(message) from refusal
 
     def _receipt(self, receipt: str) -> dict[str, Any] | None:
         begun = self._begun.pop(receipt, None)
@@ -311,7 +322,7 @@ class StompWire:
         return {"method": "Event.deliver", "params": params}
 
 
-def _refusal(frame: Frame) -> Exception:
+def _refusal(frame: Frame) -> ApiError | ProtocolError:
     from libvdsm.client.runtime.core import Failure, typed
 
     text = frame.headers.get("message", "the daemon has ended the connection")

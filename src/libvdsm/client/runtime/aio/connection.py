@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from libvdsm.client.runtime import http
 from libvdsm.client.runtime.core import Answer, Core, Notification, encode_request, typed
-from libvdsm.client.runtime.errors import ClientError, ConnectionLostError, NoAnswerError, NotSentError, UntrustedError
+from libvdsm.client.runtime.errors import ClientError, ConnectionLostError, NoAnswerError, NotSentError, ProtocolError, UntrustedError
 from libvdsm.client.runtime.wire import make_wire
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from libvdsm.client.runtime.login import Login
 
 _CHUNK = 256 * 1024
+#: Seconds for what is still to be sent when a client is closed.
+_GOODBYE_S = 2.0
 #: Connections for calls by HTTP at a time.
 _MOST_HTTP = 64
 
@@ -164,12 +166,15 @@ class StreamConnection:
         if self._open:
             with suppress(OSError):
                 self._writer.write(self.core.wire.goodbye())
-        self._end(ConnectionLostError("the client was closed"))
+        self._end(ConnectionLostError("the client was closed"), is_polite=True)
         self._reading.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._reading
-        with suppress(OSError):
-            await self._writer.wait_closed()
+        await asyncio.wait([self._reading])
+        try:
+            with suppress(OSError):  # TimeoutError is one
+                async with asyncio.timeout(_GOODBYE_S):
+                    await self._writer.wait_closed()
+        finally:
+            self._writer.transport.abort()  # of which nothing is left to do if it has closed
 
     async def _read(self) -> None:
         reason: ClientError = ConnectionLostError("the daemon has closed the connection")
@@ -186,6 +191,8 @@ class StreamConnection:
             reason = ConnectionLostError(f"the connection was lost: {error}")
         except ClientError as error:
             reason = error
+        except Exception as error:  # noqa: BLE001 - the top of a connection's reading: who waits must learn of its end
+            reason = ProtocolError(f"what the daemon has said cannot be understood: {error!r}")
         self._end(reason)
 
     def _dispatch(self, one: Answer[asyncio.Future[Answer[Any]]] | Notification) -> None:
@@ -201,18 +208,21 @@ class StreamConnection:
             if said := self.core.tick(self._loop.time()):
                 self._writer.write(said)
         except ConnectionLostError as error:
-            self._writer.transport.abort()  # what is not sent will not be
             self._end(error)
         else:
             self._beating = self._loop.call_later(self._beat_s / 4, self._beat)
 
-    def _end(self, reason: ClientError) -> None:
+    def _end(self, reason: ClientError, *, is_polite: bool = False) -> None:
+        """End it once. Unless that is ``is_polite`` what is not sent will not be, so that nobody waits for it."""
         if not self._open:
             return
         self._open = False
         if self._beating is not None:
             self._beating.cancel()
-        self._writer.close()
+        if is_polite:
+            self._writer.close()
+        else:
+            self._writer.transport.abort()
         if not self._ready.done():
             self._ready.set_exception(reason)
             self._ready.exception()

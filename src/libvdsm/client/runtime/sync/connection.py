@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from libvdsm.client.runtime import http
 from libvdsm.client.runtime.core import Answer, Core, Notification, encode_request, typed
-from libvdsm.client.runtime.errors import ClientError, ConnectionLostError, NoAnswerError, NotSentError, UntrustedError
+from libvdsm.client.runtime.errors import ClientError, ConnectionLostError, NoAnswerError, NotSentError, ProtocolError, UntrustedError
 from libvdsm.client.runtime.sync.tls import TlsSocket, tunnelled
 from libvdsm.client.runtime.wire import make_wire
 
@@ -213,6 +213,8 @@ class StreamConnection:
             reason = ConnectionLostError(f"the connection was lost: {error}")
         except ClientError as error:
             reason = error
+        except Exception as error:  # noqa: BLE001 - the top of a connection's reading: who waits must learn of its end
+            reason = ProtocolError(f"what the daemon has said cannot be understood: {error!r}")
         self._end(reason)
         self._socket.close()
 

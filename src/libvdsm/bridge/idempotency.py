@@ -12,7 +12,6 @@ import hmac
 import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import msgspec
 from msgspec import Raw, Struct, UnsetType
@@ -51,9 +50,11 @@ class _Kept(Struct, frozen=True, omit_defaults=True):
 _decode = msgspec.json.Decoder(_Kept).decode
 
 
-@dataclass(slots=True, eq=False)
-class _Answer:
-    """What is known of one key: an answer to come, or one that is kept."""
+class _Answer(Struct, eq=False, gc=False):
+    """What is known of one key: an answer to come, or one that is kept.
+
+    A hundred thousand may be kept, and no search for garbage looks at them: what could lead back to one, the future, is gone when it is done.
+    """
 
     digest: str
     at: float  # by the monotonic clock, of this life

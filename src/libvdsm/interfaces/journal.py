@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One record of the event journal."""
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One record of the event journal. Thousands are in memory: texts and numbers, in which no search for garbage will find any."""
 
     sequence: int
     topic: str
@@ -69,9 +69,8 @@ class Journal(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class DesiredDocument:
-    """What was asked for an object."""
+class DesiredDocument(msgspec.Struct, frozen=True, gc=False):
+    """What was asked for an object; as many as there are objects, and no garbage either."""
 
     generation: int
     document: bytes

@@ -27,20 +27,17 @@ def _whole(fragment: bytes) -> dict[str, object]:
     return document
 
 
-class Item:
-    """An object as it is now."""
+class Item(msgspec.Struct, eq=False, gc=False):
+    """An object as it is now: texts and numbers alone, in which no search for garbage will find any, however many objects there are."""
 
-    __slots__ = ("fragment", "generation", "id", "name", "project", "revision", "state", "stats")
-
-    def __init__(self, id: str) -> None:
-        self.id = id
-        self.name = ""
-        self.project = ""  # empty: it belongs to none
-        self.state = ""
-        self.generation = 0
-        self.revision = 0
-        self.fragment = b""  # the encoded document
-        self.stats = b""  # the encoded statistics
+    id: str
+    name: str = ""
+    project: str = ""  # empty: it belongs to none
+    state: str = ""
+    generation: int = 0
+    revision: int = 0
+    fragment: bytes = b""  # the encoded document
+    stats: bytes = b""  # the encoded statistics
 
     def document(self) -> dict[str, object]:
         """The document, decoded anew."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import json
 from collections.abc import Callable
@@ -90,3 +91,16 @@ async def test_nobody_pushes_out_what_others_have() -> None:
     again = Answers(ManualClock(), store, lambda _id: None, most=5)
     await call(again, identity="new", key="n")
     assert set(store.load(KIND)) == {"quiet\na", "quiet\nb", "loud\n28", "loud\n29", "new\nn"}
+
+
+async def test_what_is_kept_is_nothing_to_the_search_for_garbage() -> None:
+    """A hundred thousand answers may be: the loop would be held for as long as it looks at all of them."""
+    life = answers(MemoryStore())
+    await call(life)
+    gc.collect()
+    before = len(gc.get_objects())
+    for number in range(500):
+        await call(life, key=f"k{number}")
+    gc.collect()
+    assert len(gc.get_objects()) - before < 250
+    assert len(life) == 501

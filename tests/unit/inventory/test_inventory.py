@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import Any
 
@@ -14,6 +15,7 @@ from msgspec import Raw
 from libvdsm.interfaces.generated.errors import InvalidParams, ObjectNotFound, SubsystemUnavailable
 from libvdsm.interfaces.messages import Observed
 from libvdsm.inventory import service
+from libvdsm.inventory.objects import Item
 from libvdsm.journal.recorder import merge_patch
 from tests.fakes.front import DAEMON, HOST, VM_1, VM_2, Front, document
 
@@ -200,3 +202,10 @@ def test_nonsense_from_a_worker_is_survived(front: Front) -> None:
         front.reports.report("virt", method, Raw(params))
     front.reports.report("virt", "report.removed", Raw(json.dumps({"type": "vm", "id": VM_1, "cause": {"kind": "daemon"}}).encode()))
     assert len(front.inventory.vms) == 1
+
+
+def test_objects_are_nothing_to_the_search_for_garbage() -> None:
+    """There may be thousands, and the loop would be held for as long as it looks at all of them."""
+    item = Item("x")
+    item.fragment, item.revision, item.stats = b"{}", 7, b"{}"
+    assert not gc.is_tracked(item)

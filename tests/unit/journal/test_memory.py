@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,3 +59,9 @@ def test_documents_are_kept_by_type_and_id() -> None:
     documents.remove("vm", "1")
     documents.remove("vm", "1")
     assert documents.get("vm", "1") is None
+
+
+def test_what_is_held_by_thousands_is_nothing_to_the_search_for_garbage() -> None:
+    """It would hold the loop for as long as it looks at all of them."""
+    assert not gc.is_tracked(entry(1))
+    assert not gc.is_tracked(DesiredDocument(1, b"{}"))

@@ -497,6 +497,8 @@ async def test_ws_024_a_slow_reader_is_told_why_and_dropped() -> None:
         assert connection.unsent_octets() < 200_000
         served.pass_time(served.unix.limits.full_s + 1)
         assert served.unix.counters.slow_readers == 1
+        served.pass_time(served.unix.limits.linger_s - 1)  # in which it may still read why
+        assert served.unix.counters.slow_readers == 1
         peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
         for _ in range(carried_out):
             assert (await peer.frame())[0] == TEXT

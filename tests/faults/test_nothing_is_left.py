@@ -21,14 +21,15 @@ PATIENCE_S = 30.0
 WAITING = 20
 
 
-def figure(daemon_socket: Path, name: str) -> int:
-    """One of ``/metrics``, over all its labels."""
+def figure(daemon_socket: Path, name: str, **labels: str) -> int:
+    """One of ``/metrics``, over all samples that have these labels."""
     with connect(daemon_socket) as stream, stream.makefile("rb") as reader:
         stream.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         text = reader.read().decode()
-    found = re.findall(rf"^{name}(?:{{.*}})? (\d+)$", text, re.MULTILINE)
+    found = re.findall(rf"^{name}(?:{{(.*)}})? (\d+)$", text, re.MULTILINE)
     assert found, text
-    return sum(map(int, found))
+    wanted = [f'{label}="{value}"' for label, value in labels.items()]
+    return sum(int(value) for told, value in found if all(each in told for each in wanted))
 
 
 def batch() -> bytes:

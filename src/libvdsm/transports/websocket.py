@@ -216,6 +216,8 @@ class WebSocketReactor(Connection):
 
     def sweep(self, now: float) -> None:
         """See ``Connection``; who does not read is told why, should he ever read on."""
+        if self.is_closing and self._close_at and now < self._close_at + self.hub.limits.full_s:
+            return  # it was told, and may still read on for a while
         if self._is_full and not self.is_closing and now - self._full_since >= self.hub.limits.full_s:
             self.hub.counters.slow_readers += 1
             self._say_close(Code.TRY_AGAIN, "what was sent was not read")

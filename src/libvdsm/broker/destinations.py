@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import Final
 
 from libvdsm.interfaces.generated.errors import InvalidParams
+from libvdsm.interfaces.generated.methods import METHODS
 from libvdsm.interfaces.generated.permissions import OBJECTS
 
 TOPIC: Final = "/topic/"
@@ -26,8 +27,8 @@ ALIASES: Final = {
     "jms.topic.vdsm_irs_requests": REQUESTS,
     "jms.queue.events": f"{TOPIC}event",
 }
-#: Topics whose first word is one of these are told by what happens to objects, and by nobody else.
-OWNED: Final = frozenset(OBJECTS) | {"event"}
+#: Topics whose first word is one of these are told by what happens to objects, and by nobody else; of some types nothing is told so far.
+OWNED: Final = frozenset(OBJECTS) | {entry.object_type for entry in METHODS.values() if entry.object_type is not None} | {"event"}
 #: Of the topic that stands for all events.
 ALL_EVENTS: Final = "event"
 _MOST_OCTETS: Final = 512

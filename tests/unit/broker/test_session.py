@@ -98,7 +98,7 @@ async def test_who_comes_later_hears_nothing_of_before() -> None:
     assert consumer.bodies() == ["now"]
 
 
-@pytest.mark.parametrize("type", sorted({*OBJECTS, "event"}))
+@pytest.mark.parametrize("type", sorted({*OBJECTS, "event", "connection", "grant", "subscription", "token"}))
 async def test_only_subsystems_tell_of_their_objects(type: str) -> None:
     """Nobody publishes to a topic that is a subsystem's, whatever he may."""
     world = Messaging()

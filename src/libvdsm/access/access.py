@@ -94,8 +94,10 @@ class Access:
         del gid, pid
         return self._known(f"unix:{uid}", "unix", address=address, sink=sink)
 
-    def anonymous(self, address: str = "", sink: Sink | None = None) -> Caller:
-        """Somebody of whom nothing is known."""
+    def anonymous(self, address: str = "", sink: Sink | None = None, *, is_local: bool = True) -> Caller:
+        """Somebody of whom nothing is known; who is not at a place that is loopback's alone may do nothing, whatever anybody may do there."""
+        if not is_local:
+            return Caller(identity="anonymous", source="anonymous", roles=(), rights=Rights(), address=address, sink=sink)
         return self._known("anonymous", "anonymous", address=address, sink=sink)
 
     def connector(self, name: str, sink: Sink | None = None) -> Caller:

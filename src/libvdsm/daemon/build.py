@@ -306,7 +306,9 @@ def build_listeners(core: FrontCore, config: Config, sockets: Sequence[socket.so
         Listener(
             sock,
             bridge=core.bridge,
-            authenticator=_Authenticator(core.access, needs_certificate=_needs_certificate(config, place)),
+            authenticator=_Authenticator(
+                core.access, needs_certificate=_needs_certificate(config, place), takes_plain=config.takes_plain(place)
+            ),
             endpoints=_spoken(endpoints, config.protocols(place)),
             policy=_policy(config, place, has_keys=keys is not None),
             limits=_listener_limits(config.limits, place),
@@ -424,15 +426,17 @@ def _renew(listeners: Iterable[Listener], minimum: str, told: ReportTls) -> None
 class _Authenticator:
     """``Access`` as listeners ask it."""
 
-    def __init__(self, access: Access, *, needs_certificate: bool) -> None:
+    def __init__(self, access: Access, *, needs_certificate: bool, takes_plain: bool) -> None:
+        """``takes_plain``: the place is loopback's alone, and anybody may do there what ``insecure`` lets him."""
         self._access = access
+        self._takes_plain = takes_plain
         self._only = ENROLMENT if needs_certificate else None
 
     def unix(self, *, uid: int, gid: int, pid: int, address: str, sink: Sink | None) -> Caller:
         return self._access.unix(uid, gid, pid, address, sink)
 
     def anonymous(self, *, address: str, sink: Sink | None) -> Caller:
-        caller = self._access.anonymous(address, sink)
+        caller = self._access.anonymous(address, sink, is_local=self._takes_plain)
         caller.only = self._only
         return caller
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
@@ -40,6 +41,35 @@ def first_words(address: Address, said: bytes) -> bytes:
             return stream.recv(65536)
         except ConnectionResetError:
             return b""
+
+
+def test_who_proves_nothing_over_tls_is_nobody_also_beside_a_plain_place(vdsmd: StartVdsmd, tmp_path: Path) -> None:
+    """``insecure`` makes everybody administrator on loopback; a place that speaks TLS alone may be any address, and is none of that."""
+    file = tmp_path / "vdsmd.toml"
+    file.write_text(
+        """
+insecure = true
+[[listen]]
+address = "127.0.0.1:0"
+name = "plain"
+[[listen]]
+address = "0.0.0.0:0"
+name = "public"
+tls = true
+"""
+    )
+    daemon = vdsmd("--config", str(file), hypervisor="simulator:1", listen=None)
+    at = listeners(daemon.ready_file)
+    listing = b'{"jsonrpc":"2.0","id":1,"method":"VM.list"}'
+    public = at["public"]
+    assert isinstance(public, tuple)
+    context = ssl.create_default_context(cafile=daemon.ready_file.parent / "state" / "pki" / "ca.crt")
+    with connect(("127.0.0.1", public[1])) as bare, context.wrap_socket(bare, server_hostname="localhost") as stream:
+        stream.sendall(listing + b"\n")
+        answer = json.loads(stream.makefile("rb").readline())
+        assert answer["error"]["data"]["error"] == "PermissionDenied"
+    with Caller(at["plain"]) as caller:
+        assert len(caller.call("VM.list")["items"]) == 1
 
 
 def test_each_place_has_its_own_policy(vdsmd: StartVdsmd, tmp_path: Path) -> None:

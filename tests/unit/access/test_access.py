@@ -23,6 +23,7 @@ def test_anonymous_has_rights_only_when_the_daemon_is_insecure(*, allow: bool) -
     """Without ``--insecure`` an anonymous caller may do nothing that needs a permission."""
     access = Access(administrators=[0], allow_anonymous=allow)
     assert bool(access.anonymous().permissions) is allow
+    assert not access.anonymous(is_local=False).permissions
 
 
 def test_who_am_i_tells_what_is_decided_by() -> None:

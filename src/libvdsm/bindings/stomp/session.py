@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from libvdsm.base.errors import ApiError
 from libvdsm.bindings.stomp import greeting, names
 from libvdsm.bindings.stomp.acknowledgements import Acknowledgements
+from libvdsm.bindings.stomp.commands import Commands, Handler
 from libvdsm.bindings.stomp.known import Known
 from libvdsm.bindings.stomp.pace import Pace
 from libvdsm.bindings.stomp.receipts import Receipts
@@ -25,7 +26,6 @@ from libvdsm.bindings.stomp.sends import Sends
 from libvdsm.bindings.stomp.subscriptions import Subscriptions
 from libvdsm.bindings.stomp.transactions import Transactions
 from libvdsm.interfaces.caller import is_stranger
-from libvdsm.interfaces.messaging import Verdict
 from libvdsm.wire.stomp import frames
 from libvdsm.wire.stomp.connection import StompStream
 from libvdsm.wire.stomp.events import Frame, StompError
@@ -139,14 +139,9 @@ class StompSession:
         self._end_of_beats: Callable[[], None] | None = None
         self._has_ended = False  # the peer sends no more
         self._is_closed = False
-        self._handlers: dict[str, Callable[[Frame], Awaitable[None] | None]] = {
-            "SUBSCRIBE": self._subscribe,
-            "UNSUBSCRIBE": self._unsubscribe,
-            "ACK": self._ack,
-            "NACK": self._nack,
-            "BEGIN": self._begin,
-            "COMMIT": self._commit,
-            "ABORT": self._abort,
+        commands = Commands(self, broker, self._subscriptions, self._acknowledgements, self._transactions, self._known)
+        self._handlers: dict[str, Handler] = {
+            **commands.handlers(),
             "DISCONNECT": self._disconnect,
             "CONNECT": self._begin_again,
             "STOMP": self._begin_again,
@@ -542,53 +537,3 @@ class StompSession:
             self._known.learn(partial(self._requests.call, way))
             self._requests.like_this(way, *self._stream.last_head)
         return self._requests.call(way, frame.body)
-
-    # SUBSCRIBE.
-
-    def _subscribe(self, frame: Frame) -> None:
-        self._subscriptions.begin(frame.headers)
-
-    def _unsubscribe(self, frame: Frame) -> None:
-        self._subscriptions.end(frame.headers)
-
-    # ACK and NACK.
-
-    def _ack(self, frame: Frame) -> Awaitable[None] | None:
-        self.show_modern()
-        kind = self._acknowledgements.kind(frame) if self._known.knows_no_ack else None
-        waiting = self._acknowledgements.settle(frame.headers, Verdict.ACCEPTED)
-        if kind is not None:
-            self._known.learn_ack(*kind)
-        return waiting
-
-    def _nack(self, frame: Frame) -> Awaitable[None] | None:
-        """Tried in vain; with ``requeue:false`` it is not to be tried again."""
-        if self.version == "1.0":
-            raise StompError("NACK is not known in STOMP 1.0")
-        self.show_modern()
-        is_hopeless = frame.headers.get("requeue") == "false"
-        return self._acknowledgements.settle(frame.headers, Verdict.REJECTED if is_hopeless else Verdict.FAILED)
-
-    # Transactions.
-
-    def _transaction(self, frame: Frame) -> str:
-        self.show_modern()
-        name = frame.headers.get("transaction")
-        if not name:
-            raise StompError("the header transaction is missing")
-        return name
-
-    def _begin(self, frame: Frame) -> None:
-        name = self._transaction(frame)
-        self._transactions.begin(name)
-        self._broker.begin(name)
-
-    def _commit(self, frame: Frame) -> Awaitable[None] | None:
-        name = self._transaction(frame)
-        self._transactions.end(name)
-        return self._broker.commit(name)
-
-    def _abort(self, frame: Frame) -> None:
-        name = self._transaction(frame)
-        self._transactions.end(name)
-        self._broker.abort(name)

@@ -120,6 +120,21 @@ async def test_st_084_a_receipt_means_that_a_durable_message_is_recorded() -> No
     assert [item.message.body for item in again.queues.get("work")[1].items()] == [b"x"] * 3
 
 
+async def test_st_084_what_need_not_persist_is_not_recorded_and_has_its_receipt_at_once() -> None:
+    room = Room()
+    queue = await room.queue(durable=True)
+    peer = room.client()
+    for number, value in enumerate(("false", "true", "FALSE", "")):
+        peer.send("SEND", WORK, ("persistent", value), ("receipt", value), body=b"%d" % number)
+        at_once = peer.frames()
+        assert [frame.headers["receipt-id"] for frame in at_once] == (["false"] if value == "false" else [])
+        assert [frame.headers["receipt-id"] for frame in [*at_once, *await heard(peer)]] == [value]
+    assert len(room.messaging.messages.load("message")) == 3
+    assert [item.message.body for item in queue.items()] == [b"0", b"1", b"2", b"3"]
+    again = room.messaging.again()
+    assert [item.message.body for item in again.queues.get("work")[1].items()] == [b"1", b"2", b"3"]
+
+
 @pytest.mark.parametrize("state", ("full", "failed"))
 @pytest.mark.parametrize("when", ("before", "meanwhile"))
 async def test_st_085_what_cannot_be_recorded_has_an_error_instead(state: str, when: str) -> None:

@@ -521,6 +521,20 @@ def test_st_086_the_destination_is_the_one_of_the_send(destination: str) -> None
     assert peer.frame().headers["destination"] == destination
 
 
+async def test_st_085_what_fails_by_a_defect_is_an_error_too_and_tells_nothing_of_it() -> None:
+    world = World(is_slow=True)
+    peer = world.connected()
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    peer.send("SEND", ("destination", "/queue/a"), ("receipt", "r1"), body=b"x")
+    world.exchange.waiting[0][0].set_exception(ZeroDivisionError("secret"))
+    await asyncio.sleep(0)
+    error = peer.error()
+    assert (error.headers["message"], error.headers["receipt-id"]) == ("internal error", "r1")
+    assert "secret" not in str(dict(error.headers)) + error.body.decode()
+    assert [type(each["exception"]) for each in complaints] == [ZeroDivisionError]
+
+
 # SUBSCRIBE and UNSUBSCRIBE.
 
 

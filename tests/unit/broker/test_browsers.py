@@ -86,3 +86,43 @@ async def test_what_went_by_is_not_remembered() -> None:
     browser.read()
     await turns()
     assert sorted(browser.bodies()) == ["held", "waits"]
+
+
+@pytest.mark.parametrize("ack", (Ack.CLIENT, Ack.INDIVIDUAL))
+async def test_copies_are_acknowledged_within_a_window(ack: Ack) -> None:
+    """As many unsettled copies as the browser allows; what it says of them is nothing to the queue."""
+    world = Messaging()
+    queue = await world.queue()
+    session, browser = world.open(), FakeConsumer()
+    for text in "abcde":
+        session.send("/queue/work", message(text))
+    subscribe(session, "/queue/work", browser, ack, browse=True, credit=2)
+    await turns()
+    assert browser.bodies() == ["a", "b"]
+    session.settle(browser.deliveries[1].tag, Verdict.REJECTED)
+    await turns()
+    assert browser.bodies() == ["a", "b", "c", "d"][: 4 if ack is Ack.CLIENT else 3]
+    assert (queue.waiting, queue.unsettled, queue.counters.delivered) == (5, 0, 0)
+
+
+async def test_a_browser_that_counts_its_credit() -> None:
+    """It gets as many as it asked for, acknowledged or not; a drain takes away the rest."""
+    world = Messaging()
+    await world.queue()
+    session, browser = world.open(), FakeConsumer()
+    for text in "abcde":
+        session.send("/queue/work", message(text))
+    subscription = subscribe(session, "/queue/work", browser, Ack.AUTO, browse=True, is_exact=True)
+    await turns()
+    assert browser.bodies() == []
+    subscription.credit(1)
+    subscription.credit(1)
+    await turns()
+    assert browser.bodies() == ["a", "b"]
+    subscription.set_credit(5)
+    subscription.drain()
+    await turns()
+    assert (browser.bodies(), browser.drains) == (["a", "b", "c", "d", "e"], 1)
+    session.send("/queue/work", message("f"))
+    await turns()
+    assert len(browser.bodies()) == 5

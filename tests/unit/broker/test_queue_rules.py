@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from libvdsm.broker.queue import Queue
+from libvdsm.interfaces.generated.errors import LimitExceeded
 from libvdsm.interfaces.generated.types import QueueOverflow
 from libvdsm.interfaces.messaging import DEAD_ORIGIN, DEAD_REASON, Ack, Verdict
 from tests.fakes.messaging import TEST, FakeConsumer, Messaging, message, sent, subscribe, turns
@@ -180,3 +181,52 @@ async def test_dead_letters_go_as_far_as_they_may() -> None:
         world.clock.advance(2)
         world.queues.look()
     assert world.queues.octets == 0
+
+
+@pytest.mark.parametrize("room", (0, 1))
+@pytest.mark.parametrize("bound", ("queue", "all"))
+async def test_what_a_consumer_has_counts_to_the_octet(bound: str, room: int) -> None:
+    """Also what came to it past all lines, because it was ready; one octet less, and it is refused."""
+    octets = message("x" * 500).octets
+    full = 3 * octets - 1 + room
+    world = Messaging(most_octets=full if bound == "all" else 2**30)
+    queue = await world.queue(max_octets=full if bound == "queue" else 2**30)
+    session, consumer = world.open(), FakeConsumer()
+    subscribe(session, "/queue/work", consumer, Ack.INDIVIDUAL)
+    for _ in range(2):
+        session.send("/queue/work", message("x" * 500))
+    if room:
+        session.send("/queue/work", message("x" * 500))
+    else:
+        with pytest.raises(LimitExceeded):
+            session.send("/queue/work", message("x" * 500))
+    assert (len(consumer.deliveries), queue.octets, world.queues.octets) == (2 + room, (2 + room) * octets, (2 + room) * octets)
+
+
+async def test_what_fails_too_often_is_with_nobody_any_more() -> None:
+    """Neither with its consumer nor in the queue, by every figure."""
+    world = Messaging()
+    letters = await world.queue("letters")
+    queue = await world.queue(dead_letter="letters", max_deliveries=2)
+    session, consumer = world.open(), FakeConsumer()
+    subscribe(session, "/queue/work", consumer, Ack.INDIVIDUAL)
+    session.send("/queue/work", message("a"))
+    for _ in range(2):
+        session.settle(consumer.deliveries[-1].tag, Verdict.FAILED)
+        await turns()
+    assert [each.count for each in consumer.deliveries] == [0, 1]
+    assert (queue.messages, queue.waiting, queue.unsettled, queue.octets, queue.counters.redelivered) == (0, 0, 0, 0, 1)
+    assert (letters.waiting, world.queues.octets) == (1, letters.octets)
+
+
+async def test_what_is_published_is_forgotten_with_its_last_follower() -> None:
+    """Topics keep nothing for nobody."""
+    world = Messaging()
+    session, slow = world.open(), FakeConsumer(room=0)
+    first, second = (subscribe(session, "/topic/news", slow, id=name) for name in ("1", "2"))
+    session.send("/topic/news", message("a"))
+    ring = world.exchange._ring
+    first.end()
+    assert ring.octets > 0
+    second.end()
+    assert (ring.octets, ring.first) == (0, ring.last + 1)

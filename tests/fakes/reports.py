@@ -61,7 +61,7 @@ class RecordingReporter:
         """What was told, in order, without statistics."""
         return [kind for kind, _, _ in self.told if kind != "stats"]
 
-    async def until(self, is_so: Callable[[], object], timeout_s: float = 10.0) -> None:
+    async def until(self, is_so: Callable[[], object], timeout_s: float = 60.0) -> None:
         """Wait until what was told makes it so."""
         async with asyncio.timeout(timeout_s):
             while not is_so():

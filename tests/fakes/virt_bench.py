@@ -16,7 +16,7 @@ from tests.fakes.reports import RecordingReporter
 from tests.fakes.virt_driver import FakeDriver
 
 VM = "6f1fca2e-28e8-4bf0-b8de-0b3a4a2b9e3d"
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 class Bench:

@@ -57,7 +57,7 @@ def caller(daemon: VdsmdProcess) -> Iterator[Caller]:
 def send(daemon: VdsmdProcess, data: bytes) -> list[Any]:
     """What is answered to these bytes on a connection of their own, until it is closed."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(10)
+        connection.settimeout(60)
         connection.connect(str(daemon.socket))
         said = b""
         try:

@@ -79,7 +79,7 @@ async def _token(front: Front, identity: str) -> str:
 async def outcome(front: Front, caller: Caller, verb: Verb, params: dict[str, object]) -> str:
     """What came of a call."""
     try:
-        await asyncio.wait_for(ask(front, caller, verb.name, params), 20)
+        await asyncio.wait_for(ask(front, caller, verb.name, params), 60)
     except ApiError as error:
         if error.name == "PermissionDenied":
             return "denied"

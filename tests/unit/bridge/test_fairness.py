@@ -63,7 +63,7 @@ class Timer:
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     """In a loop of its own, for a few seconds at most."""
-    asyncio.run(asyncio.wait_for(work, 10))
+    asyncio.run(asyncio.wait_for(work, 60))
 
 
 def make(**limits: Any) -> tuple[FairQueue, Clock]:

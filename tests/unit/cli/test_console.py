@@ -41,7 +41,7 @@ class Desk:
     def wait(self) -> str:
         """Wait for the end."""
         if self._thread is not None:
-            self._thread.join(10)
+            self._thread.join(60)
         return self.ended[0]
 
     def shown(self, wanted: bytes) -> bytes:

@@ -106,7 +106,7 @@ class Scripted:
         self.asked.append(after)
         yield from self._deliveries
         if not self._is_lost:
-            self._closed.wait(20)
+            self._closed.wait(60)
         raise ConnectionFailure("the line was cut", remedy="")
 
     def open_stream(self, path: str) -> Any:
@@ -134,7 +134,7 @@ def test_the_ticker_comes_back_where_it_was() -> None:
     told = threading.Event()
     with Ticker(lambda: next(left)) as ticker:
         ticker.on_news = lambda: told.set() if "3 events" in ticker.text(200) and "connected" in ticker.text(200) else None
-        assert told.wait(20)
+        assert told.wait(60)
         assert "vm.3  added" in ticker.text(200)
         assert len(ticker.text(30)) == 29
     assert [session.asked for session in sessions] == [["e-0"], ["e-2"]]
@@ -152,5 +152,5 @@ def test_the_ticker_says_why_there_are_no_events() -> None:
         ticker = Ticker(refuse)
         ticker.on_news = told.set
         with ticker:
-            assert told.wait(20)
+            assert told.wait(60)
             assert words in ticker.text(200)

@@ -116,7 +116,7 @@ async def serving(folder: Path, count: int) -> AsyncIterator[dict[str, FakeHost]
 
 
 async def up(pool: aio.HostPool) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(host.wait_up() for host in pool.hosts.values()))
 
 
@@ -126,10 +126,10 @@ async def test_ten_of_two_hundred_hang_and_the_others_do_not_wait(tmp_path: Path
         hanging = [f"h{number:03}" for number in range(0, 200, 20)]
         for name in hanging:
             hosts[name].hangs = True
-        async with aio.HostPool(timeout=3, connect_timeout=2, most_calls=16, retry=QUICK) as pool:
+        async with aio.HostPool(timeout=60, connect_timeout=8, most_calls=16, retry=QUICK) as pool:
             for name, host in hosts.items():
                 pool.add(name, host.url)
-            first = await pool.call("Host.getInfo", timeout=15)
+            first = await pool.call("Host.getInfo", timeout=60)
             assert sorted(first.errors) == hanging
             assert {name: result["name"] for name, result in first.results.items()} == {name: name for name in hosts if name not in hanging}
             assert not first.is_complete
@@ -144,7 +144,7 @@ async def test_hosts_that_begin_to_hang_cost_their_own_time_alone(tmp_path: Path
         def tell(_name: str, _state: aio.LinkState) -> None:
             changed.set()
 
-        async with aio.HostPool(timeout=0.2, most_calls=16, retry=QUICK, heartbeat=0.1, connect_timeout=0.3, on_state=tell) as pool:
+        async with aio.HostPool(timeout=4, most_calls=16, retry=QUICK, heartbeat=2, connect_timeout=8, on_state=tell) as pool:
             for name in chosen:
                 pool.add(name, hosts[name].url)
             await up(pool)
@@ -155,7 +155,7 @@ async def test_hosts_that_begin_to_hang_cost_their_own_time_alone(tmp_path: Path
             assert sorted(found.errors) == chosen[:10]
             assert all(isinstance(error, (NoAnswerError, HostDownError)) or "life" in str(error) for error in found.errors.values())
             assert sorted(found.results) == chosen[10:]
-            async with asyncio.timeout(10):  # signs of life are missed
+            async with asyncio.timeout(60):  # signs of life are missed
                 while any(pool[name].state.is_up for name in chosen[:10]):
                     changed.clear()
                     await changed.wait()
@@ -173,13 +173,13 @@ async def test_states_are_told_as_they_change(tmp_path: Path) -> None:
             assert state.since > 0
             changed.set()
 
-        async with aio.HostPool(on_state=tell, retry=QUICK, connect_timeout=0.5) as pool:
+        async with aio.HostPool(on_state=tell, retry=QUICK, connect_timeout=30) as pool:
             pool.add("a", hosts["h000"].url)
             with pytest.raises(ValueError, match="already"):
                 pool.add("a", hosts["h001"].url)
             await up(pool)
             await hosts["h000"].stop()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while ("a", "down") not in told:
                     changed.clear()
                     await changed.wait()
@@ -223,7 +223,7 @@ async def test_a_gap_is_told_in_its_order(tmp_path: Path) -> None:
         host = hosts["h000"]
         async with aio.HostPool(retry=QUICK, on_gap=lambda name, gap: told.append(f"{name}: {gap.reason}")) as pool:
             pool.add("a", host.url)
-            async with pool.events(["vm.#"]) as stream, asyncio.timeout(20):
+            async with pool.events(["vm.#"]) as stream, asyncio.timeout(60):
                 await host.followed.wait()
                 host.happen(2)
                 host.lose()
@@ -245,7 +245,7 @@ async def test_a_stream_with_snapshots_has_no_token_in_the_middle_of_one(tmp_pat
         host.last = 5
         async with aio.HostPool(retry=QUICK) as pool:
             pool.add("a", host.url)
-            async with pool.events(["vm.#"], after={"a": "e-4"}, snapshot=True) as stream, asyncio.timeout(20):
+            async with pool.events(["vm.#"], after={"a": "e-4"}, snapshot=True) as stream, asyncio.timeout(60):
                 assert (await anext(stream)).resume == "e-5"
                 host.lose()
                 found = await anext(stream)
@@ -276,13 +276,13 @@ async def test_one_stream_has_the_events_of_all_hosts_none_lost_and_none_twice(t
             assert told.delivery.event is not None
             found[told.host_id].append(told.delivery.event.sequence)
 
-        async with aio.HostPool(retry=QUICK, connect_timeout=0.5) as pool:
+        async with aio.HostPool(retry=QUICK, connect_timeout=30) as pool:
             for name in names[:10]:
                 pool.add(name, hosts[name].url)
             async with pool.events(["vm.#"]) as stream:
                 for name in names[10:]:
                     pool.add(name, hosts[name].url)
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     await asyncio.gather(*(hosts[name].followed.wait() for name in names))
                     for part in range(3):
                         for name in names:
@@ -301,7 +301,7 @@ async def test_one_stream_has_the_events_of_all_hosts_none_lost_and_none_twice(t
                 await anext(stream)
             hosts[names[0]].happen()
             async with pool.events(["vm.#"], after=resume) as stream:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     told = await anext(stream)
                 assert (told.host_id, told.delivery and told.delivery.resume) == (names[0], f"e-{hosts[names[0]].last}")
 
@@ -311,7 +311,7 @@ async def test_a_stream_that_was_closed_is_no_subscription_any_more(tmp_path: Pa
     async with serving(tmp_path, 3) as hosts, aio.HostPool(retry=QUICK) as pool:
         for name, host in hosts.items():
             pool.add(name, host.url)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async with pool.events(["vm.#"]):
                 await asyncio.gather(*(host.followed.wait() for host in hosts.values()))
             assert [len(host.subscriptions) for host in hosts.values()] == [0, 0, 0]
@@ -330,7 +330,7 @@ async def test_a_host_that_refuses_events_is_told_once(tmp_path: Path, monkeypat
         monkeypatch.setattr(FakeHost, "_answer", refuse)
         async with aio.HostPool(retry=QUICK) as pool:
             pool.add("a", hosts["h000"].url)
-            async with pool.events() as stream, asyncio.timeout(10):
+            async with pool.events() as stream, asyncio.timeout(60):
                 told = await anext(stream)
         assert told.delivery is None
         assert isinstance(told.error, ApiError)

@@ -89,9 +89,9 @@ def test_closing_ends_what_waits(serve: Serve) -> None:
     with ThreadPoolExecutor(1) as pool:
         with sync.connect(serve(VM_reset=reset).url) as client:
             waiting = pool.submit(client.vm.reset, VM_ID)
-            assert asked.wait(10)
+            assert asked.wait(60)
         with pytest.raises(ConnectionLostError):
-            waiting.result(10)
+            waiting.result(60)
     with pytest.raises(NotSentError):
         client.host.ping()
     client.close()
@@ -162,7 +162,7 @@ def test_closing_a_stream_ends_its_iteration(serve: Serve) -> None:
     with sync.connect(server.url) as client, ThreadPoolExecutor(1) as pool, client.events() as stream:
         waiting = pool.submit(list, stream)
         stream.close()
-        assert waiting.result(10) == []
+        assert waiting.result(60) == []
 
 
 def test_calls_by_http(serve: Serve) -> None:

@@ -54,7 +54,7 @@ class Server:
                 self._begin(self._take, plain)
 
     def _take(self, plain: socket.socket) -> None:
-        plain.settimeout(10)
+        plain.settimeout(60)
         with contextlib.suppress(OSError), self._context.wrap_socket(plain, server_side=True) as link:
             self.seen.append(link.getpeercert(binary_form=True))
             self._serve(link)
@@ -64,7 +64,7 @@ class Server:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
-            thread.join(15)
+            thread.join(90)
 
 
 @contextlib.contextmanager
@@ -190,7 +190,7 @@ def test_one_thread_reads_while_others_write(pki: Pki) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(90)
         link.shutdown(socket.SHUT_RDWR)
         link.close()
     assert len(received) == 64 * 65_536
@@ -216,7 +216,7 @@ def test_a_byte_stream_over_tls_is_a_plain_socket(pki: Pki) -> None:
     """For callers that wait by descriptor; the end of either side is the end of both."""
     with serving(pki, echo) as server:
         near = tunnelled(linked(pki, server))
-        near.settimeout(10)
+        near.settimeout(60)
         near.sendall(b"over there")
         assert near.recv(100) == b"over there"
         near.close()

@@ -104,7 +104,7 @@ class Toy:
 
 
 def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(), 20))
+    asyncio.run(asyncio.wait_for(test(), 60))
 
 
 def made() -> tuple[Toy, Dispatcher, list[tuple[str, bytes]]]:

@@ -69,7 +69,7 @@ class Worker:
 
 
 def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(), 20))
+    asyncio.run(asyncio.wait_for(test(), 60))
 
 
 def test_without_a_worker_calls_fail_with_the_reason() -> None:

@@ -15,7 +15,7 @@ from libvdsm.ipc.descriptors import DescriptorSide, side_pair
 
 
 def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(), 20))
+    asyncio.run(asyncio.wait_for(test(), 60))
 
 
 def open_descriptors() -> int:

@@ -93,7 +93,7 @@ def test_calls_in_flight_are_counted_on_all_connections_of_an_identity() -> None
         bridge.open_gate("v")
         assert b"result" in await again
 
-    asyncio.run(asyncio.wait_for(work(), 10))
+    asyncio.run(asyncio.wait_for(work(), 60))
 
 
 def test_a_caller_that_becomes_another_identity_has_its_account() -> None:

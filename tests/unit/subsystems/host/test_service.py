@@ -148,7 +148,7 @@ def test_it_looks_again_and_again_until_it_is_stopped() -> None:
         await room.service.start()
         for _ in range(3):
             room.heard.anything.clear()
-            await asyncio.wait_for(room.heard.anything.wait(), 5)
+            await asyncio.wait_for(room.heard.anything.wait(), 60)
         await room.service.stop()
         await room.service.stop()
         count = len(room.heard.figures)

@@ -18,7 +18,7 @@ from libvdsm.subsystems.virt.driver import NotComeBackError, Road
 from libvdsm.subsystems.virt.lanes import LaneLimits, Lanes, Watchers
 
 VM = "6f1fca2e-28e8-4bf0-b8de-0b3a4a2b9e3d"
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 class Timer:

@@ -146,7 +146,7 @@ def test_a_guest_is_asked_in_order_until_it_obeys(
         await bench.create()
         await bench.start()
         bench.driver.obeys, bench.driver.tells = obeys, tells
-        params = types.VmShutdownParams(vm_id=VM, guest_timeout=0.2, force=force)
+        params = types.VmShutdownParams(vm_id=VM, guest_timeout=0.2 if obeys is None else 2.0, force=force)
         result = await bench.virt.vm_shutdown(bench.context("VM.shutdown"), params)
         assert result.way is expected
         assert bench.document["state"] == "stopped"
@@ -190,9 +190,10 @@ def test_a_reboot_ends_when_it_was_seen_or_by_the_button() -> None:
     async def scenario(bench: Bench) -> None:
         await bench.create()
         await bench.start()
-        params = types.VmRebootParams(vm_id=VM, guest_timeout=0.1, force=True)
+        params = types.VmRebootParams(vm_id=VM, guest_timeout=2.0, force=True)
         assert (await bench.virt.vm_reboot(bench.context("VM.reboot"), params)).way is ShutdownResultWay.ACPI
         bench.driver.obeys = None
+        params = types.VmRebootParams(vm_id=VM, guest_timeout=0.1, force=True)
         assert (await bench.virt.vm_reboot(bench.context("VM.reboot"), params)).way is ShutdownResultWay.FORCE
         assert bench.driver.calls.count("reset") == 1
 

@@ -57,6 +57,7 @@ class Broker:
         self.transitions = Transitions(journal, snapshots, schedule, self.wake)
         self._most = most_per_connection
         self._by_sink: dict[Sink, dict[str, Subscription]] = {}
+        self._followers = 0
         self._rests: dict[int, bytes] = {}  # by sequence, of the records that go round
         self._readers: set[asyncio.Event] = set()
         journal.listen(self._committed)
@@ -148,8 +149,8 @@ class Broker:
             self.leave(ended)
 
     def subscriptions(self) -> int:
-        """How many there are."""
-        return sum(map(len, self._by_sink.values()))
+        """How many there are, over whatever protocol."""
+        return self._followers
 
     def behind(self, sink: Sink) -> tuple[int, int]:
         """How many subscriptions a connection has, and by how many records the slowest is behind."""
@@ -185,10 +186,12 @@ class Broker:
         if snapshot:
             self._fill_snapshot(follower)
         follower.rekey()
+        self._followers += 1
         self._following.add(follower)
 
     def leave(self, follower: EventFollower) -> None:
         """Tell it nothing more."""
+        self._followers -= not follower.is_ended
         self._following.remove(follower)
         self.transitions.discard(follower)
         follower.end()

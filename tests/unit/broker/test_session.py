@@ -83,6 +83,23 @@ async def test_topics_reach_all_who_fit_in_the_order_of_the_publisher() -> None:
     assert star.deliveries[0].destination == "/topic/news.sport"
 
 
+async def test_who_follows_events_over_messages_is_counted_with_all_who_do() -> None:
+    """And what only clients publish is none of them."""
+    world = Messaging()
+    session, other = world.open(ALL), world.open(ALL)
+    first = subscribe(session, "/topic/vm.#", FakeConsumer(), id="1")
+    subscribe(session, "/topic/task.#", FakeConsumer(), id="2")
+    subscribe(other, "/topic/news.#", FakeConsumer())
+    subscribe(other, "/topic/#", FakeConsumer(), id="all")
+    assert world.broker.subscriptions() == 3
+    first.end()
+    first.end()
+    assert world.broker.subscriptions() == 2
+    session.close()
+    other.close()
+    assert world.broker.subscriptions() == 0
+
+
 async def test_who_comes_later_hears_nothing_of_before() -> None:
     """A topic keeps nothing for those who are not there."""
     world = Messaging()

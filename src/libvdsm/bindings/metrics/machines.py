@@ -102,7 +102,7 @@ class Machines:
 def _write(machine: Machine, groups: Sequence[FigureGroup]) -> Lines:
     own = {"vm": machine.id, "name": machine.name, "project": machine.project}
     whose = labels(own)
-    lines = [f"{STATE.name}{labels(own | {'state': machine.state})} 1\n".encode(errors="backslashreplace")]
+    lines = [f"{STATE.name}{labels(own | {'state': machine.state})} 1\n".encode(errors="replace")]
     stats = _decode(machine.stats) if machine.stats else {}
     for group in groups:
         told = stats.get(group.member)
@@ -116,5 +116,5 @@ def _write(machine: Machine, groups: Sequence[FigureGroup]) -> Lines:
                 for item, mark in zip(fresh, marks, strict=True)
                 if figure.member in item
             )
-            lines.append(text.encode(errors="backslashreplace"))
+            lines.append(text.encode(errors="replace"))
     return tuple(lines)

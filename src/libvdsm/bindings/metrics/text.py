@@ -46,7 +46,7 @@ class Group:
         """All of it, a little at a time; nothing if there are no samples."""
         name, head, samples = self.family.name, self.family.head(), iter(self.samples)
         while part := [f"{name}{labels} {number(value)}\n" for labels, value in islice(samples, _STRIDE)]:
-            yield head + "".join(part).encode(errors="backslashreplace")
+            yield head + "".join(part).encode(errors="replace")
             head = b""
 
 

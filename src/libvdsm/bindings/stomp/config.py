@@ -38,7 +38,6 @@ class StompCounters:
     """What happened, since the start."""
 
     sessions: int = 0
-    frames: int = 0
     messages: int = 0
     errors: int = 0
     requests: int = 0

@@ -8,7 +8,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from time import thread_time
 
@@ -17,8 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import libvdsm
 from libvdsm import schema
 from libvdsm.base.errors import ApiError
+from libvdsm.bindings.amqp.config import AmqpCounters
 from libvdsm.bindings.jsonrpc.endpoint import JsonRpcCounters
 from libvdsm.bindings.metrics.endpoint import MetricsEndpoint
 from libvdsm.bindings.metrics.machines import Machines
@@ -33,8 +35,11 @@ from libvdsm.bindings.metrics.sources import (
     QueueFigures,
 )
 from libvdsm.bindings.metrics.text import Family, Group, labels
+from libvdsm.bindings.stomp.config import StompCounters
+from libvdsm.broker.exchange import ExchangeCounters
 from libvdsm.interfaces.bodies import Streamed
 from libvdsm.interfaces.caller import Caller, Rights
+from libvdsm.transports.config import Counters
 from libvdsm.wire.http.events import Request, Response
 
 _SAMPLE = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)(?:\{((?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (-?[0-9.e+-]+)')
@@ -239,6 +244,23 @@ def ask(endpoint: MetricsEndpoint, caller: Caller, method: bytes = b"GET", **hea
     return endpoint.open(caller).handle(
         Request(method, b"/metrics", {name.replace("_", "-").encode(): v.encode() for name, v in headers.items()})
     )
+
+
+@pytest.mark.parametrize("counters", (JsonRpcCounters, Counters, StompCounters, AmqpCounters, ExchangeCounters))
+def test_what_is_counted_is_counted_somewhere(counters: type) -> None:
+    """A counter that nobody adds to would say for ever that nothing has happened."""
+    sources = "".join(path.read_text() for path in Path(libvdsm.__file__).parent.rglob("*.py"))
+    names = [each.name for each in fields(counters) if each.type == "int"]
+    assert names
+    assert [name for name in names if re.search(rf"counters[.]{name} [+]?= ", sources) is None] == []
+
+
+def test_half_a_character_does_not_break_the_text() -> None:
+    """Names may come from elsewhere than JSON; a scraper reads all of it or nothing, and knows three escapes."""
+    text = b"".join(make(Vm(id="1", name="a\ud800b", stats=stats())).pieces(READER))
+    assert b"\\u" not in text
+    assert b'name="a?b"' in text
+    assert b"".join(Group(Family("x", "gauge", "h"), [(labels({"queue": "\udcff"}), 1)]).pieces()).endswith(b'x{queue="?"} 1\n')
 
 
 def test_they_are_for_who_may_read_them() -> None:

@@ -34,7 +34,7 @@ _GRACE_S = 6.0
 class _Route:
     """One verb, ready to be called."""
 
-    __slots__ = ("attribute", "decode", "entry", "handler", "is_deed", "permission", "quick", "verify")
+    __slots__ = ("attribute", "decode", "entry", "handler", "is_deed", "is_direct", "permission", "quick", "verify")
 
     def __init__(self, entry: MethodEntry, handler: Handler | None, *, verify: bool) -> None:
         self.entry = entry
@@ -46,6 +46,7 @@ class _Route:
         self.attribute = _attribute(entry)
         answer = TaskAccepted if entry.kind == "operation" else entry.result
         self.verify = msgspec.json.Decoder(answer).decode if verify else None
+        self.is_direct = not self.is_deed and not verify  # without options, whoever answers has the last word
 
 
 class FrontBridge:
@@ -73,7 +74,6 @@ class FrontBridge:
             raise ValueError(message)
         self._methods = methods
         self._routes = {name: _Route(entry, handlers.get(name), verify=verify_results) for name, entry in methods.items()}
-        self._verify = verify_results
         self._work = work
         self._tasks = tasks
         self._broker = broker
@@ -96,15 +96,17 @@ class FrontBridge:
             self._require(caller, route.entry, params)
         self.calls += 1
         try:
-            if options is None and not route.is_deed and not self._verify:
+            if options is None and route.is_direct:
                 try:
                     decoded = route.quick(params)
                 except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                     decoded = route.decode(params)
+                    params = route.decode.named(params)
                 if route.handler is not None:
                     return route.handler(caller, decoded)
-                object_id = None if route.attribute is None else getattr(decoded, route.attribute)
-                return self._work.query(caller, route.entry, route.decode.named(params), object_id, NO_OPTIONS)
+                if route.attribute is None:
+                    return self._work.plain(caller, route.entry, params)
+                return self._work.query(caller, route.entry, params, getattr(decoded, route.attribute), NO_OPTIONS)
             return self._call_with_options(caller, route, params, NO_OPTIONS if options is None else decode_options(options))
         except PermissionDenied as refusal:  # by whoever answers: the scope of the question was too wide
             self.refused(caller, route.entry, params, refusal)

@@ -23,10 +23,18 @@ class Reply(asyncio.Future[bytes]):
         """It is ``result``."""
         if self.done():
             return
-        if self.shape is None:
+        shape = self.shape
+        if shape is None:
             self.set_result(result)
-        else:
-            self._end(result, None)
+        else:  # as ``_end`` does; written out, because every query comes by here
+            self.shape = None
+            try:
+                shaped = shape(result, None)
+            except Exception as defect:  # noqa: BLE001 - whoever waits is not left waiting
+                self._complain(defect)
+                self.set_exception(defect)
+            else:
+                self.set_result(shaped)
         if self.follow is not None:
             self._tell(self.follow)
 

@@ -1,8 +1,8 @@
 """JSON-RPC 2.0 both ways over one connected stream socket.
 
-Either side calls, answers and notifies; what one side says arrives in the order it was said. Bytes are
-gathered and written once per loop turn, what is said in answer to frames as soon as they are worked off, and the time
-limits of pending calls are looked after by one sweep. An answer is handed to whoever follows its ``Reply`` at once.
+Either side calls, answers and notifies; what one side says arrives in the order it was said. Messages are
+gathered and written once per loop turn, small ones in one frame, what is said in answer to frames as soon as they are worked
+off, and the time limits of pending calls are looked after by one sweep. An answer is handed to whoever follows its ``Reply`` at once.
 Bodies stay bytes: parameters and results are spliced, never decoded here.
 """
 
@@ -12,7 +12,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import Annotated, cast
 
 import msgspec
 
@@ -20,7 +20,7 @@ from libvdsm.base.errors import ApiError
 from libvdsm.interfaces.generated.errors import DeadlineExceeded, MethodNotFound, SubsystemUnavailable
 from libvdsm.interfaces.reply import Reply, promise
 from libvdsm.ipc import failures
-from libvdsm.ipc.frames import LIMIT, FrameError, FrameReader, header
+from libvdsm.ipc.frames import LIMIT, FrameError, FrameReader, check, frames
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +46,9 @@ class _Message(msgspec.Struct, gc=False):
     params: msgspec.Raw = msgspec.Raw()
     meta: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
+
+
+_Messages = Annotated[list[_Message], msgspec.Meta(min_length=1)]  # that were said in one turn
 
 
 def refuse_request(method: str, _params: msgspec.Raw, _meta: msgspec.Raw) -> bytes:
@@ -78,7 +81,7 @@ class Channel(asyncio.Protocol):
         self._on_loss = on_loss
         self._loop = asyncio.get_running_loop()
         self._reader = FrameReader()
-        self._decode = msgspec.json.Decoder(_Message).decode
+        self._decode: Callable[[bytes], _Message | list[_Message]] = msgspec.json.Decoder(_Message | _Messages).decode
         self._transport: asyncio.WriteTransport | None = None
         self._corked: list[bytes] = []
         self._is_receiving = False  # what is said now is written when all that was received is worked off
@@ -157,8 +160,12 @@ class Channel(asyncio.Protocol):
         self._is_receiving = True
         try:
             for body in self._reader.receive(data):
-                if not self._why_closed:
-                    self._receive(self._decode(body))
+                if self._why_closed:
+                    return
+                told = self._decode(body)
+                for message in told if isinstance(told, list) else (told,):
+                    if not self._why_closed:
+                        self._receive(message)
         except (FrameError, msgspec.MsgspecError, RecursionError) as failure:
             _log.error("%s sent what is no frame: %s", self._peer, failure)
             self._end(f"its bytes made no sense: {failure}")
@@ -174,11 +181,10 @@ class Channel(asyncio.Protocol):
     # --- inside
 
     def _send(self, body: bytes) -> None:
-        head = header(body)
+        check(body)
         corked = self._corked
         if not corked and not self._is_receiving:
             self._loop.call_soon(self._flush)
-        corked.append(head)
         corked.append(body)
 
     def _flush(self) -> None:
@@ -187,7 +193,7 @@ class Channel(asyncio.Protocol):
             if self._transport.is_closing():  # the peer has gone, and we are about to be told
                 corked.clear()
                 return
-            self._transport.write(b"".join(corked))
+            self._transport.write(frames(corked))
             self._corked = []
 
     def _receive(self, message: _Message) -> None:

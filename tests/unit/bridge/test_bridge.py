@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from libvdsm.base.errors import ApiError
+from libvdsm.interfaces.caller import Rights
 from libvdsm.interfaces.generated.errors import (
     HypervisorError,
     IdempotencyConflict,
@@ -17,13 +18,14 @@ from libvdsm.interfaces.generated.errors import (
     MethodNotFound,
     ObjectNotFound,
     PermissionDenied,
+    ShuttingDown,
     SubsystemUnavailable,
     TooLate,
     WrongState,
 )
 from libvdsm.interfaces.generated.methods import METHODS
 from tests.fakes.asking import ask, grant, place_vm, user
-from tests.fakes.front import VM_1, VM_2, Front
+from tests.fakes.front import VM_1, VM_2, FakePort, Front
 
 
 @pytest.fixture
@@ -106,6 +108,55 @@ async def test_command_travels_raw_with_its_meta(front: Front) -> None:
     assert call.meta.items() >= {"identity": "unix:0", "flowId": "f", "timeout": 15}.items()
     call.future.set_result(b"{}")
     assert await waiting == b"{}"
+
+
+@pytest.mark.parametrize("params", (b"{}", b" {}", b"[]"))
+async def test_a_query_about_no_object_travels_with_whoever_asks(front: Front, params: bytes) -> None:
+    """The first time and again, by name and by position; each identity under its own name, and a login counts at once."""
+    other = user(front)
+    await grant(front, other.identity, "administrator")
+    for caller in (front.admin, other, front.admin, other):
+        answer = front.bridge.call(caller, "Host.getCapabilities", params)
+        assert not isinstance(answer, bytes)
+        call = front.port.calls.pop()
+        assert (call.method, call.params, call.meta["identity"]) == ("Host.getCapabilities", {}, caller.identity)
+        assert call.timeout_s == call.meta["timeout"] == METHODS["Host.getCapabilities"].timeout_s
+        call.future.set_result(b'{"it":1}')
+        assert await answer == b'{"it":1}'
+    front.admin.become("token:third", "token", front.admin.roles, front.admin.rights)
+    front.bridge.call(front.admin, "Host.getCapabilities", params)
+    assert front.port.calls.pop().meta["identity"] == "token:third"
+
+
+async def test_a_query_that_was_asked_before_is_refused_like_the_first(front: Front) -> None:
+    """Nothing that is remembered of it goes before the rights, the parameters or the end of the daemon."""
+    front.bridge.call(front.admin, "Host.getCapabilities")
+    assert isinstance(refused(front, "Host.getCapabilities", b'{"more":1}'), InvalidParams)
+    assert isinstance(refused(front, "Host.getCapabilities", b"[1]"), InvalidParams)
+    front.work.is_closing = True
+    assert isinstance(refused(front, "Host.getCapabilities", b"{}"), ShuttingDown)
+    front.work.is_closing = False
+    front.admin.entitle((), Rights())
+    assert isinstance(refused(front, "Host.getCapabilities", b"{}"), PermissionDenied)
+    assert len(front.port.calls) == 1
+
+
+async def test_a_query_waits_for_the_first_snapshot() -> None:
+    """Just after a start it goes to the worker when it is known what there is, whether it was asked before or not."""
+
+    class Answering(FakePort):
+        def call(self, method: str, params: bytes, meta: bytes, timeout_s: float) -> asyncio.Future[bytes]:
+            answer = super().call(method, params, meta, timeout_s)
+            answer.set_result(b"{}")
+            return answer
+
+    front = Front(port=Answering())
+    early = [front.bridge.call(front.admin, "Host.getCapabilities") for _ in range(2)]
+    waiting = [asyncio.ensure_future(answer) for answer in early if not isinstance(answer, bytes)]
+    await asyncio.sleep(0)
+    assert not front.port.calls
+    front.seen()
+    assert await asyncio.gather(*waiting) == [b"{}", b"{}"]
 
 
 async def test_operation_answers_a_task_and_ends_it(front: Front) -> None:

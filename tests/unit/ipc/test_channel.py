@@ -19,7 +19,7 @@ from libvdsm.ipc.frames import FrameReader, frame
 
 
 def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(), 20))
+    asyncio.run(asyncio.wait_for(test(), 60))
 
 
 def answer(method: str, params: msgspec.Raw, meta: msgspec.Raw) -> bytes | Awaitable[bytes]:
@@ -215,6 +215,9 @@ def test_cancelling_forgets_the_answer_only() -> None:
         frame(b""),
         frame(b"nonsense"),
         frame(b"[]"),
+        frame(b"[1]"),
+        frame(b'[{"method":"report.x"},{"id":"x"}]'),
+        frame(b'[[{"method":"report.x"}]]'),
         frame(b'{"id":"x","result":1}'),
         frame(b"\xff\xfe"),
         frame(b"[" * 100_000),
@@ -288,9 +291,68 @@ def test_what_is_said_in_one_turn_leaves_in_one_write() -> None:
             front.notify(f"report.{i}", b"{}")
         await asyncio.sleep(0)
         assert len(writes) == 1
-        assert [json.loads(body)["method"] for body in FrameReader().receive(writes[0])] == [f"report.{i}" for i in range(10)]
+        (body,) = FrameReader().receive(writes[0])
+        assert [message["method"] for message in json.loads(body)] == [f"report.{i}" for i in range(10)]
         front.close()
         right.close()
+
+    run(test)
+
+
+def test_small_and_large_messages_of_one_turn_arrive_in_their_order() -> None:
+    async def test() -> None:
+        heard: list[str] = []
+        front, worker = await pair(left_notice=lambda method, _params: heard.append(method))
+        said = [f"report.{turn}.{number}" for turn in range(3) for number in range(20)]
+        for index, method in enumerate(said):
+            worker.notify(method, b'"%b"' % (b"x" * (200_000 if index % 20 == 7 and index > 20 else index)))
+            if index % 20 == 19:
+                await asyncio.sleep(0)
+        assert await worker_is_heard(worker, front) == b'"over"'
+        assert heard == said
+        front.close()
+        worker.close()
+
+    async def worker_is_heard(worker: Channel, front: Channel) -> bytes:
+        front.serve(lambda _method, _params, _meta: b'"over"')
+        return await worker.call("end", b"{}", b"{}", 50)
+
+    run(test)
+
+
+def test_after_the_end_nothing_more_of_a_list_is_heard() -> None:
+    async def test() -> None:
+        left, right = socket.socketpair()
+        heard: list[str] = []
+        front: Channel
+        over = asyncio.Event()
+
+        def hear(method: str, _params: msgspec.Raw) -> None:
+            heard.append(method)
+            if method == "last":
+                front.close()
+                asyncio.get_running_loop().call_soon(over.set)
+
+        front = await channel.connect(left, "virt", on_notice=hear)
+        call = front.call("VM.get", b"{}", b"{}", 60)
+        right.sendall(frame(b'[{"method":"first"},{"method":"last"},{"method":"late"},{"id":1,"result":1}]') + frame(b'{"method":"later"}'))
+        await over.wait()
+        with pytest.raises(SubsystemUnavailable):
+            await call
+        assert heard == ["first", "last"]
+        right.close()
+
+    run(test)
+
+
+def test_one_message_of_a_list_that_fails_harms_no_other() -> None:
+    async def test() -> None:
+        front, worker = await pair()
+        calls = [front.call(method, b"1", b"{}", 50) for method in ("now", "fail", "later", "break", "now")]
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(each) for each in found] == [bytes, ObjectNotFound, bytes, InternalError, bytes]
+        front.close()
+        worker.close()
 
     run(test)
 

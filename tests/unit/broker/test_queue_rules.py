@@ -230,3 +230,66 @@ async def test_what_is_published_is_forgotten_with_its_last_follower() -> None:
     assert ring.octets > 0
     second.end()
     assert (ring.octets, ring.first) == (0, ring.last + 1)
+
+
+@pytest.mark.parametrize("ack", (Ack.CLIENT, Ack.INDIVIDUAL))
+@pytest.mark.parametrize("durable", (False, True))
+async def test_what_is_accepted_by_the_shortest_way_opens_the_window(ack: Ack, durable: bool) -> None:
+    """As by ``settle``: as many come as were accepted, and all figures are right in the end."""
+    world = Messaging()
+    queue = await world.queue(durable=durable)
+    session, consumer = world.open(), FakeConsumer()
+    for number in range(6):
+        await sent(session.send("/queue/work", message(str(number), durable=durable)))
+    subscribe(session, "/queue/work", consumer, ack, credit=2)
+    await turns()
+    assert consumer.bodies() == ["0", "1"]
+    await sent(session.accept(consumer.deliveries[1].tag))
+    more = 2 if ack is Ack.CLIENT else 1
+    assert consumer.bodies() == [str(number) for number in range(2 + more)]
+    assert (queue.unsettled, queue.counters.delivered) == (2, more)
+    while session.unsettled:
+        await sent(session.accept(max(session.unsettled)))
+    assert consumer.bodies() == [str(number) for number in range(6)]
+    assert (queue.messages, queue.unsettled, queue.octets, queue.counters.delivered) == (0, 0, 0, 6)
+
+
+async def test_a_transaction_sends_and_makes_dead_letters_elsewhere() -> None:
+    """Its dead letters need not go where its messages go."""
+    world = Messaging()
+    letters, other = await world.queue("letters"), await world.queue("other")
+    queue = await world.queue(dead_letter="letters")
+    session, consumer = world.open(), FakeConsumer()
+    subscribe(session, "/queue/work", consumer, Ack.INDIVIDUAL)
+    session.send("/queue/work", message("a"))
+    session.begin("t")
+    session.send("/queue/other", message("b"), transaction="t")
+    session.settle(consumer.deliveries[0].tag, Verdict.REJECTED, transaction="t")
+    await sent(session.commit("t"))
+    assert (queue.messages, letters.waiting, other.waiting) == (0, 1, 1)
+    assert reasons(letters) == ["rejected"]
+
+
+async def test_thousands_that_ended_leave_those_that_wait() -> None:
+    """In their order, also those of other priorities, those that were given back, and those that were put aside."""
+    world = Messaging()
+    queue = await world.queue(max_messages=5000)
+    session, consumer, other = world.open(), FakeConsumer(), FakeConsumer()
+    subscribe(session, "/queue/work", consumer, Ack.INDIVIDUAL, id="1", credit=2)
+    for text in ("aside", "back"):
+        session.send("/queue/work", message(text))
+    ends = world.clock.time() + 1
+    for number in range(2500):
+        session.send("/queue/work", message("x", priority=number % 10, expires_at=ends))
+        if number % 1000 == 0:
+            session.send("/queue/work", message(f"stays {number}", priority=7))
+    session.settle(consumer.deliveries[0].tag, Verdict.RELEASED, undeliverable_here=True)
+    await turns()
+    world.clock.advance(2)
+    session.close()
+    await look_once(world)
+    assert queue.counters.expired == 2500
+    assert queue.waiting == queue.messages == 5
+    subscribe(world.open(), "/queue/work", other)
+    await turns()
+    assert other.bodies() == ["stays 0", "stays 1000", "stays 2000", "aside", "back"]

@@ -275,21 +275,23 @@ async def test_thousands_that_ended_leave_those_that_wait() -> None:
     world = Messaging()
     queue = await world.queue(max_messages=5000)
     session, consumer, other = world.open(), FakeConsumer(), FakeConsumer()
-    subscribe(session, "/queue/work", consumer, Ack.INDIVIDUAL, id="1", credit=2)
+    subscribe(session, "/queue/work", consumer, Ack.INDIVIDUAL, id="1", credit=3, is_exact=True)
     for text in ("aside", "back"):
         session.send("/queue/work", message(text))
+    session.settle(consumer.deliveries[0].tag, Verdict.RELEASED, undeliverable_here=True)
+    await turns()
+    session.send("/queue/work", message("held"))
     ends = world.clock.time() + 1
     for number in range(2500):
         session.send("/queue/work", message("x", priority=number % 10, expires_at=ends))
         if number % 1000 == 0:
             session.send("/queue/work", message(f"stays {number}", priority=7))
-    session.settle(consumer.deliveries[0].tag, Verdict.RELEASED, undeliverable_here=True)
-    await turns()
+    assert consumer.bodies() == ["aside", "back", "held"]
     world.clock.advance(2)
     session.close()
     await look_once(world)
     assert queue.counters.expired == 2500
-    assert queue.waiting == queue.messages == 5
+    assert queue.waiting == queue.messages == 6
     subscribe(world.open(), "/queue/work", other)
     await turns()
-    assert other.bodies() == ["stays 0", "stays 1000", "stays 2000", "aside", "back"]
+    assert other.bodies() == ["stays 0", "stays 1000", "stays 2000", "aside", "back", "held"]

@@ -281,6 +281,7 @@ async def test_thousands_that_ended_leave_those_that_wait() -> None:
     session.settle(consumer.deliveries[0].tag, Verdict.RELEASED, undeliverable_here=True)
     await turns()
     session.send("/queue/work", message("held"))
+    await turns()
     ends = world.clock.time() + 1
     for number in range(2500):
         session.send("/queue/work", message("x", priority=number % 10, expires_at=ends))

@@ -76,6 +76,33 @@ async def test_am_070_against_what_the_link_said(mode: int, settled: bool | None
     assert messaging.queues.get("work")[1].waiting == 0
 
 
+@pytest.mark.parametrize(
+    ("mode", "said", "is_well"),
+    (
+        (0, (None, None, None), True),
+        (0, (False, None, True), False),
+        (1, (True, None, None), True),
+        (1, (None, None, True), True),  # said at the last is said of all (2.7.5)
+        (1, (None, False, None), False),
+        (2, (None, True, None), True),
+    ),
+)
+async def test_am_070_what_several_frames_say_of_one_delivery(mode: int, said: tuple[bool | None, ...], is_well: bool) -> None:
+    messaging, client = await served()
+    client.sender(snd_settle_mode=mode)
+    payload = message("several")
+    client.say(p.Transfer(0, 0, b"t", 0, settled=said[0], more=True), payload=payload[:3])
+    client.say(p.Transfer(0, settled=said[1], more=True), payload=payload[3:5])
+    client.say(p.Transfer(0, settled=said[2]), payload=payload[5:])
+    heard = [each.body for each in client.hear() if isinstance(each, Frame)]
+    assert messaging.queues.get("work")[1].waiting == is_well
+    if not is_well:
+        assert [condition(each.error) for each in heard if isinstance(each, p.Detach)] == ["amqp:illegal-state"]
+    else:
+        answers = [each for each in heard if isinstance(each, p.Disposition)]
+        assert len(answers) == (0 if True in said else 1)
+
+
 async def test_am_070_a_receiver_that_wants_settled_ones() -> None:
     messaging, client = await served()
     client.receiver(credit=5, snd_settle_mode=1)
@@ -418,7 +445,7 @@ async def test_am_077_what_was_not_settled_comes_back_in_its_order(how: str) -> 
 # Messages.
 
 
-@pytest.mark.parametrize("frame", (512, 4_096, 65_536))
+@pytest.mark.parametrize("frame", (512, 4_096, 65_536, 1_048_576))
 async def test_am_080_large_messages_in_frames_of_any_size(frame: int) -> None:
     messaging = Messaging()
     await messaging.queue(max_octets=10_000_000)
@@ -429,12 +456,15 @@ async def test_am_080_large_messages_in_frames_of_any_size(frame: int) -> None:
     client.receiver()
     client.say(p.Flow(0, 100_000, 0, 100_000, 1, 0, 10))
     payload = message(bytes(range(256)) * 1_500)
-    parts = [payload[start : start + frame - 100] for start in range(0, len(payload), frame - 100)]
+    room = min(frame, 65_536) - 100  # more than we take is not sent to us, nor by us
+    parts = [payload[start : start + room] for start in range(0, len(payload), room)]
     client.raw(b"".join(encode_frame(0, p.Transfer(0, 0, b"t", 0, more=part is not parts[-1]), part) for part in parts))
     await turns()
     heard = client.transfers()
     assert body_of(b"".join(part for _transfer, part in heard)) == bytes(range(256)) * 1_500
     assert [transfer.more for transfer, _part in heard] == [True] * (len(heard) - 1) + [False]
+    assert max(len(part) for _transfer, part in heard) <= min(frame, 65_536)
+    assert min(len(part) for _transfer, part in heard[:-1]) > min(frame, 65_536) - 80  # frames are used up
     settle(client, 0, None, ACCEPTED)
     assert messaging.queues.get("work")[1].unsettled == 0
 
@@ -471,6 +501,31 @@ async def test_am_080_messages_of_two_links_between_each_other() -> None:
         subscribe(messaging.open(), f"/queue/{name}", consumer)
         await turns()
         assert consumer.bodies() == [text]
+
+
+async def test_am_080_long_messages_of_one_link_come_one_behind_the_other() -> None:
+    """However small the window is; what is short does not go past what is long."""
+    messaging = Messaging()
+    client = AmqpPeer(messaging.exchange)
+    client.open(max_frame_size=512)
+    client.begin(incoming_window=1)
+    client.receiver("replies")
+    client.say(p.Flow(0, 1, 0, 1_000, 1, 0, 10))
+    (consumer,) = client.conversation._consumers
+    bodies = [str(number) * size for number, size in enumerate((2_000, 10, 1_500, 10, 10))]
+    for number, body in enumerate(bodies):  # answers come unasked: nobody looks whether there is room
+        consumer.deliver(Delivery(tag=number, message=plain(body), destination="replies"))
+    found: dict[int, bytes] = {}
+    order: list[int] = []
+    for seen in range(1, 50):
+        for transfer, payload in client.transfers():
+            if transfer.delivery_id is not None:
+                order.append(transfer.delivery_id)
+            assert transfer.delivery_id in {None, order[-1]}
+            found[order[-1]] = found.get(order[-1], b"") + payload
+        client.say(p.Flow(seen, 1, 0, 1_000))
+    assert order == [0, 1, 2, 3, 4]
+    assert [body_of(found[number]).decode() for number in order] == bodies
 
 
 async def test_am_080_another_delivery_before_the_last_one_ended() -> None:
@@ -581,6 +636,7 @@ _WRONG = {
     "data and a value": message() + b"\x00\x53\x77\x40",
     "an unknown section": b"\x00\x53\x79\x40" + message(),
     "data that is a text": b"\x00\x53\x75\xa1\x01x",
+    "fourteen properties": b"\x00\x53\x73" + encoding.encode([None] * 14) + message(),
     "a header that is a map": b"\x00\x53\x70\xc1\x01\x00" + message(),
     "application properties that are a list": b"\x00\x53\x74\x45" + message(),
     "an application property that is a list": b"\x00\x53\x74" + encoding.encode({"a": [1]}) + message(),
@@ -601,6 +657,14 @@ async def test_am_083_sections_that_lack_or_are_out_of_order(name: str) -> None:
     ends = [each.body.error for each in client.hear() if isinstance(each, Frame) and isinstance(each.body, p.Detach | p.Close)]
     assert [condition(each) for each in ends] == ["amqp:decode-error"]
     assert messaging.queues.get("work")[1].waiting == 0
+
+
+async def test_am_083_all_thirteen_properties_are_well() -> None:
+    messaging, client = await served()
+    client.sender()
+    client.send(message("x", properties=[*[None] * 8, None, Timestamp(5), "group", UInt(1), "reply-group"]))
+    assert [each.state for each in client.heard(p.Disposition)] == [ACCEPTED]
+    assert messaging.queues.get("work")[1].waiting == 1
 
 
 @given(st.binary(max_size=100), st.integers(0, 100))

@@ -304,7 +304,7 @@ async def test_am_022_bodies_that_are_no_performative(name: str) -> None:
 
 
 async def test_am_022_descriptors_in_their_other_forms() -> None:
-    _messaging, client = await served()
+    messaging, client = await served()
     for descriptor in (Symbol("amqp:flow:list"), b"\x80" + (0x13).to_bytes(8, "big")):
         head = descriptor if isinstance(descriptor, bytes) else encoding.encode(descriptor)
         body = b"\x00" + head + p.encode(p.Flow(0, 10, 0, 10, echo=True))[3:]
@@ -314,6 +314,14 @@ async def test_am_022_descriptors_in_their_other_forms() -> None:
     body = b"\x00" + encoding.encode(Symbol("amqp:transfer:list")) + p.encode(p.Transfer(0, 0, b"t", 0))[3:] + message()
     client.raw(struct.pack(">IBBH", 8 + len(body), 2, 0, 0) + body)
     assert [(each.first, each.state) for each in client.heard(p.Disposition)] == [(0, Described(ULong(0x24), []))]
+    client.receiver(credit=1)
+    await turns()
+    ((transfer, _payload),) = client.transfers()
+    assert transfer.delivery_id is not None
+    accepted = p.Disposition(role=True, first=transfer.delivery_id, settled=True, state=Described(ULong(0x24), []))
+    body = b"\x00" + encoding.encode(Symbol("amqp:disposition:list")) + p.encode(accepted)[3:]
+    client.raw(struct.pack(">IBBH", 8 + len(body), 2, 0, 0) + body)
+    assert messaging.queues.get("work")[1].unsettled == 0
 
 
 @settings(max_examples=150, deadline=None)

@@ -88,7 +88,7 @@ def test_f26_what_is_too_much_is_refused_in_constant_memory(daemon: VdsmdProcess
     before = peak(daemon.front)
     answer, sent = b"", 0
     with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(20)
+        sock.settimeout(60)
         sock.connect(str(daemon.socket))
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             for part in parts:

@@ -44,7 +44,7 @@ def agree(caller: Caller, method: str, params: Params, expected: int | None = No
     question: Params = {"method": method, "params": params} | ({} if expected is None else {"expectedGeneration": expected})
     plan = caller.call("Plan.check", question)
     meta: Params = {} if expected is None else {"expectedGeneration": expected}
-    meta |= {"wait": 20} if MUTATING[method].kind == "operation" else {}
+    meta |= {"wait": 45} if MUTATING[method].kind == "operation" else {}
     ended = outcome(caller.answer(method, params, **meta))
     told = [reason["error"] for reason in plan["reasons"]]
     if plan["possible"]:
@@ -171,7 +171,7 @@ def test_tasks_do_what_their_plans_say(vdsmd: StartVdsmd) -> None:
             for task in (running["id"], ended["id"], str(uuid.uuid4()), "no id"):
                 agree(caller, method, {"taskId": task})
             if method == "Task.cancel":
-                caller.call("Task.wait", {"taskId": running["id"], "seconds": 20})
+                caller.call("Task.wait", {"taskId": running["id"], "seconds": 45})
 
 
 def test_rights_do_what_their_plans_say(vdsmd: StartVdsmd, chance: random.Random) -> None:

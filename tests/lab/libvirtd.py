@@ -7,6 +7,7 @@ as probing takes seconds.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -70,8 +71,10 @@ def guest_initrd() -> Path:
     """The small guest of ``packaging/guest``, built once for each of its versions."""
     recipe = ROOT / "packaging" / "guest" / "mkguest"
     found = cache_folder() / f"guest-{recipe.stat().st_mtime_ns}.img"
-    if not found.exists():
-        subprocess.run([recipe, found], check=True, timeout=240)
+    with found.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the tests of one run are in several processes
+        if not found.exists():
+            subprocess.run([recipe, found], check=True, timeout=240)
     return found
 
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from libvdsm.transports.connection import Hub
     from libvdsm.wire.http.events import Event
 
+#: To whoever is one too many, and was told so as soon as it was known who he is: nothing is carried out, and this is never sent.
+_TURNED_AWAY = Response(429)
 _STREAM = b"/stream/"
 _STREAM_PROTOCOL = b"vdsm-stream"
 #: So many octets are parsed at a time.
@@ -276,7 +278,7 @@ class HttpReactor(HttpAnswers):
         authorization = request.headers.get(b"authorization")
         if authorization != self._speaker.authorization and not self._speak_for(authorization):
             return UNAUTHENTICATED
-        return None
+        return _TURNED_AWAY if self.is_lingering or self.is_closing else None
 
     def _route(self, request: Request) -> Response | Streamed | Later | None:
         refusal = self._preflight(request)
@@ -340,6 +342,8 @@ class HttpReactor(HttpAnswers):
         token = bearer(request)
         if token is not None and not self._speak_for(token):
             return UNAUTHENTICATED
+        if self.is_lingering or self.is_closing:
+            return _TURNED_AWAY
         opened = self._site.sockets.open(self.hub, request, self._speaker.caller)
         if isinstance(opened, Response):
             return opened

@@ -6,6 +6,7 @@ import pytest
 
 from libvdsm.transports.config import Limits
 from tests.fakes.recording_bridge import post, serve, until
+from tests.fakes.websocket_peer import hello
 
 PING = b'{"jsonrpc":"2.0","method":"sum","params":[1],"id":1}'
 GOOD, OTHER = "Authorization: Bearer good-one", "Authorization: bearer  good-other"
@@ -105,3 +106,25 @@ async def test_a_token_s_end_is_the_connection_s() -> None:
         served.pass_time(1)
         assert await client.rest() == b""
         client.close()
+
+
+@pytest.mark.parametrize("request_of_second", (post(PING, GOOD), hello(GOOD), hello(protocols="jsonrpc, bearer.good-one")))
+async def test_whoever_is_one_too_many_has_nothing_carried_out(request_of_second: bytes) -> None:
+    """429 says that nothing was done, also to a request by which a connection becomes that of an identity that has no room for it."""
+    async with serve() as served:
+        first, second = await served.connect(), await served.connect()
+        first.send(post(PING, GOOD))
+        await first.response()
+        tally = served.tcp.accounts.of(served.bridge.calls[0].caller).connections
+        tally.maximum = tally.used
+        second.send(request_of_second)
+        answer = await second.response()
+        assert (answer.status, await second.rest()) == (429, b"")
+        assert len(served.bridge.calls) == 1
+        assert served.tcp.counters.refused_limit == 1
+        second.close()
+        third = await served.connect()
+        third.send(post(PING))
+        assert (await third.response()).status == 200
+        third.close()
+        first.close()

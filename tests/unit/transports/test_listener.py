@@ -16,6 +16,7 @@ from libvdsm.interfaces.endpoint import Endpoints
 from libvdsm.transports.config import Limits, ListenerPolicy
 from libvdsm.transports.detector import Door
 from libvdsm.transports.listener import Listener
+from libvdsm.wire.detect import Protocol
 from tests.fakes.recording_bridge import RecordingAuthenticator, RecordingBridge, serve, until
 
 PING = b'{"jsonrpc":"2.0","method":"sum","params":[1],"id":1}\n'
@@ -191,6 +192,53 @@ async def test_running_out_of_descriptors_does_not_end_us() -> None:
         assert await served.ask("tcp", PING) == PONG
         for client in waiting:
             client.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "protocol"),
+    (
+        (b"\r\n \t\n{", Protocol.JSON),
+        (b" " * 63 + b"[", Protocol.JSON),
+        (b"AMQP", Protocol.AMQP),
+        (b"CONNECT\n", Protocol.STOMP),
+        (b"\n" * 54 + b"STOMP\r", Protocol.STOMP),
+        (b"SUBSCRIBE\n", Protocol.STOMP),
+        (b"CONNECT ", Protocol.HTTP),
+        (b"\r\n\r\n\r\n\r\nOPTIONS ", Protocol.HTTP),
+    ),
+)
+async def test_whoever_comes_octet_by_octet_loses_none(said: bytes, protocol: Protocol) -> None:
+    """Nothing is decided before the octet that tells, and then all of them are handed over, in one piece and once."""
+    near, far = socket.socketpair()
+    with near, far:
+        welcomed: list[tuple[Protocol, int]] = []
+        received: list[bytes] = []
+        left: list[Door] = []
+
+        class Reactor:
+            address, caller, expires_at = "", None, 0.0
+
+            def connection_made(self, transport: object) -> None:
+                assert transport is made
+
+            def data_received(self, data: bytes) -> None:
+                received.append(data)
+
+        class Transport:
+            def set_protocol(self, protocol: object) -> None:
+                assert isinstance(protocol, Reactor)
+
+        def welcome(_door: Door, found: Protocol) -> Reactor:
+            welcomed.append((found, count))
+            return Reactor()
+
+        made = Transport()
+        door = Door(near, address="a", since=0, welcome=welcome, leave=left.append)  # type: ignore[arg-type]
+        door.connection_made(made)  # type: ignore[arg-type]
+        for count in range(1, len(said) + 1):
+            assert not welcomed
+            door.data_received(said[count - 1 : count])
+        assert (welcomed, received, left) == ([(protocol, len(said))], [said], [door])
 
 
 async def test_who_is_sent_away_while_coming_in_stays_out() -> None:

@@ -81,7 +81,7 @@ def vdsmd(tmp_path: Path) -> Iterator[StartVdsmd]:
         ) -> VdsmdProcess:
             nonlocal count
             count += 1
-            folder = tmp_path / f"vdsmd-{count}"
+            folder = tmp_path / f"d{count}"  # short: the paths of unix sockets are
             daemon = start_vdsmd(folder, *arguments, hypervisor=hypervisor, listen=listen, verify=verify, descriptors=descriptors)
             stack.callback(daemon.stop)
             return daemon

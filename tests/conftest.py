@@ -24,8 +24,9 @@ __all__ = ["pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary"
 WATCHERS.append(watch.look)
 seeds.make()  # before any other process of the run
 
-# The machine may be busy: time is no property that is looked for here.
-settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The machine may be busy: time is no property that is looked for here, nor is the luck of those who pick the examples.
+_LUCK = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example)
+settings.register_profile("here", deadline=None, suppress_health_check=_LUCK)
 settings.load_profile("here")
 
 

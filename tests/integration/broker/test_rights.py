@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from websockets.sync.client import connect as connect_websocket
+from websockets.typing import Subprotocol
 
+from libvdsm.wire.amqp import decoding, sections
+from libvdsm.wire.amqp import performatives as p
+from libvdsm.wire.amqp.frames import encode_frame
+from libvdsm.wire.amqp.values import Described, Symbol
+from tests.conformance.test_amqp_daemon import Wire
 from tests.conftest import StartVdsmd
 from tests.daemon_process import VdsmdProcess
+from tests.fakes.amqp_peer import body_of
 from tests.integration.broker.stomp_line import StompLine
 from tests.integration.http.test_web import Events
-from tests.roads import Caller
+from tests.roads import Caller, connect
 
 TOPIC = "vm.#"
 GAP = {"gap": {"reason": "rights"}}
@@ -110,7 +120,66 @@ class Stomp(Door):
         self.line.close()
 
 
-DOORS = (Raw, Sse, Stomp)
+class Web(Door):
+    def open(self, after: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
+        self.stack = ExitStack()
+        connecting = connect_websocket(
+            f"ws://127.0.0.1:{self.daemon.port}/ws",
+            subprotocols=[Subprotocol("jsonrpc")],
+            additional_headers={"Authorization": f"Bearer {self.token}"},
+            compression=None,
+        )
+        self.socket = self.stack.enter_context(connecting)
+        params = {"topics": [TOPIC]} | ({"snapshot": True} if after is None else {"after": after})
+        self.socket.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "Event.subscribe", "params": params}))
+        return self._read()
+
+    def _read(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        while True:
+            told = json.loads(self.socket.recv(timeout=PATIENCE_S))
+            assert "error" not in told, told
+            if "params" in told:
+                told = told["params"]
+                yield told["resume"], told["event"] if "event" in told else {"gap": told["gap"]}
+
+    def close(self) -> None:
+        self.stack.close()
+
+
+class Amqp(Door):
+    def open(self, after: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
+        self.line = connect(self.daemon.socket, PATIENCE_S)
+        self.wire = Wire(self.line.sendall, lambda: self.line.recv(65_536))
+        assert self.wire.log_in("PLAIN", b"\0token\0" + self.token.encode())[1] == 0
+        self.wire.open()
+        name, value = ("vdsm:snapshot", True) if after is None else ("vdsm:resume", after)
+        wanted = p.Source(f"/topic/{TOPIC}", filter={Symbol(name): Described(Symbol(name), value)})
+        frames = (p.Attach("events", 0, role=True, snd_settle_mode=1, source=wanted, target=p.Target()), self._room(0))
+        self.line.sendall(b"".join(encode_frame(0, each) for each in frames))
+        return self._read()
+
+    @staticmethod
+    def _room(count: int) -> p.Flow:
+        return p.Flow(count, 1_000, 0, 1_000, 0, count, 1_000)
+
+    def _read(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for count in itertools.count():
+            if count % 500 == 0:
+                self.line.sendall(encode_frame(0, self._room(count)))
+            payload = self.wire.until(p.Transfer)[1]
+            parts = sections.split(payload)
+            assert parts.annotations is not None
+            annotations, _end = decoding.decode(payload, parts.annotations[0] + 3)
+            assert isinstance(annotations, dict)
+            body = json.loads(body_of(payload))
+            yield str(annotations["x-opt-vdsm-resume"]), body if "sequence" in body else {"gap": body}
+
+    def close(self) -> None:
+        self.line.close()
+
+
+DOORS = (Raw, Sse, Web, Stomp, Amqp)
+PATIENCE_S = 60.0
 
 
 class Host:
@@ -238,3 +307,23 @@ def test_a_role_changes_for_thousands_of_machines_and_all_who_follow(vdsmd: Star
             assert sorted(follower.until("removed", *all_of_them)) == sorted(("removed", id) for id in all_of_them)
             assert follower.has == {}
             follower.close()
+
+
+def test_who_is_refused_is_on_record_where_the_queue_is(host: Host) -> None:
+    """For whoever may read the audit of its project, and for nobody of another one."""
+    admin = host.admin
+    for name, project in (("theirs", "web"), ("others", "db")):
+        admin.call("Queue.create", {"name": name, "project": project})
+    admin.call("Access.defineRole", {"name": "auditor", "permissions": ["audit.read"]})
+    admin.call("Access.grant", {"identity": "user:bob", "role": "auditor", "scope": in_project("web")})
+    token = admin.call("Identity.createToken", {"label": "b", "identity": "user:bob"})["token"]
+    for command, headers in (("SEND", {}), ("SUBSCRIBE", {"id": "1"})):
+        for name in ("theirs", "others"):
+            with StompLine(host.daemon.socket, login="token", passcode=host.token) as line:
+                line.send(command, {"destination": f"/queue/{name}", "receipt": "r", **headers})
+                assert line.read().headers["error"] == "PermissionDenied"
+    with Caller(host.daemon.socket) as bob:
+        bob.call("Identity.login", {"token": token})
+        items = bob.call("Audit.list", {"filter": {"outcomes": ["refused"]}})["items"]
+    found = sorted((each["method"], each["identity"], each["object"]["id"], each["project"]) for each in items)
+    assert found == [("queue.receive", "user:alice", "theirs", "web"), ("queue.send", "user:alice", "theirs", "web")]

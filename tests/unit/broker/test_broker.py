@@ -128,6 +128,44 @@ def test_token_of_another_life_is_a_gap(front: Front) -> None:
     assert answer["gap"] == {"reason": "epoch"}
 
 
+@pytest.mark.parametrize("mark", ("", "somebody."))
+def test_a_token_from_the_future_is_a_gap(front: Front, mark: str) -> None:
+    """It is of records that were lost, or of none; whoever has it goes on behind all that there is."""
+    front.observe(VM_1)
+    token = f"{mark}{front.journal.epoch}-{front.journal.last + 1}"
+    answer = front.now("Event.read", {"after": token})
+    assert (answer["gap"], answer["items"]) == ({"reason": "epoch"}, [])
+    sink = FakeSink()
+    front.now("Event.subscribe", {"after": token}, connected(front, sink))
+    front.observe(VM_2)
+    front.run_scheduled()
+    told: Any = sink.deliveries
+    assert told[0]["gap"] == {"reason": "epoch"}
+    assert [each["event"]["object"]["id"] for each in told[1:]] == [VM_2]
+
+
+def test_a_token_that_was_tampered_with_opens_nothing(front: Front) -> None:
+    """What it says of its owner's view is compared, and never believed: another's is a gap, behind which nothing old comes."""
+    front.observe(VM_1)
+    for mark in ("0.", "aaaaaaaaaaaa.", "..", "a.b."):
+        answer = front.now("Event.read", {"after": f"{mark}{front.journal.epoch}-0"})
+        assert (answer["gap"], answer["items"]) == ({"reason": "rights"}, [])
+    limited = connected(front, FakeSink())
+    limited.entitle((), Rights(frozenset({"event.read", "host.read"})))
+    answer = front.now("Event.read", {"after": f"{front.journal.epoch}-1"}, limited)
+    assert (answer["gap"], answer["items"]) == ({"reason": "rights"}, [])
+
+
+def test_a_subscription_resumes_or_begins_with_a_snapshot(front: Front) -> None:
+    """Not both: what came between would be told, or left out, at the daemon's choice."""
+    front.observe(VM_1)
+    caller = connected(front, FakeSink())
+    with pytest.raises(InvalidParams) as caught:
+        front.now("Event.subscribe", {"snapshot": True, "after": f"{front.journal.epoch}-1"}, caller)
+    assert caught.value.path == "$.snapshot"
+    assert front.broker.subscriptions() == 0
+
+
 @pytest.mark.parametrize("token", ("", "x", "-5", "abc-", "abc-x", "abc-٣", "abc-" + "9" * 99))
 def test_nonsense_token_is_refused(front: Front, token: str) -> None:
     """What is no token at all is the caller's mistake."""

@@ -296,3 +296,90 @@ async def test_thousands_that_ended_leave_those_that_wait() -> None:
     subscribe(world.open(), "/queue/work", other)
     await turns()
     assert other.bodies() == ["stays 0", "stays 1000", "stays 2000", "aside", "back", "held"]
+
+
+async def test_as_many_of_the_oldest_go_as_make_room_for_a_large_one() -> None:
+    """By octets; what is larger than the whole queue goes itself, and pushes nothing out."""
+    octets = message("x" * 100).octets
+    world = Messaging()
+    letters = await world.queue("letters")
+    queue = await world.queue(max_octets=5 * octets, overflow=QueueOverflow.DROP_OLDEST, dead_letter="letters")
+    session = world.open()
+    for text in "abcde":
+        session.send("/queue/work", message(text * 100))
+    session.send("/queue/work", message("f" * (2 * octets)))
+    assert [item.message.body[:1] for item in queue.items()] == [b"d", b"e", b"f"]
+    assert [item.message.body[:1] for item in letters.items()] == [b"a", b"b", b"c"]
+    session.send("/queue/work", message("g" * (6 * octets)))
+    assert [item.message.body[:1] for item in queue.items()] == [b"d", b"e", b"f"]
+    assert letters.messages == 4
+    assert reasons(letters) == ["overflow"] * 4
+    assert (queue.counters.dropped, queue.counters.dead_lettered) == (4, 4)
+
+
+async def test_the_newest_goes_when_it_has_no_room_in_octets() -> None:
+    """A smaller one that comes later has it."""
+    octets = message("x" * 100).octets
+    world = Messaging()
+    letters = await world.queue("letters")
+    queue = await world.queue(max_octets=2 * octets, overflow=QueueOverflow.DROP_NEWEST, dead_letter="letters")
+    session = world.open()
+    for text in ("a" * 100, "b" * 101, "c" * 100):
+        session.send("/queue/work", message(text))
+    assert [item.message.body[:1] for item in queue.items()] == [b"a", b"c"]
+    assert [item.message.body[:1] for item in letters.items()] == [b"b"]
+    assert queue.octets == 2 * octets
+
+
+async def test_dead_letters_without_room_or_place_are_dropped_and_counted() -> None:
+    """A queue for them that is full takes no more of them; one that was deleted takes none. Nobody is refused by it."""
+    world = Messaging()
+    letters = await world.queue("letters", max_messages=1)
+    queue = await world.queue(dead_letter="letters")
+    session, consumer = world.open(), FakeConsumer()
+    subscribe(session, "/queue/work", consumer, Ack.INDIVIDUAL)
+    for text in "abc":
+        session.send("/queue/work", message(text))
+    for each in consumer.deliveries[:2]:
+        session.settle(each.tag, Verdict.REJECTED)
+    assert (letters.messages, letters.counters.dropped, queue.counters.dead_lettered, queue.counters.dropped) == (1, 1, 2, 0)
+    world.queues.delete("letters", TEST)
+    await turns()
+    session.settle(consumer.deliveries[2].tag, Verdict.REJECTED)
+    assert (queue.messages, queue.counters.dead_lettered, queue.counters.dropped, world.queues.octets) == (0, 2, 1, 0)
+
+
+async def test_what_was_tried_in_vain_is_remembered_over_a_restart() -> None:
+    """So that it becomes a dead letter in the end, however often the daemon starts; being given back is not counted."""
+    world = Messaging()
+    await world.queue("letters", durable=True)
+    await world.queue(durable=True, dead_letter="letters", max_deliveries=3)
+    await sent(world.open().send("/queue/work", message("a", durable=True)))
+    for expected in (0, 1, 2):
+        session, consumer = world.open(), FakeConsumer()
+        subscribe(session, "/queue/work", consumer, Ack.INDIVIDUAL)
+        await turns()
+        assert [(each.count, each.redelivered) for each in consumer.deliveries] == [(expected, expected > 0)]
+        session.settle(consumer.deliveries[0].tag, Verdict.RELEASED)
+        await turns()
+        assert [each.count for each in consumer.deliveries] == [expected, expected]
+        await sent(session.settle(consumer.deliveries[1].tag, Verdict.FAILED))
+        world = world.again()
+    assert world.queues.get("work")[1].messages == 0
+    (item,) = world.queues.get("letters")[1].items()
+    assert (item.count, item.message.headers[DEAD_REASON], item.message.headers[DEAD_ORIGIN]) == (3, "failed", "work")
+
+
+@pytest.mark.parametrize("ack", tuple(Ack))
+@pytest.mark.parametrize("is_exact", (False, True))
+async def test_a_follower_gets_what_fits_and_nothing_else(ack: Ack, is_exact: bool) -> None:
+    """However it acknowledges and counts; and one client's patterns that overlap are each told."""
+    world = Messaging()
+    session, narrow, wide = world.open(), FakeConsumer(), FakeConsumer()
+    subscribe(session, "/topic/news.*.today", narrow, ack, id="narrow", is_exact=is_exact, credit=10)
+    subscribe(session, "/topic/news.#", wide, ack, id="wide", is_exact=is_exact, credit=10)
+    for topic in ("news", "news.today", "news.here.today", "news.here.there.today", "other.here.today"):
+        session.send(f"/topic/{topic}", message(topic))
+    await turns()
+    assert narrow.bodies() == ["news.here.today"]
+    assert wide.bodies() == ["news", "news.today", "news.here.today", "news.here.there.today"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -205,3 +207,53 @@ def test_am_102_in_a_websocket(anybodys: int) -> None:
         assert wire.log_in("ANONYMOUS", b"")[1] == 0
         wire.open()
         assert len(wire.call("VM.list")["result"]["items"]) == 3
+
+
+_FATAL = {
+    "a frame that is too short": (struct.pack(">IBBH", 7, 2, 0, 0), "amqp:connection:framing-error"),
+    "a frame that is too long": (struct.pack(">IBBH", 1 << 31, 2, 0, 0), "amqp:connection:framing-error"),
+    "no performative": (struct.pack(">IBBH", 12, 2, 0, 0) + bytes((255,) * 4), "amqp:decode-error"),
+    "a second open": (encode_frame(0, p.Open("again")), "amqp:illegal-state"),
+}
+
+
+@pytest.mark.parametrize("name", _FATAL)
+def test_am_100_the_close_reaches_a_peer_that_still_sends(anybodys: int, name: str) -> None:
+    """Half a megabyte behind the fault: the reason is read all the same, and nothing behind it."""
+    octets, condition = _FATAL[name]
+    wire = over(socket.create_connection(("127.0.0.1", anybodys)))
+    wire.open()
+    with contextlib.suppress(OSError):
+        wire.send(octets)
+        for _ in range(25):
+            wire.send(bytes(20_000))
+    close, _none = wire.until(p.Close)
+    assert close.error is not None
+    assert close.error.condition == condition
+    assert close.error.description
+
+
+def test_am_100_links_end_with_their_queue_whoever_deletes_it(anybodys: int) -> None:
+    """One by which is sent, and one by which is received; the connection goes on."""
+    wire, other = (over(socket.create_connection(("127.0.0.1", anybodys))) for _ in range(2))
+    for each in (wire, other):
+        each.open()
+    assert other.call("Queue.create", {"name": "brief"})["result"]["id"] == "brief"
+    ends: list[p.Attach] = [
+        p.Attach("to", 5, role=False, source=p.Source(), target=p.Target("/queue/brief"), initial_delivery_count=0),
+        p.Attach("from", 6, role=True, source=p.Source("/queue/brief"), target=p.Target()),
+    ]
+    for end in ends:
+        wire.send(encode_frame(0, end))
+        wire.until(p.Attach)
+    admin = over(socket.create_connection(("127.0.0.1", anybodys)))
+    admin.open()
+    assert "result" in admin.call("Queue.delete", {"queueId": "brief"})
+    told = [wire.until(p.Detach)[0] for _ in ends]
+    assert {detach.handle for detach in told} == {5, 6}
+    for detach in told:
+        assert detach.closed
+        assert detach.error is not None
+        assert detach.error.condition == "amqp:resource-deleted"
+        wire.send(encode_frame(0, p.Detach(detach.handle, closed=True)))
+    assert wire.call("Host.ping")["result"] == {"pong": True}

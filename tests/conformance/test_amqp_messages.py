@@ -708,6 +708,25 @@ async def test_am_084_application_properties_for_others(value: object, text: str
     assert dict(delivery.message.headers) == {"p": text}
 
 
+@pytest.mark.parametrize("count", (100, 1_000))
+async def test_am_084_many_properties_for_others_and_back(count: int) -> None:
+    messaging, client = await served()
+    own = FakeConsumer()
+    subscribe(messaging.open(), "/topic/chat", own)
+    client.receiver("/topic/chat", credit=5)
+    said = {f"name {number}": UInt(number) for number in range(count)}
+    client.sender("/topic/chat")
+    client.send(b"\x00\x53\x74" + encoding.encode(said) + message("x"))
+    await turns()
+    (delivery,) = own.deliveries
+    assert delivery.message.headers == {name: str(int(number)) for name, number in said.items()}
+    messaging.open().send("/topic/chat", plain("y", headers=dict(delivery.message.headers)))
+    await turns()
+    *_first, (_transfer, payload) = client.transfers()
+    found, _end = decoding.decode(payload, sections.split(payload).application_properties)
+    assert found == delivery.message.headers
+
+
 @pytest.mark.parametrize(
     "annotations",
     (
@@ -985,6 +1004,7 @@ async def test_am_100_a_sending_link_ends_when_its_queue_or_its_right_does(loss:
         assert (detach.error.condition, detach.error.description) == ("amqp:resource-deleted", refusal.message)
     assert detach.error.info == info(refusal)
     client.send(message("late"), handle=0)  # sent before it heard
+    client.credit(0, handle=0, echo=True)
     assert client.hear() == []
     client.say(p.Detach(0, closed=True))
     assert client.hear() == []
@@ -1028,6 +1048,25 @@ async def test_am_100_links_that_ended_themselves_are_not_told() -> None:
     client.caller.entitle((), Rights())
     await turns()
     assert client.hear() == []
+
+
+async def test_am_100_credit_for_a_link_that_has_ended_counts_no_more() -> None:
+    messaging, client = await served()
+    client.receiver()
+    messaging.queues.delete("work", TEST)
+    await turns()
+    (detach,) = client.heard(p.Detach)
+    assert (detach.handle, condition(detach.error)) == (1, "amqp:resource-deleted")
+    await messaging.queue()
+    messaging.open().send("/queue/work", plain("x"))
+    client.credit(5, echo=True)
+    client.credit(5, drain=True)
+    await turns()
+    assert client.hear() == []
+    client.say(p.Detach(1, closed=True))
+    client.receiver(credit=1)
+    await turns()
+    assert len(client.transfers()) == 1
 
 
 async def test_am_100_the_peer_that_sends_no_more_gets_what_is_due() -> None:

@@ -288,6 +288,7 @@ _BODIES = {
     "a text for a number": b"\x00\x53\x13" + encoding.encode_items([b"\xa1\x01x"] * 4),
     "a transfer without a handle": b"\x00\x53\x14\x45",
     "a transfer with a flag of text": b"\x00\x53\x14" + encoding.encode_items([b"\x43", b"\x43", b"\xa0\x01x", b"\x43", b"\xa1\x01x"]),
+    "a transfer of twelve fields": b"\x00\x53\x14" + encoding.encode_items([b"\x43", b"\x43", b"\xa0\x01x", b"\x43", *[b"\x40"] * 8]),
     "a disposition of nothing": b"\x00\x53\x15\x45",
     "a symbol that is none": b"\x00\x53\x11" + encoding.encode_items([b"\x40", *[b"\x43"] * 3, b"\x40", b"\xa1\x02\xd9\x88"]),
     "an endless descriptor": b"\x00" * 400,

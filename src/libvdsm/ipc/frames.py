@@ -32,12 +32,17 @@ def frame(body: bytes) -> bytes:
 
 
 def frames(bodies: Sequence[bytes]) -> bytes:
-    """What is said at once, in its order: small bodies as a list in one frame, which is read as cheaply as one of them."""
+    """What is said at once, in its order: small bodies as a list in one frame, which is read as cheaply as one of them.
+
+    None of the bodies may be larger than ``LIMIT``; see ``check``.
+    """
     if len(bodies) == 1:
-        return frame(bodies[0])
-    if sum(map(len, bodies)) <= SHARED:
-        return frame(b"[%b]" % b",".join(bodies))
-    return b"".join(map(frame, bodies))
+        body = bodies[0]
+    elif sum(map(len, bodies)) <= SHARED:
+        body = b"[%b]" % b",".join(bodies)
+    else:
+        return b"".join(map(frame, bodies))
+    return _head.pack(len(body)) + body
 
 
 class FrameReader:

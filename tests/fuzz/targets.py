@@ -42,6 +42,7 @@ from libvdsm.wire.stomp.events import StompError, StompLimits
 from libvdsm.wire.websocket.connection import WebSocketConnection
 from libvdsm.wire.websocket.events import Broken as BrokenSocket
 from tests.faults.state_on_disk import Content, copy, fill, read_all
+from tests.fuzz import requests
 from tests.fuzz.indifferent import Indifferent
 
 #: More turns than octets can need.
@@ -276,4 +277,9 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "ipc": ipc,
     "journal": journal,
     "config": config,
+    "http-ranges": requests.http_ranges,
+    "websocket-handshake": requests.websocket_handshake,
+    "queries": requests.queries,
+    "names": requests.names,
+    "stomp-headers": requests.stomp_headers,
 }

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.canary import record
-from tests.canary.record import Planted
-from tests.canary.search import Hit, disguises, search
+from tests.canary.record import PRIVATE_KEY, Planted
+from tests.canary.search import Hit, _is_at_home, disguises, search
 
 SECRET = "canary-of-this-test+/x"
 PROJECT = Path(__file__).parents[2]
@@ -53,6 +53,17 @@ def test_the_place_is_told_and_the_secret_is_not(tmp_path: Path) -> None:
     [hit] = found(tmp_path, b"12345" + SECRET.encode())
     assert hit.offset == 5
     assert SECRET not in str(hit)
+
+
+def test_a_key_whose_file_is_removed_during_the_search_harms_nobody(tmp_path: Path) -> None:
+    """While it is there, others may not read it; that it is gone ends no run."""
+    key = tmp_path / "server.key"
+    key.touch(0o644)
+    assert not _is_at_home(Planted(PRIVATE_KEY, SECRET), key)
+    key.chmod(0o600)
+    assert _is_at_home(Planted(PRIVATE_KEY, SECRET), key)
+    key.unlink()
+    assert _is_at_home(Planted(PRIVATE_KEY, SECRET), key)
 
 
 def test_what_is_not_there_is_not_found(tmp_path: Path) -> None:

@@ -783,6 +783,9 @@ async def test_a_stream_by_its_ticket(target: str) -> None:
     async with serve() as served:
         ours, theirs = socket.socketpair()
         served.bridge.streams["t1"] = theirs
+        assert (
+            await status_of(served, hello(path=target, protocols="jsonrpc")) == 400
+        )  # what it is, is not what was asked for; the ticket stays
         status, peer = await knock(served, hello(path=target, protocols="binary") + frame(BINARY, b"early "))
         assert status == 101
         assert peer.headers["sec-websocket-protocol"] == "binary"
@@ -810,4 +813,58 @@ async def test_the_clients_close_ends_the_stream() -> None:
         assert await peer.close_code() == 1000
         peer.writer.close()
         assert await far.reader.read() == b"x"
+        far.writer.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    (
+        (frame(BINARY, b"x", masked=False), 1002),
+        (frame(BINARY, bytes(1_001)), 1009),
+        (frame(BINARY, bytes(600), fin=False) + frame(CONTINUATION, bytes(600)), 1009),
+        (frame(TEXT, b"\xff"), 1007),
+        (closing(999), 1002),
+    ),
+)
+async def test_a_broken_stream_is_told_and_ends_behind_what_was_sent_before(sent: bytes, code: int) -> None:
+    """A tunnel is a WebSocket like every other: its frames are judged, its messages are bounded."""
+    async with serve(Limits(tunnel_octets=1_000)) as served:
+        ours, theirs = socket.socketpair()
+        served.bridge.streams["t1"] = theirs
+        status, peer = await knock(served, hello(path="/stream/t1"))
+        assert status == 101
+        far = Peer(*await asyncio.open_connection(sock=ours))
+        peer.send(frame(BINARY, b"before") + sent + frame(BINARY, b"behind"))
+        assert await peer.close_code() == code
+        assert await far.reader.read() == b"before"
+        peer.writer.close()
+        far.writer.close()
+
+
+async def test_f21_a_stream_whose_peer_is_gone_is_found_within_two_beats() -> None:
+    """Who is silent for a beat is asked, and has another one to answer; what the local end says is no sign of the peer's life."""
+    async with serve() as served:
+        ours, theirs = socket.socketpair()
+        served.bridge.streams["t1"] = theirs
+        status, peer = await knock(served, hello(path="/stream/t1"))
+        assert status == 101
+        far = Peer(*await asyncio.open_connection(sock=ours))
+        beat_s = served.unix.limits.beat_s
+        served.pass_time(1)  # from here on it is silent
+        for _ in range(2):
+            served.pass_time(beat_s)
+            assert await peer.frame() == (PING, b"")
+            peer.send(frame(PONG, b"") + frame(BINARY, b"here"))
+            assert await far.reader.readexactly(4) == b"here"
+            served.pass_time(1)
+        served.pass_time(beat_s)
+        far.send(b"x")
+        assert await peer.frame() == (PING, b"")
+        assert await peer.frame() == (BINARY, b"x")
+        served.pass_time(beat_s - 1)
+        assert served.unix.connections == 1
+        served.pass_time(1)
+        assert await far.reader.read() == b""
+        assert served.unix.counters.idle_closed == 1
+        peer.writer.close()
         far.writer.close()

@@ -283,6 +283,21 @@ async def test_a_client_that_goes_away_gives_up_its_query() -> None:
         assert served.tcp.connections == 0
 
 
+async def test_over_the_unix_socket_a_client_that_goes_away_is_seen_as_well() -> None:
+    """There the end of what it sends may be all of it, or half; whoever still reads has his answer."""
+    async with serve() as served:
+        gone, half = await served.connect("unix"), await served.connect("unix")
+        gone.send(post(slow("a")))
+        half.send(post(slow("b")))
+        await until(lambda: sorted(served.bridge.begun) == ["a", "b"])
+        gone.close()
+        half.end()
+        await until(lambda: served.bridge.cancelled == ["a"])
+        served.bridge.open_gate("b")
+        assert json.loads((await half.response()).body)["id"] == "b"
+        half.close()
+
+
 async def test_an_unknown_upgrade_is_ignored() -> None:
     """RFC 9110, 7.8: the request is answered as if it had not asked, and what follows is HTTP."""
     async with serve() as served:

@@ -207,6 +207,9 @@ async def test_chunks_go_out_and_the_connection_goes_on() -> None:
         assert whole.headers["content-length"] == str(2 * len(BLOCK))
         assert whole.body == BLOCK * 2
         assert store.stopped == 2
+        (connection,) = served.tcp._connections
+        assert connection._transport is not None
+        assert connection._transport.get_write_buffer_limits()[1] == served.tcp.limits.write_octets - 1  # as before the bodies
         client.close()
 
 
@@ -363,6 +366,24 @@ async def test_who_takes_sets_the_pace_of_who_sends() -> None:
         store.resume()
         assert (await client.response()).body.decode() == hashlib.sha256(body).hexdigest()
         assert (await client.response()).status == 200
+        client.close()
+
+
+async def test_while_we_are_slow_the_sender_is_not() -> None:
+    """The time in which so much must come begins when it is taken again."""
+    store = Store(is_open=False)
+    async with serve(http={"/store/": store}) as served:
+        client = await served.connect()
+        client.send(put(2_000) + b"x" * 1_000)
+        await taken(store, 1_000)
+        served.pass_time(100)
+        store.is_open = True
+        assert store.resume is not None
+        store.resume()
+        served.pass_time(29)
+        assert served.tcp.counters.slow_senders == 0
+        served.pass_time(1)
+        assert (await client.response()).status == 408
         client.close()
 
 

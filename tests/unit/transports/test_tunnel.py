@@ -48,6 +48,24 @@ async def test_bytes_go_both_ways(road: str) -> None:
         await until(lambda: served.tcp.connections + served.unix.connections == 0)
 
 
+@pytest.mark.parametrize("road", ("tcp", "unix"))
+async def test_all_that_comes_with_the_request_is_kept(road: str) -> None:
+    """However much it is, and also if nothing comes behind it."""
+    noise = bytes(range(256)) * 400
+    async with serve() as served:
+        far = await make_stream(served)
+        client = await served.connect(road)
+        client.send(request() + noise)
+        client.end()
+        assert await far.rest() == noise
+        assert (await client.response()).status == 101
+        far.send(b"heard")
+        far.end()
+        assert await client.rest() == b"heard"
+        client.close()
+        far.close()
+
+
 async def test_connect_opens_a_tunnel_too() -> None:
     """For clients that know CONNECT and no Upgrade, in HTTP/1.0 as well; a wrong ticket is no tunnel."""
     async with serve() as served:
@@ -98,6 +116,7 @@ async def test_a_ticket_works_once_and_only_for_a_stream() -> None:
             (request("%2e%2e"), 404),
             (request(upgrade="websocket"), 426),
             (b"GET /stream/t HTTP/1.1\r\nHost: localhost\r\n\r\n", 426),
+            (request().replace(b"HTTP/1.1", b"HTTP/1.0"), 426),
             (request(method="POST"), 405),
             (request("t", "Origin: https://evil.example"), 403),
             (request().replace(b"localhost", b"evil.example"), 421),

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from libvdsm.client import ApiError, ConnectionLostError, ProtocolError, aio, sync
+from libvdsm.client.runtime import policy
 from libvdsm.client.runtime.aio import connection as aio_connection
 from libvdsm.client.runtime.core import Core
 from libvdsm.client.runtime.lines import LineWire
+from libvdsm.client.runtime.sync import connection as sync_connection
+from libvdsm.client.runtime.sync.tls import send_until
 from tests.unit.client.conftest import Serve
 from tests.unit.client.scripted import VM_ID, Connection, Json, Script, event
 from tests.unit.client.test_aio import Request, empty, stats
@@ -180,6 +186,59 @@ async def test_who_is_sending_when_the_daemon_ends_its_way_is_told(tmp_path: Pat
         with pytest.raises(ConnectionLostError):
             await task
         await client.close()
+    server.close()
+    for writer in mute.writers:
+        writer.transport.abort()
+
+
+class Taker:
+    """A socket on which each send waits for one turn in vain, or takes so much."""
+
+    def __init__(self, *turns: int) -> None:
+        self.turns = list(turns)
+        self.taken = b""
+
+    def send(self, data: memoryview) -> int:
+        size = self.turns.pop(0)
+        if not size:
+            raise TimeoutError
+        self.taken += data[:size]
+        return min(size, len(data))
+
+
+def send(taker: Taker, data: bytes, until: float) -> None:
+    send_until(cast("socket.socket", taker), data, until)
+
+
+def test_a_daemon_that_takes_nothing_for_a_while_is_not_lost_before_the_calls_time() -> None:
+    taker = Taker(0, 3, 0, 0, 2, 9)
+    send(taker, b"0123456789", time.monotonic() + PATIENCE_S)
+    assert (taker.taken, taker.turns) == (b"0123456789", [])
+
+
+@pytest.mark.parametrize("turns", ((0, 9), (1, 9)))
+def test_beyond_the_calls_time_nothing_more_is_sent(turns: tuple[int, ...]) -> None:
+    """Also to who takes a little, again and again."""
+    taker = Taker(*turns)
+    with pytest.raises(TimeoutError):
+        send(taker, b"0123456789", time.monotonic() - 1)
+    assert taker.turns == [9]
+    whole = Taker(10)
+    send(whole, b"0123456789", time.monotonic() - 1)  # what could be sent at once was
+    assert whole.taken == b"0123456789"
+
+
+async def test_a_call_that_cannot_be_sent_ends_in_its_time_without_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "GRACE_S", 0.01)
+    monkeypatch.setattr(sync_connection, "_TURN_S", 0.01)
+    mute = Mute()
+    server = await asyncio.start_unix_server(mute.serve, tmp_path / "s")
+    client = sync.connect(f"unix://{tmp_path}/s", heartbeat=0, retry=sync.Retry(keys=False))
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.to_thread(client.open)
+        with pytest.raises(ConnectionLostError, match="takes nothing"):
+            await asyncio.to_thread(client.call, "VM.reset", GREAT, timeout=0.01)
+        await asyncio.to_thread(client.close)
     server.close()
     for writer in mute.writers:
         writer.transport.abort()

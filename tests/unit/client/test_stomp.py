@@ -278,10 +278,11 @@ class Hasty:
         self._has_called, self._is_heard, self._has_ended = threading.Event(), threading.Event(), threading.Event()
         self._greetings = [frames.encode("CONNECTED", [("version", "1.2")])]
 
-    def sendall(self, data: bytes) -> None:
+    def send(self, data: bytes) -> int:
         self.sent += data
         self._has_called.set()
         assert self._is_heard.wait(60)
+        return len(data)
 
     def recv(self, _limit: int) -> bytes:
         assert self._has_called.wait(60)

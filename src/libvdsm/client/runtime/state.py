@@ -48,6 +48,13 @@ class Teller:
         self._due: deque[LinkState] = deque()
         self._is_telling = False
 
+    def anew(self) -> Teller:
+        """One for a process that was forked off: what there is begins anew, unless it was closed."""
+        made = Teller(self._callback)
+        if self.state.link is Link.CLOSED:
+            made.state = self.state
+        return made
+
     def change(self, link: Link, reason: str | None = None, *, given: Callable[[LinkState], bool] | None = None) -> bool:
         """It is so now, unless ``given`` says that it is not, or it was closed; whether it is. A new reason alone is no change to tell."""
         with self._lock:

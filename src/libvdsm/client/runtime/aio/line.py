@@ -38,6 +38,7 @@ class Line:
         self._beat_s = beat_s
         self._connection: Connection | None = None
         self._connecting: asyncio.Task[Connection] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
         self._streams: dict[str, EventStream] = {}
         self._stream_names = count(1)
@@ -122,6 +123,10 @@ class Line:
         if self.is_closed:
             message = "the client is closed"
             raise NotSentError(message)
+        self._loop = self._loop or asyncio.get_running_loop()
+        if self._loop is not asyncio.get_running_loop():  # nothing is sent: the answer would be another's
+            message = "the client belongs to another event loop: make one for each"
+            raise RuntimeError(message)
         if self._connection is not None and self._connection.is_open:
             return self._connection
         if self._connecting is None or self._connecting.done():

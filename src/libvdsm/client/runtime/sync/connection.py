@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from libvdsm.client.runtime import http
 from libvdsm.client.runtime.core import Answer, Core, Notification, encode_request, typed
 from libvdsm.client.runtime.errors import ClientError, ConnectionLostError, NoAnswerError, NotSentError, ProtocolError, UntrustedError
-from libvdsm.client.runtime.sync.tls import TlsSocket, tunnelled
+from libvdsm.client.runtime.sync.tls import TlsSocket, send_until, tunnelled
 from libvdsm.client.runtime.wire import make_wire
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _CHUNK = 256 * 1024
 _PIECE = 64 * 1024
 _SOON_S = 0.5
+#: Of a client without signs of life: seconds of one wait for the network, and for what is sent without a call.
+_TURN_S = 5.0
 Link: TypeAlias = socket.socket | TlsSocket
 _Waiter: TypeAlias = "Future[Answer[Any]]"
 
@@ -44,6 +46,10 @@ class Connection(Protocol):
 
     def close(self) -> None:
         """End it; waiting calls fail."""
+        ...
+
+    def abandon(self) -> None:
+        """It is another process's: close what this one has of it, and say nothing."""
         ...
 
 
@@ -87,7 +93,8 @@ class StreamConnection:
         on_notification: Callable[[Notification], None],
         on_lost: Callable[[ClientError], None],
     ) -> None:
-        sock.settimeout(beat_s / 4 if beat_s else None)
+        self._turn_s = beat_s / 4 if beat_s else _TURN_S
+        sock.settimeout(self._turn_s)
         self._socket = sock
         self._beat_s = beat_s
         self._on_notification = on_notification
@@ -143,7 +150,7 @@ class StreamConnection:
         """See ``Connection``."""
         deadline = time.monotonic() + limit_s
         future: _Waiter = Future()
-        number = self._send(future, method, params, options, limit_s)
+        number = self._send(future, method, params, options, deadline)
         try:
             answer = future.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError as error:
@@ -179,15 +186,20 @@ class StreamConnection:
         if self._reading is not threading.current_thread():
             self._reading.join()
 
+    def abandon(self) -> None:
+        """See ``Connection``."""
+        self.is_ending, self._open = True, False
+        self._socket.close()
+
     def _greet(self, deadline: float) -> None:
         with self._sending:
-            self._put(self.core.wire.hello())
+            self._put(self.core.wire.hello(), deadline)
         if not self.core.wire.is_ready:
             self._ready.result(max(0.001, deadline - time.monotonic()))
 
-    def _send(self, future: _Waiter, method: str, params: Mapping[str, Any], options: Mapping[str, Any], limit_s: float) -> int:
-        if not self._sending.acquire(timeout=limit_s):
-            message = f"{method} could not be sent within {limit_s:g} s"
+    def _send(self, future: _Waiter, method: str, params: Mapping[str, Any], options: Mapping[str, Any], deadline: float) -> int:
+        if not self._sending.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            message = f"{method} could not be sent in time: another call is being sent"
             raise NotSentError(message)
         try:
             with self._lock:
@@ -195,7 +207,7 @@ class StreamConnection:
                     message = "the connection is closed"
                     raise NotSentError(message)
                 number, data = self.core.request(future, method, params, options)
-            self._put(data)
+            self._put(data, deadline)
         except OSError as error:
             reason = ConnectionLostError(f"the connection was lost: {error}")
             self._end(reason)
@@ -245,12 +257,21 @@ class StreamConnection:
             finally:
                 self._sending.release()
 
-    def _put(self, data: bytes) -> None:
-        """Send, behind what is due already: a call over STOMP needs the subscription to its answer. Whoever calls this has ``_sending``."""
+    def _put(self, data: bytes, deadline: float | None = None) -> None:
+        """Send, behind what is due already: a call over STOMP needs the subscription to its answer. Whoever calls this has ``_sending``.
+
+        That the daemon takes nothing for a while is no failure before the deadline; whether it lives, the reading thread finds out.
+        """
         with self._lock:
             data, self._unsaid = self._unsaid + data, b""
-        for start in range(0, len(data), _PIECE):  # each has its time
-            self._socket.sendall(data[start : start + _PIECE])
+        until = time.monotonic() + self._turn_s if deadline is None else deadline
+        sock = self._socket
+        for start in range(0, len(data), _PIECE):
+            piece = data[start : start + _PIECE]
+            if isinstance(sock, TlsSocket):
+                sock.send_until(piece, until)
+            else:
+                send_until(sock, piece, until)
 
     def _dispatch(self, one: Answer[_Waiter] | Notification) -> None:
         if isinstance(one, Notification):
@@ -310,6 +331,10 @@ class HttpConnection:
         """See ``Connection``."""
         self._open = False
         self._drop_idle()
+
+    def abandon(self) -> None:
+        """See ``Connection``."""
+        self.close()
 
     def _drop_idle(self) -> None:
         with suppress(IndexError):

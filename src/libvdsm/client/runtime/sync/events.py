@@ -58,6 +58,7 @@ class EventStream:
 
         If the connection was lost, it is tried for beyond ``timeout``: for as long as ``Retry.stream_s`` says, whoever waits for it.
         """
+        self._client.line.heed_fork()
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             self._wakeup.clear()
@@ -79,6 +80,7 @@ class EventStream:
         """End the subscription; an iteration that waits ends. Idempotent."""
         if self._closed:
             return
+        self._client.line.heed_fork()
         self._closed = True
         self._client.forget(self)
         self._wakeup.set()
@@ -91,6 +93,11 @@ class EventStream:
             if self._is_live and self._name == delivery["subscriptionId"]:
                 self._is_live = self._position.push(delivery)
         self._wakeup.set()
+
+    def abandon(self) -> None:
+        """This is another process than the one that has followed; it goes on from the same place by a subscription of its own."""
+        self._lock, self._wakeup = threading.Lock(), threading.Event()
+        self._name, self._is_live, self._renewing = None, False, None
 
     def lost(self) -> None:
         """The connection is gone, and the subscription with it."""

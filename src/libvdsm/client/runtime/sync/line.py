@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from itertools import count
@@ -41,6 +42,7 @@ class Line:
         self._closing = threading.Event()
         self._streams: dict[str, EventStream] = {}
         self._stream_names = count(1)
+        self._process = os.getpid()
 
     @property
     def state(self) -> LinkState:
@@ -63,6 +65,7 @@ class Line:
 
     def close(self) -> None:
         """End the connection for good."""
+        self.heed_fork()
         self._closing.set()
         self._teller.change(Link.CLOSED)
         if self._connection is not None:
@@ -86,6 +89,25 @@ class Line:
                     self._teller.change(Link.UP)
                 return result
             self._closing.wait(pause_s)
+
+    def heed_fork(self) -> None:
+        """In a process that was forked off: let go of what belongs to the one before, and do it no harm.
+
+        Its connection has no reading thread here, and its threads may have held any lock; whoever spoke on it would take the other's answers.
+        """
+        if self._process == os.getpid():
+            return
+        self._process = os.getpid()
+        self._connecting, self._failed = threading.RLock(), None
+        if not self._closing.is_set():
+            self._closing = threading.Event()
+        self._teller = self._teller.anew()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abandon()
+        streams, self._streams = self._streams, {}
+        for stream in streams.values():
+            stream.abandon()
 
     def open_stream(self, path: str) -> socket.socket:
         """See ``BaseClient``."""
@@ -113,6 +135,7 @@ class Line:
 
     def _connected(self, *, is_first: bool = False) -> Connection:
         """The connection; all who need one wait for the same attempt, and learn the same of it."""
+        self.heed_fork()
         began = time.monotonic()
         with self._connecting:
             if self._closing.is_set():

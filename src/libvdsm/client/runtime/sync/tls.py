@@ -9,6 +9,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from typing import Final
 
 from libvdsm.client.runtime.tls import heed_ends
@@ -16,6 +17,19 @@ from libvdsm.client.runtime.tls import heed_ends
 _CHUNK: Final = 256 * 1024
 #: OpenSSL's word for an end without a word; older Pythons have no class of its own for it.
 _CUT: Final = "UNEXPECTED_EOF_WHILE_READING"
+
+
+def send_until(sock: socket.socket, data: bytes, until: float) -> None:
+    """Send all of it, in as many turns of the socket's own timeout as there are ``until`` then; raises ``TimeoutError`` (it is an ``OSError``)."""
+    left = memoryview(data)
+    while True:
+        with contextlib.suppress(TimeoutError):
+            left = left[sock.send(left) :]
+        if not left:
+            return
+        if time.monotonic() >= until:
+            message = "the daemon takes nothing more"
+            raise TimeoutError(message)
 
 
 class TlsSocket:
@@ -93,12 +107,23 @@ class TlsSocket:
                 records = self._outgoing.read()
             self._socket.sendall(records)
 
-    def _flush(self) -> None:
+    def send_until(self, data: bytes, until: float) -> None:
+        """The same, with time beyond one wait for the network."""
         with self._sending:
             with self._using:
+                self._link.write(data)
                 records = self._outgoing.read()
-            if records:
-                self._socket.sendall(records)
+            send_until(self._socket, records, until)
+
+    def _flush(self) -> None:
+        if self._sending.acquire(blocking=False):  # who reads does not wait for who sends; it is tried again at the next read
+            try:
+                with self._using:
+                    records = self._outgoing.read()
+                if records:
+                    self._socket.sendall(records)
+            finally:
+                self._sending.release()
 
     def settimeout(self, seconds: float | None) -> None:
         """How long one wait for the network may be."""

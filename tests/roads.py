@@ -16,7 +16,7 @@ _GIVEN = ("token", "ticket")
 Address = Path | tuple[str, int]
 
 
-def connect(address: Address, timeout_s: float = 60) -> socket.socket:
+def connect(address: Address, timeout_s: float = 100) -> socket.socket:
     """A connected stream socket."""
     if isinstance(address, Path):
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -970,6 +970,23 @@ def test_st_038_transactions_are_limited_in_number_frames_and_octets() -> None:
     assert in_queue(world) == []
 
 
+def test_st_038_the_octets_of_transactions_are_those_of_all_that_are_open() -> None:
+    world = World(limits=SMALL)
+    peer = world.connected()
+    for end in ("COMMIT", "ABORT"):  # which makes room again
+        for name, octets in (("t", 60), ("u", 40)):
+            peer.send("BEGIN", ("transaction", name))
+            peer.send("SEND", ("destination", "/queue/a"), ("transaction", name), body=b"x" * octets)
+        assert peer.frames() == []
+        for name in ("t", "u"):
+            peer.send(end, ("transaction", name))
+    for name, octets in (("t", 60), ("u", 41)):
+        peer.send("BEGIN", ("transaction", name))
+        peer.send("SEND", ("destination", "/queue/a"), ("transaction", name), body=b"x" * octets)
+    assert peer.error().headers["error"] == "LimitExceeded"
+    assert len(in_queue(world)) == 2
+
+
 # Receipts, errors, closing.
 
 

@@ -35,11 +35,12 @@ class Transaction:
 class Transactions:
     """Those of one session, by their names."""
 
-    __slots__ = ("_exchange", "_open")
+    __slots__ = ("_exchange", "_octets", "_open")
 
     def __init__(self, exchange: MessageExchange) -> None:
         self._exchange = exchange
         self._open: dict[str, Transaction] = {}
+        self._octets = 0  # of all that are open: what is in none of them is in queues, which have their own bounds
 
     def begin(self, name: str) -> None:
         """Raises ``AlreadyExists`` or ``LimitExceeded``."""
@@ -73,18 +74,19 @@ class Transactions:
 
     def end(self, name: str) -> None:
         """It is committed; its name is free."""
-        del self._open[name]
+        self._octets -= self._open.pop(name).octets
 
     def abort(self, name: str) -> None:
         """Nothing of it will be. Raises ``ObjectNotFound``."""
         found = self.find(name)
-        del self._open[name]
+        self.end(name)
         for _, item, _, _ in found.settles:
             item.transaction = None
 
     def clear(self) -> None:
         """The session is over."""
         self._open.clear()
+        self._octets = 0
 
     def check_room(self, puts: Sequence[tuple[Put, str, Message]], settles: Sequence[Settling]) -> None:
         """Raise what would refuse one of them, before any is done. Dead letters that are settled with them come first."""
@@ -112,6 +114,7 @@ class Transactions:
         limits = self._exchange.limits
         if len(transaction.sends) + len(transaction.settles) + count > limits.transaction_steps:
             raise LimitExceeded(limit="steps of a transaction", maximum=limits.transaction_steps)
-        if transaction.octets + octets > limits.transaction_octets:
-            raise LimitExceeded(limit="octets of a transaction", maximum=limits.transaction_octets)
+        if self._octets + octets > limits.transaction_octets:
+            raise LimitExceeded(limit="octets of a connection's transactions", maximum=limits.transaction_octets)
         transaction.octets += octets
+        self._octets += octets

@@ -1032,3 +1032,21 @@ async def test_subscriptions_of_an_identity_are_counted() -> None:
     subscribe(one, "/topic/c", FakeConsumer())
     one.caller.entitle((), Rights())
     assert accounts.of(one.caller).subscriptions.used == 0
+
+
+async def test_transactions_are_bounded_together_and_make_room_when_they_end() -> None:
+    """However many there are, a session holds no more than one may hold; whichever way they end."""
+    world = Messaging(limits=ExchangeLimits(transaction_octets=1_000))
+    await world.queue()
+    session = world.open()
+    big = message("x" * 436)  # 500 octets with what it costs to keep
+    for end in (session.commit, session.abort):
+        for name in ("t", "u"):
+            session.begin(name)
+            session.send("/queue/work", big, transaction=name)
+        session.begin("v")
+        with pytest.raises(LimitExceeded, match="transactions"):
+            session.send("/queue/work", big, transaction="v")
+        for name in ("t", "u", "v"):
+            end(name)
+    assert world.queues.get("work")[1].waiting == 2

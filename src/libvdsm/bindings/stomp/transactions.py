@@ -26,6 +26,7 @@ class Transactions:
     def __init__(self, limits: SessionLimits) -> None:
         self._limits = limits
         self._open: dict[str, _Transaction] = {}
+        self._octets = 0  # of all that are open
 
     def begin(self, name: str) -> None:
         """Raises ``AlreadyExists`` or ``LimitExceeded``."""
@@ -40,14 +41,15 @@ class Transactions:
         transaction = self._find(name)
         transaction.frames += 1
         transaction.octets += octets
+        self._octets += octets
         if transaction.frames > self._limits.transaction_frames:
             raise LimitExceeded(limit="frames of a transaction", maximum=self._limits.transaction_frames)
-        if transaction.octets > self._limits.transaction_octets:
-            raise LimitExceeded(limit="octets of a transaction", maximum=self._limits.transaction_octets)
+        if self._octets > self._limits.transaction_octets:
+            raise LimitExceeded(limit="octets of a connection's transactions", maximum=self._limits.transaction_octets)
 
     def end(self, name: str) -> None:
         """It is committed or aborted; its name is free. Raises ``ObjectNotFound``."""
-        self._find(name)
+        self._octets -= self._find(name).octets
         del self._open[name]
 
     def _find(self, name: str) -> _Transaction:

@@ -227,12 +227,12 @@ async def test_four_octets_and_silence_cost_nothing_and_end_after_ten_seconds(pk
             if said:
                 client.send(said)
         await until(lambda: served.tcp.connections == 60)
-        for _ in range(20):  # until whatever is done about what was sent, is done
+        spent: list[float] = []
+        while min(spent, default=1.0) >= 0.05:  # whatever is done about what was sent, is done some day
+            assert len(spent) < 20, spent
             before = time.process_time()
             await asyncio.sleep(0.5)
-            if (spent := time.process_time() - before) < 0.05:
-                break
-        assert spent < 0.05
+            spent.append(time.process_time() - before)
         other = await connect(served, pki.context())
         other.send(PING)
         assert await other.line() == PONG
@@ -362,6 +362,17 @@ async def test_new_keys_are_for_new_connections(pki: Pki, tmp_path: Path) -> Non
             await connect(served, pki.context())
         old.close()
         new.close()
+
+
+async def test_a_peer_that_does_not_say_goodbye_is_not_waited_for(pki: Pki) -> None:
+    """TLS has a last word of its own, for which the loop would wait half a minute."""
+    async with serve(Limits(goodbye_s=0.1), tls=server_context(pki.keys)) as served:
+        client = await connect(served, pki.context())
+        client.send(b"GET /none HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await until(lambda: served.tcp.counters.requests == 1)
+        await until(lambda: served.tcp.connections == 0)
+        client.writer.transport.abort()
 
 
 async def test_stopping_ends_strangers_of_every_kind(pki: Pki) -> None:

@@ -16,6 +16,7 @@ from libvdsm.wire.http.events import Begun, Continue, Event, Finished, Part, Ref
 DATE = b"Thu, 01 Jan 2026 00:00:00 GMT"
 POST = b"POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 CHUNKED = b"POST /rpc HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1;ext=1\r\n}\r\n0\r\nX-Trailer: y\r\n\r\n"
+OLD = POST.replace(b"1.1\r\n", b"1.0\r\nConnection: keep-alive\r\n")
 GET = b"GET /a?b HTTP/1.1\r\nHost: h\r\nX: 1\r\nX: 2\r\n\r\n"
 
 
@@ -88,7 +89,7 @@ def test_a_head_that_was_seen_means_the_same_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", (GET, CHUNKED, POST.replace(b"Host", b"Connection: close\r\nHost"), b"\r\n" + POST, POST.replace(b"1.1", b"1.0"))
+    "data", (GET, CHUNKED, POST.replace(b"Host", b"Connection: close\r\nHost"), b"\r\n" + POST, POST.replace(b"1.1", b"1.0"), OLD)
 )
 def test_only_plain_heads_are_remembered(data: bytes) -> None:
     """What depends on more than its own octets is parsed each time."""

@@ -76,6 +76,7 @@ def test_f18_who_never_reads_is_bounded_and_sent_away_and_comes_back_without_a_g
             update(local, vm, number)
         assert max(unread(local)) < BOUND_OCTETS + RECORD_OCTETS
         assert rss_kib(daemon.front) - before < ROOM_MIB * 1024
+        assert figure(daemon.socket, "libvdsm_subscription_lag") >= MORE_UPDATES
         told = records(local, begin)
         reader.await_record(told[-1])
         assert reader.sequences() == told[told.index(reader.sequences()[0]) :]

@@ -152,6 +152,11 @@ class Broker:
         """How many there are, over whatever protocol."""
         return self._followers
 
+    def slowest(self) -> int:
+        """By how many records the slowest of them is behind."""
+        last = self._journal.last
+        return max((last - each.reached for mine in self._by_sink.values() for each in mine.values()), default=0)
+
     def behind(self, sink: Sink) -> tuple[int, int]:
         """How many subscriptions a connection has, and by how many records the slowest is behind."""
         mine = self._by_sink.get(sink, {})

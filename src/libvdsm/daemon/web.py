@@ -116,7 +116,7 @@ class Web:
         sources = (
             ProcessFigures(version=VERSION, api_version=self.files.version),
             CallFigures(stream.counters),
-            ConnectionFigures(lambda: self.registry.after(0), lambda: _counted(listeners)),
+            ConnectionFigures(lambda: self.registry.after(0), lambda: _counted(listeners), self.broker.slowest),
             messaging,
             EventFigures(self.journal, self.broker.subscriptions, delivered),
             QueueFigures(self._depths),

@@ -194,6 +194,7 @@ async def test_f20_the_lag_is_shown() -> None:
         front.observe(VM_1, name=f"n{number}")
     front.run_scheduled()
     assert front.broker.behind(sink) == (1, 7)
+    assert front.broker.slowest() == 7
 
 
 def test_f20_a_storm_that_may_gather_is_few_events() -> None:

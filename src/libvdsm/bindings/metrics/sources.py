@@ -39,6 +39,7 @@ _ERRORS: Final = _counter("errors", "Calls that were answered with an error, by 
 _DROPPED: Final = _counter("dropped_answers", "Answers to clients that had gone.")
 _OPEN: Final = _gauge("connections", "Open connections by protocol.")
 _UNSENT: Final = _gauge("unsent_bytes", "What clients have not taken yet, by protocol.")
+_LAG: Final = _gauge("subscription_lag", "By how many events or messages the slowest subscription is behind.")
 _HAPPENED: Final = _counter("listener_events", "What happened at the listeners, by its name.")
 _MESSAGING: Final = _counter("messaging_events", "What happened to those who speak STOMP or AMQP, by its name; messages: on either.")
 _DELIVERED: Final = _counter("events_delivered", "Events that were delivered, by protocol.")
@@ -64,6 +65,8 @@ class _Connection(Protocol):
     def protocol(self) -> str: ...
 
     def unsent_octets(self) -> int: ...
+
+    def behind(self) -> tuple[int, int]: ...
 
 
 class _Part(Protocol):
@@ -101,9 +104,13 @@ class ConnectionFigures:
     """Who is connected, and what happened to those who came."""
 
     def __init__(
-        self, connections: Callable[[], Iterable[_Connection]], counters: Callable[[], Iterable[tuple[str, Mapping[str, int]]]]
+        self,
+        connections: Callable[[], Iterable[_Connection]],
+        counters: Callable[[], Iterable[tuple[str, Mapping[str, int]]]],
+        slowest: Callable[[], int],
     ) -> None:
-        """``counters``: the name of each listener, and what it counted."""
+        """``counters``: the name of each listener, and what it counted. ``slowest``: the lag of subscriptions that no connection tells of."""
+        self._slowest = slowest
         self._connections = connections
         self._counters = counters
 
@@ -111,13 +118,16 @@ class ConnectionFigures:
         """See ``Source``."""
         by_protocol: Counter[str] = Counter()
         unsent: Counter[str] = Counter()
+        lag = self._slowest()
         for place, each in enumerate(tuple(self._connections())):
             by_protocol[each.protocol] += 1
             unsent[each.protocol] += each.unsent_octets()
+            lag = max(lag, each.behind()[1])
             if not place % _STRIDE:
                 yield None
         yield Group(_OPEN, [(labels({"protocol": name}), count) for name, count in sorted(by_protocol.items())])
         yield Group(_UNSENT, [(labels({"protocol": name}), count) for name, count in sorted(unsent.items())])
+        yield Group(_LAG, [("", lag)])
         happened: Counter[str] = Counter()  # several sockets may have one name, and no sample may come twice
         for listener, told in self._counters():
             for name, count in told.items():

@@ -197,6 +197,9 @@ def test_the_daemon_s_own_figures() -> None:
         def unsent_octets(self) -> int:
             return 10
 
+        def behind(self) -> tuple[int, int]:
+            return 1, len(self.protocol)
+
     calls = JsonRpcCounters(calls=5, errors=2)
     calls.by_error.update(["ObjectNotFound", "ObjectNotFound", "InvalidParams"])
     conditions: list[Mapping[str, object]] = [{"name": "virt", "state": "running", "restarts": 2}, {"name": "host", "state": "held"}]
@@ -207,6 +210,7 @@ def test_the_daemon_s_own_figures() -> None:
         ConnectionFigures(
             lambda: [Open("json"), Open("json"), Open("stomp/1.2")],
             lambda: [("main", {"accepted": 3}), ("main", {"accepted": 4, "evicted": 0})],
+            lambda: 7,
         ),
         MessagingFigures(lambda: [("stomp", {"dropped_answers": 7}), ("amqp", {"dropped_answers": 0})]),
         QueueFigures(lambda _caller: [Depth("orders", "web", 3, 1, 300)]),
@@ -227,6 +231,7 @@ def test_the_daemon_s_own_figures() -> None:
         ({"listener": "main", "event": "evicted"}, 0),
     ]
     assert told["libvdsm_unsent_bytes"] == [({"protocol": "json"}, 20), ({"protocol": "stomp/1.2"}, 10)]
+    assert told["libvdsm_subscription_lag"] == [({}, len("stomp/1.2"))]
     assert told["libvdsm_messaging_events_total"] == [
         ({"protocol": "stomp", "event": "dropped_answers"}, 7),
         ({"protocol": "amqp", "event": "dropped_answers"}, 0),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
+import struct
 import time
 
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from tests.conftest import StartVdsmd
 from tests.daemon_process import VdsmdProcess
 from tests.faults.caller import Caller, calling
+from tests.faults.test_nothing_is_left import figure
 from tests.lab.chaos import Chaos, End, Way, chaos
 from tests.roads import ask_http, ask_stream
 
@@ -88,6 +92,23 @@ def test_f29_an_answer_to_somebody_gone_is_dropped(daemon: VdsmdProcess) -> None
         again = json.loads(ask_stream(behind(daemon), json.dumps(request).encode()))
         assert again["result"]["vmId"] in {each["id"] for each in local.call("VM.list", {})["items"]}
         assert names(local).count("cut") == 1
+
+
+def test_f29_a_late_answer_to_somebody_gone_is_counted(daemon: VdsmdProcess) -> None:
+    """The worker stands still until the caller has gone; then the deed is done all the same, once, and its answer is one that was dropped."""
+    with calling(daemon) as local:
+        before, worker = figure(daemon.socket, "libvdsm_dropped_answers_total"), daemon.worker("virt")
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            with socket.create_connection(behind(daemon), PATIENCE_S) as stream:
+                stream.sendall(CREATE + b"\n")
+                local.await_(lambda: any(each["calls"] for each in local.call("Connection.list", {})["items"][1:]), "it has been read")
+                stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            await_no_connections(local)
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        local.await_(lambda: names(local).count("cut") == 1, "the machine is there")
+        local.await_(lambda: figure(daemon.socket, "libvdsm_dropped_answers_total") == before + 1, "it is counted")
 
 
 def test_f29_a_late_answer_disturbs_nobody(daemon: VdsmdProcess) -> None:

@@ -376,6 +376,25 @@ def test_subscriptions_have_a_connection_a_name_and_a_limit(front: Front) -> Non
     assert front.broker.subscriptions() == 0
 
 
+def test_pages_of_events_are_as_long_as_asked_for(front: Front) -> None:
+    """Each goes on where the one before it ended, also among records that are not wanted; the last one is empty."""
+    for number in range(5):
+        front.observe(VM_1, name=f"one {number}")
+        front.observe(VM_2, name=f"two {number}")
+    wanted = {"topics": [f"vm.{VM_1}"], "limit": 2}
+    found: list[int] = []
+    after = f"{front.journal.epoch}-0"
+    lengths: list[int] = []
+    while not lengths or lengths[-1]:
+        page: Any = front.now("Event.read", wanted | {"after": after})
+        after = page["resume"]
+        lengths.append(len(page["items"]))
+        found += [each["sequence"] for each in page["items"]]
+    assert lengths == [2, 2, 1, 0]
+    assert found == [1, 3, 5, 7, 9]
+    assert after == f"{front.journal.epoch}-{front.journal.last}"
+
+
 async def test_long_poll_wakes_with_the_next_event(front: Front) -> None:
     """A reader that waits is answered by the next record that fits."""
     waiting = asyncio.ensure_future(front.later_answer("Event.read", {"topics": ["vm.#"], "timeout": 30}))

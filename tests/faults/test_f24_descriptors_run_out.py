@@ -64,7 +64,10 @@ def test_f24_accepting_pauses_and_recovers(daemon: VdsmdProcess) -> None:
                 assert local.call("Host.ping") == {"pong": True}
                 time.sleep(0.05)
             await_rest(daemon.front, 0.2)
-            assert local.call("VM.list", {})["items"]
+            (vm,) = local.call("VM.list", {})["items"]
+            told = local.call("Event.read", {"topics": ["vm.#"]})["resume"]
+            local.call("VM.update", {"vmId": vm["id"], "config": {"metadata": {"written": "yes"}}})
+            assert local.call("Event.read", {"topics": ["vm.#"], "after": told, "timeout": PATIENCE_S})["items"]  # the journal works
     assert b"pong" in ping(daemon.port)
     wait_for(daemon, "accepts again")
     assert daemon.log.count("accepting pauses") < 10

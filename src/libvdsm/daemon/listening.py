@@ -132,6 +132,8 @@ class Places:
 def where(sock: socket.socket) -> str:
     """The address of a listening socket in words."""
     name = sock.getsockname()
+    if isinstance(name, bytes):  # unix(7): an abstract one; systemd writes it so
+        return f"unix:@{os.fsdecode(name[1:])}"
     return f"unix:{name}" if sock.family == socket.AF_UNIX else str(Address(name[0], name[1]))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from libvdsm.daemon.activation import take_activated
 from libvdsm.daemon.addresses import Activated, Address, Listen, UnixAddress
-from libvdsm.daemon.listening import CannotListenError, Places
+from libvdsm.daemon.listening import CannotListenError, Places, UnixListener, listen_tcp, where
 
 
 def bound(family: socket.AddressFamily = socket.AF_INET, path: Path | None = None, *, listens: bool = True) -> socket.socket:
@@ -143,3 +143,28 @@ def test_what_is_no_listening_socket_is_refused(opened: ExitStack) -> None:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(first)
         os.close(first + 1)
+
+
+def test_an_abstract_name_is_told_as_it_is_written() -> None:
+    """A socket without a place in the file system, which only somebody else can bind for us."""
+    name = f"libvdsm-test-{os.getpid()}-{os.urandom(4).hex()}"
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(f"\0{name}")
+        assert where(made) == f"unix:@{name}"
+
+
+def test_an_ipv6_place_is_not_ipv4_as_well() -> None:
+    """``[::]`` beside ``0.0.0.0`` is two places, each with its own policy."""
+    with listen_tcp(Address("::", 0)) as six, listen_tcp(Address("0.0.0.0", six.getsockname()[1])) as four:
+        assert six.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1
+        assert four.getsockname()[1] == six.getsockname()[1]
+
+
+def test_the_file_of_somebody_else_is_left_where_it_is(tmp_path: Path) -> None:
+    """Whoever has taken the place of a socket meanwhile keeps it."""
+    path = tmp_path / "s"
+    listener = UnixListener(path, None)
+    path.rename(tmp_path / "elsewhere")
+    path.write_text("another")
+    listener.close()
+    assert path.read_text() == "another"

@@ -10,7 +10,7 @@ import pytest
 
 from libvdsm.transports.config import Limits
 from libvdsm.transports.tunnel import TunnelConnection
-from tests.fakes.recording_bridge import Client, Served, serve, until
+from tests.fakes.recording_bridge import Client, Served, post, serve, until
 
 
 def request(ticket: str = "t", *headers: str, method: str = "GET", upgrade: str = "vdsm-stream") -> bytes:
@@ -59,6 +59,25 @@ async def test_all_that_comes_with_the_request_is_kept(road: str) -> None:
         client.end()
         assert await far.rest() == noise
         assert (await client.response()).status == 101
+        far.send(b"heard")
+        far.end()
+        assert await client.rest() == b"heard"
+        client.close()
+        far.close()
+
+
+async def test_an_end_that_was_said_before_the_tunnel_is_an_end_of_it() -> None:
+    """The request waits behind a call, and meanwhile the client has said all that it has to say."""
+    async with serve() as served:
+        far = await make_stream(served)
+        client = await served.connect()
+        client.send(post(b'{"jsonrpc":"2.0","method":"slow","params":{"word":"a"},"id":1}') + request() + b"early")
+        client.end()
+        await until(lambda: served.bridge.begun == ["a"])
+        await until(lambda: all(getattr(each, "_is_eof", False) for each in served.tcp._connections))
+        served.bridge.open_gate("a")
+        assert [(await client.response()).status for _ in range(2)] == [200, 101]
+        assert await far.rest() == b"early"
         far.send(b"heard")
         far.end()
         assert await client.rest() == b"heard"

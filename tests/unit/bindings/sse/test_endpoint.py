@@ -300,3 +300,19 @@ def test_a_token_that_is_no_text_is_refused() -> None:
     request = Request(b"GET", b"/events", {b"last-event-id": b"\xff"})
     with pytest.raises(ApiError):
         read_query(request)
+
+
+@pytest.mark.parametrize(
+    ("target", "last", "after", "snapshot"),
+    (
+        ("?snapshot=true", "e-0", "", True),
+        ("?snapshot=true", "e-7", "e-7", False),
+        ("?snapshot=true", "e-10", "e-10", False),
+        ("?after=e-3", "e-0", "e-0", False),
+        ("?snapshot=true", "", "", True),
+    ),
+)
+def test_what_the_last_token_says_of_a_snapshot(target: str, last: str, after: str, snapshot: bool) -> None:
+    """One from within a snapshot is no place to go on from: the rest of the objects would never be told."""
+    wanted = read_query(get(target, last_event_id=last))
+    assert (wanted.after or "", bool(wanted.snapshot)) == (after, snapshot)

@@ -83,8 +83,9 @@ class ConnectionService:
 
     def _info(self, connection: OpenConnection, caller: Caller) -> ConnectionInfo:
         subscriptions, lag = connection.behind()
-        if caller.sink is not None:
-            more, slowest = self._behind(caller.sink)
+        sink = connection.sink
+        if sink is not None:
+            more, slowest = self._behind(sink)
             subscriptions, lag = subscriptions + more, max(lag, slowest)
         return ConnectionInfo(
             id=f"{_LETTER}{connection.number}",

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from libvdsm.interfaces.caller import Sink
 from libvdsm.wire.http.events import Request, Response
 
 
@@ -63,6 +64,7 @@ class Streamed:
     headers: tuple[tuple[bytes, bytes], ...] = ()
     length: int | None = None  # octets, if they are known beforehand; else it is sent in chunks
     is_endless: bool = False  # ends with the connection: a client that sends no more has gone
+    sink: Sink | None = None  # if the body tells of events: by which it is told of them
 
 
 #: An answer that comes later.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from libvdsm.interfaces.caller import Caller
+from libvdsm.interfaces.caller import Caller, Sink
 
 
 class OpenConnection(Protocol):
@@ -20,6 +20,11 @@ class OpenConnection(Protocol):
     @property
     def caller(self) -> Caller | None:
         """Who is at its other end; None while it is being made."""
+        ...
+
+    @property
+    def sink(self) -> Sink | None:
+        """By which it is told of events; None if it follows none in that way."""
         ...
 
     @property

@@ -12,7 +12,7 @@ from typing import Protocol, cast
 
 from libvdsm.base.errors import ApiError
 from libvdsm.bridge.limits import Account, Accounts
-from libvdsm.interfaces.caller import Caller
+from libvdsm.interfaces.caller import Caller, Sink
 from libvdsm.interfaces.pages import Road
 from libvdsm.transports.config import Counters, Limits
 from libvdsm.transports.pager import LinePager
@@ -157,6 +157,11 @@ class Connection(asyncio.Protocol):
     def unsent_octets(self) -> int:
         """What the peer has not taken yet."""
         return self._out_octets + self.buffered_octets()
+
+    @property
+    def sink(self) -> Sink | None:
+        """By which it is told of events."""
+        return None if self.caller is None else self.caller.sink
 
     def behind(self) -> tuple[int, int]:
         """Subscriptions beside those of the caller's sink, and by how many events the slowest of them is behind."""

@@ -27,6 +27,7 @@ class Outflow:
     def __init__(self, connection: Connection, streamed: Streamed, *, is_chunked: bool, over: Callable[[], None]) -> None:
         """``over`` is called once, when all of the body was put."""
         self.is_endless = streamed.is_endless
+        self.sink = streamed.sink
         self._connection = connection
         self._body: Body = streamed.body
         self._is_chunked = is_chunked

@@ -17,6 +17,7 @@ from libvdsm.wire.http.frames import encode_head
 if TYPE_CHECKING:
     from libvdsm.base.errors import ApiError
     from libvdsm.interfaces.bodies import Later
+    from libvdsm.interfaces.caller import Sink
     from libvdsm.transports.connection import Hub
     from libvdsm.wire.http.connection import HttpConnection
     from libvdsm.wire.http.events import Refused
@@ -46,6 +47,11 @@ class HttpAnswers(Connection):
         self._outflow: Outflow | None = None  # if that is what is running
         self._is_eof = False
         self._is_last = False
+
+    @property
+    def sink(self) -> Sink | None:
+        """See ``Connection``: a stream of events has its own."""
+        return super().sink if self._outflow is None else self._outflow.sink
 
     # Of whoever reads.
 

@@ -59,3 +59,21 @@ def test_who_speaks_a_protocol_is_found_by_its_name(vdsmd: StartVdsmd, name: str
         assert other.recv(100)
         (found,) = caller.call("Connection.list", {"filter": {"protocol": name}})["items"]
         assert found["protocol"] == f"{name}/{version}"
+
+
+def test_a_stream_of_events_is_a_subscription_of_its_connection(vdsmd: StartVdsmd) -> None:
+    """One that does not read is behind by what was not told; a connection that only asks has none."""
+    daemon = vdsmd(hypervisor="simulator:1")
+    with Caller(daemon.socket) as caller, connect(daemon.socket) as stream:
+        stream.sendall(b"GET /events?topics=vm.%23 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert stream.recv(20).startswith(b"HTTP/1.1 200")
+        (found,) = caller.call("Connection.list", {"filter": {"protocol": "http"}})["items"]
+        assert (found["subscriptions"], found["lag"]) == (1, 0)
+        vm = caller.call("VM.list")["items"][0]["id"]
+        for number in range(2_000):
+            caller.call("VM.update", {"vmId": vm, "config": {"metadata": {"note": f"{number}" + "x" * 4000}}})
+            (found,) = caller.call("Connection.list", {"filter": {"protocol": "http"}})["items"]
+            if found["lag"] and found["bufferedOctets"]:
+                break
+        else:
+            pytest.fail(f"what is not read is not behind: {found}")

@@ -50,6 +50,10 @@ class Line:
     own_subscriptions: tuple[int, int] = (0, 0)
     deeds: list[str] = field(default_factory=list)
 
+    @property
+    def sink(self) -> Sink | None:
+        return self.caller.sink if self.caller is not None else None
+
     def unsent_octets(self) -> int:
         return 5
 

@@ -81,7 +81,7 @@ class EventSession:
             stream.subscribe(self._caller, read_query(request))
         except ApiError as failure:
             return refuse(failure)
-        return Streamed(body=stream, content_type=CONTENT_TYPE, is_endless=True)
+        return Streamed(body=stream, content_type=CONTENT_TYPE, is_endless=True, sink=stream)
 
     def close(self) -> None:
         """The client went away; its stream hears of it by itself."""

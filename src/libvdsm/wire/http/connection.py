@@ -140,13 +140,14 @@ class HttpConnection:
             return
         is_fresh = not self._has_begun
         was_in_head = self._in_head
-        told = self._weight + self._body_octets
+        headers, told = self._headers, self._weight + self._body_octets
         self._feed(data)
         if is_fresh and not self._has_begun and len(self._events) == 1:
             self._learn(data, self._events[0])
         self._weigh_open_head(len(data) if was_in_head else 0)
         if self._has_begun:
-            is_mute = told == self._weight + self._body_octets and not (is_fresh or was_in_head)
+            is_same = headers is self._headers and told == self._weight + self._body_octets
+            is_mute = is_same and not (is_fresh or was_in_head)
             self._weigh_mute(len(data) if is_mute else 0)
 
     def _feed(self, data: bytes) -> None:

@@ -18,6 +18,8 @@ _ANNOTATIONS: Final = b"\x00\x53\x72"
 #: Octets that a message keeps: of an error's words, and of annotations, those of its sender included.
 _MOST_ERROR: Final = 256
 _MOST_ANNOTATIONS: Final = 4_096
+#: Octets of their senders' annotations that are read for what is said of many messages at once: the others go on as they are.
+_MOST_READ: Final = 256 * 1_024
 
 
 def of(outcome: Outcome) -> Callable[[Message, str], Message] | None:
@@ -27,7 +29,8 @@ def of(outcome: Outcome) -> Callable[[Message, str], Message] | None:
         return partial(_with_error, error) if error else None
     if outcome.annotations:
         annotations = {key: value for key, value in outcome.annotations.items() if _may_be_said(key)}
-        return partial(_with_annotations, annotations) if annotations else None
+        section = encoding.encode(annotations)
+        return _Annotating(annotations, section) if annotations and len(section) <= _MOST_ANNOTATIONS else None
     return None
 
 
@@ -48,14 +51,26 @@ def _may_be_said(key: object) -> bool:
     return type(key) is ULong or (type(key) is Symbol and not key.startswith(OWN))
 
 
-def _with_annotations(annotations: Mapping[object, object], message: Message, destination: str) -> Message:
-    """Each takes the place of the one of its name. What would be too long altogether is not kept."""
-    octets = write(message, destination) if message.amqp is None else message.amqp
-    before: object = {}
-    end = 0
-    if octets.startswith(_ANNOTATIONS):
-        before, end = decoding.decode(octets, len(_ANNOTATIONS))
-    section = encoding.encode({**before, **annotations} if isinstance(before, dict) else dict(annotations))
-    if len(section) > max(_MOST_ANNOTATIONS, end):
-        return message
-    return replace(message, amqp=_ANNOTATIONS + section + octets[end:], alike=None)
+class _Annotating:
+    """Each annotation takes the place of the one of its name. What would be too long altogether is not kept, nor read beforehand."""
+
+    __slots__ = ("_annotations", "_left", "_section")
+
+    def __init__(self, annotations: Mapping[object, object], section: bytes) -> None:
+        self._annotations = annotations
+        self._section = section  # the same, encoded
+        self._left = _MOST_READ
+
+    def __call__(self, message: Message, destination: str) -> Message:
+        octets = write(message, destination) if message.amqp is None else message.amqp
+        section, start, end = self._section, len(_ANNOTATIONS), 0
+        if octets.startswith(_ANNOTATIONS):
+            end = decoding.skip(octets, start)
+            self._left -= end - start
+            if end - start > _MOST_ANNOTATIONS or self._left < 0:
+                return message
+            before, _end = decoding.decode(octets, start)
+            section = encoding.encode({**before, **self._annotations}) if isinstance(before, dict) else section
+            if len(section) > _MOST_ANNOTATIONS:
+                return message
+        return replace(message, amqp=_ANNOTATIONS + section + octets[end:], alike=None)

@@ -70,3 +70,7 @@ class Item(msgspec.Struct, kw_only=True, eq=False):
     avoids: set[Receiver] | None = None  # those who said that it cannot be delivered to them
     browsed: set[int] | None = None  # the numbers of browsers that were shown it, or will be
     transaction: str | None = None  # that of the session of its holder which settles it
+
+    def __lt__(self, other: Item) -> bool:
+        """Which came first; one that is gone may stand in a heap beside what it is now."""
+        return self.sequence < other.sequence

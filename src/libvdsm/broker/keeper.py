@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -106,6 +106,10 @@ class Keeper:
         batch = self._now()
         batch.added.append(item)
         return batch.recorded
+
+    def join_turn(self, items: Iterable[Item]) -> None:
+        """They have no record, and are there when this turn's records are on disk, or not at all."""
+        self._now().added.extend(items)
 
     def change(self, item: Item, birth: str) -> Recorded:
         """Record that it was tried in vain once more."""

@@ -237,14 +237,16 @@ class Queue:
             self._discount(item)
             self.counters.received -= 1
 
-    def restore(self, item: Item) -> None:
-        """That it is done could not be recorded: it is not."""
+    def restore(self, gone: Item) -> None:
+        """That it is done could not be recorded: it is not. If its time is up it goes later: at once would be in vain again."""
         if self.is_ended:
             return
+        item = msgspec.structs.replace(gone, state=WAITING, redelivered=True, browsed=None)  # what is gone may stand in a line still
         self._count(item)
-        item.redelivered = True
-        item.state = WAITING
-        self._wait_again(item)
+        if item.expires_at is not None:
+            self._around.mortal(item, is_again=True)
+        self._waiting.put_back(item)
+        self._tell_of(item)
 
     def load(self, item: Item) -> None:
         """It is here from before the daemon started."""
@@ -371,6 +373,9 @@ class Queue:
             self.expire(item, self._around.clock.time())
             if item.state is not WAITING:
                 return
+        self._tell_of(item)
+
+    def _tell_of(self, item: Item) -> None:
         for browser in self.browsers:
             browser.add(item)
         if self.ready:
@@ -386,25 +391,33 @@ class Queue:
                 self.counters.dropped += 1
             return recorded
         self.counters.dead_lettered += 1
-        return letters.receive_dead(message, self.name, reason, count) or recorded
+        return letters.receive_dead(message, self.name, reason, count, has_record=recorded is not None) or recorded
 
-    def receive_dead(self, message: Message, origin: str, reason: str, count: int) -> Recorded | None:
-        """Take in a dead letter, if there is room; nobody can be refused any more."""
+    def receive_dead(self, message: Message, origin: str, reason: str, count: int, *, has_record: bool = False) -> Recorded | None:
+        """Take in a dead letter, if there is room; nobody can be refused any more.
+
+        ``has_record``: it has one as what it was; only when that is no more, it is a dead letter.
+        """
         headers = {**message.headers, DEAD_REASON: reason, DEAD_ORIGIN: message.headers.get(DEAD_ORIGIN, origin)}
         dead = msgspec.structs.replace(message, headers=headers, expires_at=None, alike=None)
         octets = dead.octets
         self.counters.received += 1
         try:
             if self._make_room(octets):
-                return self._admit(dead, octets, None, is_durable=dead.durable and self.rules.durable, count=count)
+                joining: list[Item] | None = [] if has_record else None
+                recorded = self._admit(dead, octets, joining, is_durable=dead.durable and self.rules.durable, count=count)
+                if joining:
+                    self._around.keeper.join_turn(joining)
+                return recorded
         except LimitExceeded:
             self.counters.received += 1
         self.counters.dropped += 1
         return None
 
     def letter(self, item: Item, verdict: Verdict) -> Queue | None:
-        """The queue to which one that is held goes by ``verdict``, if that is another one."""
-        is_dead = verdict is Verdict.REJECTED or (verdict is Verdict.FAILED and item.count + 1 >= self.rules.max_deliveries)
+        """The queue to which one that is held may go by ``verdict``, if that is another one; its time may be up by then."""
+        is_mortal = item.expires_at is not None and verdict is not Verdict.ACCEPTED
+        is_dead = is_mortal or verdict is Verdict.REJECTED or (verdict is Verdict.FAILED and item.count + 1 >= self.rules.max_deliveries)
         return self._letters(item.message) if is_dead and not self.is_ended else None
 
     def _letters(self, message: Message) -> Queue | None:

@@ -131,9 +131,10 @@ class Queues:
         """A queue to which may be sent."""
         return self._queues.get(name)
 
-    def mortal(self, item: Item) -> None:
+    def mortal(self, item: Item, *, is_again: bool = False) -> None:
         """See ``Surroundings``."""
-        heappush(self._ends, (item.expires_at or 0.0, item.sequence, item))
+        end = item.expires_at or 0.0
+        heappush(self._ends, (max(end, self.clock.time() + LOOK_S) if is_again else end, item.sequence, item))
         self._look_later()
 
     def has_room(self, octets: int) -> bool:

@@ -24,6 +24,8 @@ _CLIENT = Ack.CLIENT
 _NUMBERS: Final = count(1)
 #: Messages that are gone and yet in a browser's line, before it is made anew.
 _GHOSTS: Final = 1000
+#: Browsers that are gone and yet remembered with a message, beyond as many as there are.
+_GONE_BROWSERS: Final = 4
 
 
 class Receiver:
@@ -194,7 +196,6 @@ class Browser:
     """A subscription that looks at what waits in a queue: at each message once, also at one that was taken and given back."""
 
     __slots__ = (
-        "_number",
         "_pending",
         "ack",
         "consumer",
@@ -205,6 +206,7 @@ class Browser:
         "is_ended",
         "is_exact",
         "is_waiting",
+        "number",
         "open",
         "queue",
         "session",
@@ -221,7 +223,7 @@ class Browser:
         self.credit_left = None if wish.ack is _AUTO and not wish.is_exact else credit
         self.open: dict[int, Item] = {}
         self.is_waiting = self.is_draining = self.is_ended = False
-        self._number = next(_NUMBERS)
+        self.number = next(_NUMBERS)
         self._pending: deque[Item] = deque()
         for item in queue.items():
             self.add(item)
@@ -262,9 +264,11 @@ class Browser:
         """One more waits, or waits again."""
         if item.browsed is None:
             item.browsed = set()
-        if self._number in item.browsed:
+        if self.number in item.browsed:
             return
-        item.browsed.add(self._number)
+        if len(item.browsed) > 2 * len(self.queue.browsers) + _GONE_BROWSERS:
+            item.browsed.intersection_update({each.number for each in self.queue.browsers})
+        item.browsed.add(self.number)
         self._pending.append(item)
         if len(self._pending) > 2 * self.queue.messages + _GHOSTS:
             self._pending = deque(each for each in self._pending if self._still_waits(each))
@@ -275,7 +279,7 @@ class Browser:
         if item.state is WAITING:
             return True
         if item.browsed is not None:
-            item.browsed.discard(self._number)
+            item.browsed.discard(self.number)
         return False
 
     def look(self) -> None:

@@ -55,8 +55,8 @@ class Surroundings(Protocol):
         """Another queue."""
         ...
 
-    def mortal(self, item: Item) -> None:
-        """It ends by itself: call its queue's ``expire`` then."""
+    def mortal(self, item: Item, *, is_again: bool = False) -> None:
+        """It ends by itself: call its queue's ``expire`` then; if that ``is_again``, not at once."""
         ...
 
     def has_room(self, octets: int) -> bool:

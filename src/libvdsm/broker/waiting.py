@@ -82,7 +82,7 @@ class Waiting:
         self.count = 0
         self._line = _Line()
         self._lines: list[_Line] | None = None  # by priority, once there is any but the usual
-        self._parked: list[Item] = []  # of whom all consumers said that it cannot be delivered to them
+        self._parked: list[tuple[int, Item]] = []  # a heap, of whom all consumers said that it cannot be delivered to them
         self._ghosts = 0
 
     def append(self, item: Item) -> None:
@@ -105,10 +105,10 @@ class Waiting:
         """Which came first of all that wait, whatever its priority, also of what was put aside; it stays."""
         if self._lines is None and not self._parked:
             return self._line.first()
-        while self._parked and self._parked[0].state is not WAITING:
-            del self._parked[0]
+        while self._parked and self._parked[0][1].state is not WAITING:
+            heappop(self._parked)
         lines = (self._line,) if self._lines is None else self._lines
-        found = [*self._parked[:1], *(first for line in lines if (first := line.first()))]
+        found = [*(item for _, item in self._parked[:1]), *(first for line in lines if (first := line.first()))]
         return min(found, key=lambda item: item.sequence, default=None)
 
     def take(self, item: Item) -> None:
@@ -119,18 +119,18 @@ class Waiting:
     def park(self, item: Item) -> None:
         """What ``first`` gave waits for others to come, and is in nobody's way meanwhile."""
         self._line_of(item).take(item)
-        self._parked.append(item)
+        heappush(self._parked, (item.sequence, item))
 
     def unpark(self, receiver: Receiver) -> None:
         """Let ``receiver`` have what was put aside for want of somebody else."""
         if not self._parked:
             return
         parked, self._parked = self._parked, []
-        for item in parked:
+        for sequence, item in sorted(parked):
             if item.state is not WAITING:
                 continue
             if item.avoids is not None and receiver in item.avoids:
-                self._parked.append(item)
+                self._parked.append((sequence, item))
             else:
                 self._line_of(item).put_back(item)
 
@@ -140,7 +140,8 @@ class Waiting:
         self._ghosts += 1
         if self._ghosts > _GHOSTS and self._ghosts > self.count:
             self._ghosts = 0
-            self._parked = [item for item in self._parked if item.state is WAITING]
+            self._parked = [entry for entry in self._parked if entry[1].state is WAITING]
+            heapify(self._parked)
             for line in (self._line,) if self._lines is None else self._lines:
                 line.sweep()
 
@@ -156,7 +157,7 @@ class Waiting:
             found = line.items()
             if self._parked:
                 priority = None if self._lines is None else self._lines.index(line)
-                found += [i for i in self._parked if i.state is WAITING and (priority is None or _priority(i.message) == priority)]
+                found += [i for _, i in self._parked if i.state is WAITING and (priority is None or _priority(i.message) == priority)]
                 found.sort(key=lambda item: item.sequence)
             yield from found
 

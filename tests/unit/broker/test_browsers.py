@@ -88,6 +88,30 @@ async def test_what_went_by_is_not_remembered() -> None:
     assert sorted(browser.bodies()) == ["held", "waits"]
 
 
+async def test_browsers_that_are_gone_are_not_remembered() -> None:
+    """However many have seen a message; one that still is there sees it once."""
+    world = Messaging()
+    queue = await world.queue()
+    session, browser, consumer = world.open(), FakeConsumer(), FakeConsumer()
+    session.send("/queue/work", message("a"))
+    subscribe(session, "/queue/work", browser, browse=True, id="b")
+    for _ in range(500):
+        late = FakeConsumer()
+        looking = subscribe(session, "/queue/work", late, browse=True, id="late")
+        await turns(2)
+        assert late.bodies() == ["a"]
+        looking.end()
+    (item,) = queue.items()
+    assert item.browsed is not None
+    assert len(item.browsed) < 10
+    subscription = subscribe(session, "/queue/work", consumer, Ack.INDIVIDUAL, id="c")
+    await turns()
+    subscription.end()
+    session.settle(consumer.deliveries[0].tag, Verdict.RELEASED)
+    await turns()
+    assert browser.bodies() == ["a"]
+
+
 @pytest.mark.parametrize("ack", (Ack.CLIENT, Ack.INDIVIDUAL))
 async def test_copies_are_acknowledged_within_a_window(ack: Ack) -> None:
     """As many unsettled copies as the browser allows; what it says of them is nothing to the queue."""

@@ -73,6 +73,49 @@ async def test_as_many_as_end_at_once_go_at_once() -> None:
     assert len(world.later) == 1, "whoever looks for the next one is one alone"
 
 
+@pytest.mark.parametrize("letters_durable", (False, True))
+async def test_what_ends_while_nothing_can_be_recorded_goes_once_it_can(letters_durable: bool) -> None:
+    """It is tried now and then, not turn after turn; and its dead letter is one, and there when it is not where it was any more."""
+    world = Messaging()
+    letters = await world.queue("letters", durable=letters_durable)
+    queue = await world.queue(durable=True, dead_letter="letters")
+    session = world.open()
+    for text in "ab":
+        await sent(session.send("/queue/work", message(text, durable=True, expires_at=world.clock.time() + 1)))
+    world.messages.become("failed")
+    world.clock.advance(2)
+    for tries in range(1, 4):
+        await look_once(world)
+        await turns(30)
+        assert (queue.waiting, letters.messages, queue.counters.expired) == (2, 0, 2 * tries)
+        assert [item.message.body for item in queue.items()] == [b"a", b"b"]
+        world.clock.advance(1)
+    world.messages.become("ok")
+    await look_once(world)
+    assert (queue.messages, letters.waiting, world.queues.octets) == (0, 2, letters.octets)
+    assert reasons(letters) == ["expired", "expired"]
+    assert sorted(world.messages.load("message")) == ([f"{item.sequence:016x}" for item in letters.items()] if letters_durable else [])
+
+
+async def test_what_could_not_be_taken_out_stands_in_its_place_once() -> None:
+    """It had left a trace in the line."""
+    world = Messaging()
+    queue = await world.queue(durable=True)
+    session, consumer = world.open(), FakeConsumer()
+    for text in "abc":
+        await sent(session.send("/queue/work", message(text, durable=True)))
+    world.messages.become("failed")
+    for _ in range(2):
+        queue.remove(list(queue.items())[1])
+        await turns(30)
+        assert [item.message.body for item in queue.items()] == [b"a", b"b", b"c"]
+    world.messages.become("ok")
+    subscribe(session, "/queue/work", consumer, Ack.INDIVIDUAL)
+    await turns()
+    assert consumer.bodies() == ["a", "b", "c"]
+    assert [each.redelivered for each in consumer.deliveries] == [False, True, False]
+
+
 async def test_ends_hold_over_a_restart() -> None:
     """What was to end while the daemon was away ends when it is back, with nobody asking; what has time left has that."""
     world = Messaging()
@@ -128,8 +171,27 @@ async def test_the_oldest_may_be_one_that_nobody_there_can_take() -> None:
     assert (queue.messages, queue.waiting, queue.unsettled, queue.counters.dropped) == (3, 1, 2, 3)
 
 
+async def test_the_oldest_is_so_among_those_that_nobody_there_can_take() -> None:
+    """They were put aside by their priority, and go by their age."""
+    world = Messaging()
+    queue = await world.queue(max_messages=3, overflow=QueueOverflow.DROP_OLDEST)
+    session, consumer = world.open(), FakeConsumer()
+    for text, priority in (("a", 0), ("b", 9)):
+        session.send("/queue/work", message(text, priority=priority))
+    subscribe(session, "/queue/work", consumer, Ack.INDIVIDUAL, credit=2)
+    await turns()
+    for each in list(consumer.deliveries):
+        session.settle(each.tag, Verdict.RELEASED, undeliverable_here=True)
+    await turns()
+    for text in "cd":
+        session.send("/queue/work", message(text))
+    await turns()
+    assert [item.message.body for item in queue.items()] == [b"b"]
+    assert consumer.bodies() == ["b", "a", "c", "d"]
+
+
 async def test_what_has_ended_is_expired_and_not_dropped() -> None:
-    """Room is made by those first whose time is up."""
+    """The oldest makes room, and the reason is told."""
     world = Messaging()
     letters = await world.queue("letters")
     queue = await world.queue(max_messages=1, overflow=QueueOverflow.DROP_OLDEST, dead_letter="letters")

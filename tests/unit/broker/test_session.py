@@ -891,6 +891,29 @@ async def test_a_transaction_counts_its_own_dead_letters(verdict: Verdict) -> No
     assert letters.messages == 1
 
 
+@pytest.mark.parametrize("verdict", (Verdict.RELEASED, Verdict.FAILED))
+async def test_a_transaction_counts_what_ends_by_it(verdict: Verdict) -> None:
+    """What is given back when its time is up is a dead letter, and takes room as well: then nothing of it is done."""
+    world = Messaging()
+    letters = await world.queue("letters", max_messages=1)
+    source = await world.queue("source", dead_letter="letters")
+    other = await world.queue("other")
+    session, consumer = world.open(), FakeConsumer()
+    subscribe(session, "/queue/source", consumer, Ack.INDIVIDUAL)
+    session.send("/queue/source", message("dead", expires_at=world.clock.time() + 1))
+    await turns()
+    session.begin("t")
+    session.settle(consumer.deliveries[0].tag, verdict, transaction="t")
+    session.send("/queue/other", message("a"), transaction="t")
+    session.send("/queue/letters", message("b"), transaction="t")
+    world.clock.advance(2)
+    with pytest.raises(LimitExceeded):
+        session.commit("t")
+    assert (source.unsettled, other.messages, letters.messages) == (1, 0, 0)
+    session.settle(consumer.deliveries[0].tag, verdict)
+    assert (source.messages, letters.messages) == (0, 1)
+
+
 async def test_a_transaction_is_one_record() -> None:
     """What is durable in it is recorded together, what is not waits for that; a crash before sees none, after it all."""
     world = Messaging()

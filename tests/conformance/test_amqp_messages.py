@@ -1050,6 +1050,23 @@ async def test_am_100_links_that_ended_themselves_are_not_told() -> None:
     assert client.hear() == []
 
 
+@pytest.mark.parametrize("loss", ("queue", "right"))
+async def test_am_100_nothing_is_said_of_links_behind_the_last_word(loss: str) -> None:
+    """The connection is closed, and not yet gone."""
+    messaging, client = await served()
+    client.sender()
+    client.sender("/topic/chat", name="topic", handle=1)
+    client.receiver(handle=2)
+    client.say(p.Close())
+    assert client.heard(p.Close) == [p.Close()]
+    if loss == "queue":
+        messaging.queues.delete("work", TEST)
+    else:
+        client.caller.entitle((), Rights())
+    await turns()
+    assert client.hear() == []
+
+
 async def test_am_100_credit_for_a_link_that_has_ended_counts_no_more() -> None:
     messaging, client = await served()
     client.receiver()
@@ -1126,6 +1143,21 @@ async def test_am_104_a_full_disk_stops_senders_and_keeps_the_connection() -> No
     assert [each.state for each in heard if isinstance(each, p.Disposition)] == [ACCEPTED]
     assert max(each.link_credit or 0 for each in heard if isinstance(each, p.Flow)) > 200
     assert not client.line.is_finished
+
+
+async def test_am_104_a_link_that_has_ended_is_not_stopped_by_a_full_disk() -> None:
+    """What is being stored when its link ends is nobody's any more."""
+    messaging, client = await served(durable=True)
+    client.sender()
+    client.send(message("x", header=DURABLE))
+    messaging.messages.become("full")
+    client.say(p.Detach(0, closed=True))
+    await turns()
+    assert client.conversation._storing == 0
+    assert not client.conversation._held
+    client.hear()
+    client.conversation.check_time(5.0)
+    assert client.hear() == []
 
 
 async def test_am_104_a_connection_that_takes_nothing_gets_nothing() -> None:

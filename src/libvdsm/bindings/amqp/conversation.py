@@ -349,8 +349,9 @@ class Conversation:
     def _failed(self, link: Receiver, failure: ApiError, *, is_settled: bool) -> bytes:
         """It was not taken; while the disk is full senders get no credit, and what they sent is theirs again (AM-104)."""
         if isinstance(failure, StateFull):
-            self._held.add(link)
-            link.hold()
+            if not link.is_ending:
+                self._held.add(link)
+                link.hold()
             return IS_RELEASED
         return self._refused(link, failures.of_link(failure), is_settled=is_settled)
 
@@ -428,6 +429,8 @@ class Conversation:
                 for consumer in tuple(self._consumers):
                     if consumer.subscription is not None:
                         consumer.subscription.end()
+                for link in tuple(self._producers):
+                    self._release(link)
             self.line.finish()
             return
         self._has_ended = True

@@ -278,6 +278,21 @@ def test_a_frame_has_its_time_and_each_one_its_own() -> None:
     assert "not complete" in peer.error().headers["message"]
 
 
+async def test_what_waits_behind_frames_that_are_being_stored_is_not_slow() -> None:
+    """The frame that dripped is long complete; what follows is here, and it is we who do not look at it."""
+    limit = SessionLimits().frame_s
+    world = World(limits=SessionLimits(pending=2), is_slow=True)
+    peer = world.connected()
+    whole = encode("SEND", (("destination", "/queue/a"), ("receipt", "r")), b"x")
+    peer.raw(whole[:9])
+    world.clock.advance(limit - 1)
+    peer.raw(whole[9:] + whole + whole)
+    assert peer.session.is_waiting
+    world.clock.advance(1)
+    peer.session.check_time(world.clock.now)
+    assert not peer.line.is_finished
+
+
 def test_st_053_a_refusal_is_said_before_the_line_is_finished() -> None:
     peer = World().peer()
     peer.send("CONNECT", ("accept-version", "9"))

@@ -199,8 +199,9 @@ class StompSession:
         while left > 0 and self._state in _READING:
             if not known.is_empty and (used := known.work(left)):
                 left -= used
+                self._partial_since = 0.0  # what has begun behind them has its own time
                 if known.is_dry:
-                    self._look_at_rest(has_worked=True)
+                    self._look_at_rest()
                     break
                 continue
             if is_full() or len(pending) >= most:
@@ -211,25 +212,24 @@ class StompSession:
                 self._fail(str(failure), failure.receipt)
                 break
             if frame is None:
-                self._look_at_rest(has_worked=left != units)
+                self._look_at_rest()
                 break
             left -= 1 + (len(frame.body) >> _UNIT_BITS)
+            self._partial_since = 0.0
             if self._state is _OPEN:
                 left -= self._carry_out(frame)
             else:
                 self._greet(frame)
-        if left <= 0:
-            self._partial_since = 0.0
         if self._has_ended or self._state is _State.LEAVING:
             self._finish_if_done()
         return units - left
 
-    def _look_at_rest(self, *, has_worked: bool) -> None:
-        """All that was read is worked off, or is the beginning of a frame; behind others it has its own time."""
+    def _look_at_rest(self) -> None:
+        """All that was read is worked off, or is the beginning of a frame."""
         if not self._stream.is_partial:
             self._partial_since = 0.0
             self._is_at_rest = not self._receipts.pending
-        elif has_worked or not self._partial_since:
+        elif not self._partial_since:
             self._partial_since = self._now()
 
     def ended(self) -> None:

@@ -12,7 +12,7 @@ from libvdsm.wire.amqp.values import Symbol
 
 MARK = b"\x00\x53\x72"
 BODY = b"\x00\x53\x75\xa0\x02hi"
-SAID = {Symbol("x-said"): "s"}
+SAID: dict[object, object] = {Symbol("x-said"): "s"}
 
 
 def annotated(octets: int) -> Message:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -198,6 +199,9 @@ class Taker:
         self.turns = list(turns)
         self.taken = b""
 
+    def gettimeout(self) -> float:
+        return 1.0
+
     def send(self, data: memoryview) -> int:
         size = self.turns.pop(0)
         if not size:
@@ -217,8 +221,9 @@ def test_a_daemon_that_takes_nothing_for_a_while_is_not_lost_before_the_calls_ti
 
 
 @pytest.mark.parametrize("turns", ((0, 9), (1, 9)))
-def test_beyond_the_calls_time_nothing_more_is_sent(turns: tuple[int, ...]) -> None:
+def test_beyond_the_calls_time_nothing_more_is_sent(turns: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """Also to who takes a little, again and again."""
+    monkeypatch.setattr("libvdsm.client.runtime.sync.tls._has_room", lambda _sock, _seconds: True)
     taker = Taker(*turns)
     with pytest.raises(TimeoutError):
         send(taker, b"0123456789", time.monotonic() - 1)
@@ -226,6 +231,28 @@ def test_beyond_the_calls_time_nothing_more_is_sent(turns: tuple[int, ...]) -> N
     whole = Taker(10)
     send(whole, b"0123456789", time.monotonic() - 1)  # what could be sent at once was
     assert whole.taken == b"0123456789"
+
+
+def test_the_last_turn_is_no_longer_than_the_calls_time() -> None:
+    """Whatever one wait for the network may be."""
+    near, far = socket.socketpair()
+    near.settimeout(10 * PATIENCE_S)
+    told: list[BaseException] = []
+
+    def send_all() -> None:
+        try:
+            send_until(near, bytes(1 << 24), time.monotonic() + 0.05)
+        except OSError as error:
+            told.append(error)
+
+    thread = threading.Thread(target=send_all, daemon=True)
+    with near, far:
+        thread.start()
+        thread.join(PATIENCE_S)
+        assert [type(error) for error in told] == [TimeoutError]
+    told.clear()
+    send_all()  # on a socket that is closed
+    assert [type(error) for error in told] == [ConnectionAbortedError]
 
 
 async def test_a_call_that_cannot_be_sent_ends_in_its_time_without_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

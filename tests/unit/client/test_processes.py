@@ -91,6 +91,36 @@ def test_a_lock_that_another_thread_held_is_held_by_nobody_there(serve: Serve) -
         thread.join()
 
 
+def test_who_comes_while_another_thread_there_lets_go_waits_for_it(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what is made by one is let go of by the other."""
+    server = serve(VM_get=repeat)
+    with sync.connect(server.url) as client:
+        connection = client.line._connection
+        assert connection is not None
+        seen: list[bool] = []
+        coming, there = threading.Event(), threading.Event()
+
+        def come() -> None:
+            coming.set()
+            client.call("VM.get", {"n": 1})
+            there.set()
+
+        def abandon(really: Callable[[], None] = connection.abandon) -> None:
+            threading.Thread(target=come, daemon=True).start()
+            assert coming.wait(PATIENCE_S)
+            seen.append(there.wait(0.2))
+            really()
+
+        def use() -> None:
+            assert client.call("VM.get", {"n": 2}) == {"was": 2}
+            assert there.wait(PATIENCE_S)
+            assert seen == [False]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(connection, "abandon", abandon)
+            assert succeeds_in_a_child(use)
+
+
 def test_a_stream_goes_on_in_both_processes(serve: Serve) -> None:
     server = serve(Event_subscribe=follow, Event_unsubscribe=empty)
     with sync.connect(server.url) as client, client.events() as stream:
@@ -102,6 +132,26 @@ def test_a_stream_goes_on_in_both_processes(serve: Serve) -> None:
         assert succeeds_in_a_child(go_on)
         assert [request["params"].get("after") for request in server.requests] == [None, "e-2"]
         assert client.state.is_up
+
+
+def test_a_stream_that_was_being_renewed_is_renewed_there_too(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever was at it is a thread of the other process."""
+    server = serve(Event_subscribe=follow, Event_unsubscribe=empty)
+    over = threading.Event()
+    with sync.connect(server.url) as client, client.events() as stream:
+        assert stream.receive(PATIENCE_S).resume == "e-2"
+        with monkeypatch.context() as patch:
+            patch.setattr(stream, "_renew", lambda _limit_s=None: over.wait(3 * PATIENCE_S))
+            stream.lost()
+            with pytest.raises(TimeoutError):
+                stream.receive(0.01)
+
+        def go_on() -> None:
+            assert stream.receive(PATIENCE_S).resume == "e-3"
+
+        there = succeeds_in_a_child(go_on)
+        over.set()
+        assert there
 
 
 def test_what_was_closed_before_the_fork_is_closed(serve: Serve) -> None:

@@ -278,6 +278,9 @@ class Hasty:
         self._has_called, self._is_heard, self._has_ended = threading.Event(), threading.Event(), threading.Event()
         self._greetings = [frames.encode("CONNECTED", [("version", "1.2")])]
 
+    def gettimeout(self) -> float:
+        return 0.0
+
     def send(self, data: bytes) -> int:
         self.sent += data
         self._has_called.set()

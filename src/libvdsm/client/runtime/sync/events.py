@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from concurrent.futures import Future
@@ -34,6 +35,7 @@ class EventStream:
         self._is_live = False
         self._closed = False
         self._renewing: Future[None] | None = None
+        self._process = os.getpid()
 
     @property
     def resume(self) -> str | None:
@@ -41,6 +43,7 @@ class EventStream:
         return self._position.resume
 
     def __enter__(self) -> Self:
+        self._heed_fork()
         self._renew()
         return self
 
@@ -58,7 +61,7 @@ class EventStream:
 
         If the connection was lost, it is tried for beyond ``timeout``: for as long as ``Retry.stream_s`` says, whoever waits for it.
         """
-        self._client.line.heed_fork()
+        self._heed_fork()
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             self._wakeup.clear()
@@ -80,7 +83,7 @@ class EventStream:
         """End the subscription; an iteration that waits ends. Idempotent."""
         if self._closed:
             return
-        self._client.line.heed_fork()
+        self._heed_fork()
         self._closed = True
         self._client.forget(self)
         self._wakeup.set()
@@ -94,11 +97,6 @@ class EventStream:
                 self._is_live = self._position.push(delivery)
         self._wakeup.set()
 
-    def abandon(self) -> None:
-        """This is another process than the one that has followed; it goes on from the same place by a subscription of its own."""
-        self._lock, self._wakeup = threading.Lock(), threading.Event()
-        self._name, self._is_live, self._renewing = None, False, None
-
     def lost(self) -> None:
         """The connection is gone, and the subscription with it."""
         with self._lock:
@@ -107,6 +105,14 @@ class EventStream:
         if name is not None:
             self._client.line.unregister(name)
         self._wakeup.set()
+
+    def _heed_fork(self) -> None:
+        """In a process that was forked off: go on from the same place by a subscription of its own; who renewed it is not here."""
+        self._client.line.heed_fork()
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._lock, self._wakeup = threading.Lock(), threading.Event()
+            self._name, self._is_live, self._renewing = None, False, None
 
     def _is_renewed(self, left: float | None) -> bool:
         """Go on; false if that is not done yet, and ``_wakeup`` tells when it is. Raises why it cannot be done."""

@@ -43,6 +43,7 @@ class Line:
         self._streams: dict[str, EventStream] = {}
         self._stream_names = count(1)
         self._process = os.getpid()
+        self._heeding: dict[int, threading.Lock] = {}  # by process: no other can have held it
 
     @property
     def state(self) -> LinkState:
@@ -95,9 +96,15 @@ class Line:
 
         Its connection has no reading thread here, and its threads may have held any lock; whoever spoke on it would take the other's answers.
         """
-        if self._process == os.getpid():
+        process = os.getpid()
+        if self._process == process:
             return
-        self._process = os.getpid()
+        with self._heeding.setdefault(process, threading.Lock()):
+            if self._process != process:
+                self._let_go()
+                self._process = process
+
+    def _let_go(self) -> None:
         self._connecting, self._failed = threading.RLock(), None
         if not self._closing.is_set():
             self._closing = threading.Event()
@@ -105,9 +112,7 @@ class Line:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abandon()
-        streams, self._streams = self._streams, {}
-        for stream in streams.values():
-            stream.abandon()
+        self._streams = {}  # each heeds it itself: one whose connection was lost is not among them
 
     def open_stream(self, path: str) -> socket.socket:
         """See ``BaseClient``."""

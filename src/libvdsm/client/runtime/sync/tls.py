@@ -6,10 +6,12 @@ OpenSSL's connection may be used by one thread at a time, so nobody waits for th
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
 import time
+from math import ceil
 from typing import Final
 
 from libvdsm.client.runtime.tls import heed_ends
@@ -20,16 +22,28 @@ _CUT: Final = "UNEXPECTED_EOF_WHILE_READING"
 
 
 def send_until(sock: socket.socket, data: bytes, until: float) -> None:
-    """Send all of it, in as many turns of the socket's own timeout as there are ``until`` then; raises ``TimeoutError`` (it is an ``OSError``)."""
-    left = memoryview(data)
+    """Send all of it, in turns of the socket's own timeout, the last of them shorter; raises ``TimeoutError`` (it is an ``OSError``)."""
+    left, turn_s = memoryview(data), sock.gettimeout() or 0.0
     while True:
-        with contextlib.suppress(TimeoutError):
-            left = left[sock.send(left) :]
+        left_s = until - time.monotonic()
+        if left_s >= turn_s or _has_room(sock, left_s):
+            with contextlib.suppress(TimeoutError):
+                left = left[sock.send(left) :]
         if not left:
             return
         if time.monotonic() >= until:
             message = "the daemon takes nothing more"
             raise TimeoutError(message)
+
+
+def _has_room(sock: socket.socket, seconds: float) -> bool:
+    """Whether something can be sent before so many are over."""
+    poll = select.poll()
+    try:
+        poll.register(sock, select.POLLOUT)
+    except ValueError as error:  # another thread has closed it
+        raise ConnectionAbortedError(str(error)) from error
+    return bool(poll.poll(max(0, ceil(seconds * 1000))))
 
 
 class TlsSocket:

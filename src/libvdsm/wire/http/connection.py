@@ -144,10 +144,10 @@ class HttpConnection:
         self._feed(data)
         if is_fresh and not self._has_begun and len(self._events) == 1:
             self._learn(data, self._events[0])
-        self._weigh_open_head(len(data) if was_in_head else 0)
+        is_same = headers is self._headers  # the request that was open when this was read
+        self._weigh_open_head(len(data) if is_same and was_in_head else 0)
         if self._has_begun:
-            is_same = headers is self._headers and told == self._weight + self._body_octets
-            is_mute = is_same and not (is_fresh or was_in_head)
+            is_mute = is_same and told == self._weight + self._body_octets and not (is_fresh or was_in_head)
             self._weigh_mute(len(data) if is_mute else 0)
 
     def _feed(self, data: bytes) -> None:
@@ -182,7 +182,7 @@ class HttpConnection:
         if not self._in_head:
             self._head_octets = 0
             return
-        self._head_octets += octets
+        self._head_octets = self._head_octets + octets if octets else 0
         if self._head_octets > self._head_bound:
             self._refuse(Refused(_HEAD_TOO_LARGE, f"the head is longer than {self._head_bound} octets"))
 

@@ -688,7 +688,10 @@ class ConnectionInfo(
     lag: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
     """Events by which its slowest subscription is behind. Unit: count."""
     calls: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
-    """Requests it made: a call, a batch, an HTTP request and a frame of STOMP or AMQP are one each. Unit: count."""
+    """Requests it made.
+
+    A call, a batch, an HTTP request and a frame of STOMP or AMQP are one each; a frame of more than 4 KiB counts as several. Unit: count.
+    """
 
 
 class ConnectionList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

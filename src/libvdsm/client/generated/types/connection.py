@@ -116,7 +116,10 @@ class ConnectionInfo(values.Record):
     lag: int
     """Events by which its slowest subscription is behind. Unit: count."""
     calls: int
-    """Requests it made: a call, a batch, an HTTP request and a frame of STOMP or AMQP are one each. Unit: count."""
+    """Requests it made.
+
+    A call, a batch, an HTTP request and a frame of STOMP or AMQP are one each; a frame of more than 4 KiB counts as several. Unit: count.
+    """
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
     """Members that this client does not know."""
 

@@ -33,7 +33,7 @@ class Room:
 
     async def queue(self, name: str = "work", *, durable: bool = False, **more: int | str) -> Queue:
         """A new queue."""
-        return await self.messaging.queue(name, durable=durable, **more)  # type: ignore[arg-type]
+        return await self.messaging.queue(name, durable=durable, **more)  # type: ignore[arg-type]  # each rule has its type
 
     def client(self, version: str = "1.2", rights: Rights = ALL) -> Peer:
         """Somebody who has said CONNECT, and may do all."""

@@ -39,7 +39,7 @@ def http_ranges(data: bytes) -> None:
         assert span is None or 0 <= span.first < span.end <= length
         assert ranges.find_span({b"range": value, b"if-range": b'"other"'}, length, _TAG) is None
     ranges.has_it({b"if-none-match": value}, _TAG)
-    ranges.is_another({b"if-match": value}, _TAG)
+    ranges.wants_another({b"if-match": value}, _TAG)
     assert not ranges.accepts({b"accept-encoding": value}, b"gzip") or b"gzip" in value.lower() or b"*" in value
 
 

@@ -66,7 +66,7 @@ def test_threads_do_the_same(vdsmd: StartVdsmd, road: str) -> None:
         seen: list[float] = []
         with client.events([f"vm.{vm.id}", "task.#"]) as stream:
             client.vm.start(vm.id).wait(progress=lambda progress: seen.append(progress.value), timeout=60)
-            topics = {stream.receive(60).event.topic.partition(".")[0] for _ in range(3)}  # type: ignore[union-attr]
+            topics = {stream.receive(60).event.topic.partition(".")[0] for _ in range(3)}  # type: ignore[union-attr]  # no gap comes here
         assert topics == {"vm", "task"}
         assert seen[-1] == 100
         client.vm.stop(vm.id).wait()

@@ -268,7 +268,7 @@ def test_the_front_has_loaded_all_its_code_before_it_loses_the_right_to(daemon: 
 def test_subsystems_inside_the_front_answer_the_same(vdsmd: StartVdsmd) -> None:
     separate, together = vdsmd(hypervisor="simulator:3"), vdsmd("--in-process", hypervisor="simulator:3")
     for each in (separate, together):
-        until(lambda each=each: is_well(each))  # type: ignore[misc]
+        until(lambda each=each: is_well(each))  # type: ignore[misc]  # a default is no argument
     assert set(ready(together)["workers"]) == {"simulator"}
     for method in ("Host.getCapabilities", "VM.list"):
         one, other = call(separate, method)["result"], call(together, method)["result"]

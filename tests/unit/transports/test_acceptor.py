@@ -77,8 +77,8 @@ class Listening:
 def started(listening: Listening) -> tuple[Loop, Acceptor, list[Any]]:
     """An acceptor at work."""
     loop, taken = Loop(), list[Any]()
-    acceptor = Acceptor(listening, lambda sock, _peer: taken.append(sock), name="test", keeps_free=False)  # type: ignore[arg-type]
-    acceptor.start(loop)  # type: ignore[arg-type]
+    acceptor = Acceptor(listening, lambda sock, _peer: taken.append(sock), name="test", keeps_free=False)  # type: ignore[arg-type]  # as much of a socket as it uses
+    acceptor.start(loop)  # type: ignore[arg-type]  # as much of a loop
     return loop, acceptor, taken
 
 

@@ -233,8 +233,8 @@ async def test_whoever_comes_octet_by_octet_loses_none(said: bytes, protocol: Pr
             return Reactor()
 
         made = Transport()
-        door = Door(near, address="a", since=0, welcome=welcome, leave=left.append)  # type: ignore[arg-type]
-        door.connection_made(made)  # type: ignore[arg-type]
+        door = Door(near, address="a", since=0, welcome=welcome, leave=left.append)  # type: ignore[arg-type]  # stand-ins
+        door.connection_made(made)  # type: ignore[arg-type]  # as much of a transport as it uses
         for count in range(1, len(said) + 1):
             assert not welcomed
             door.data_received(said[count - 1 : count])

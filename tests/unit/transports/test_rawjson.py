@@ -189,7 +189,7 @@ async def test_who_does_not_read_is_not_read_from_and_in_the_end_closed() -> Non
     """The write buffer is bounded: no call is carried out for a client whose answers pile up; after 30 s it goes."""
     async with serve(Limits(write_octets=100_000)) as served:
         client = await served.connect()
-        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # it reads as well
         echo = b'{"jsonrpc":"2.0","method":"echo","params":["' + b"x" * 10_000 + b'"],"id":1}\n'
         for _ in range(2_000):
             client.send(echo)
@@ -295,7 +295,7 @@ async def test_a_full_sink_says_so_and_says_when_it_is_not() -> None:
         called: list[str] = []
         sink.when_drained(lambda: called.append("free"))
         await until(lambda: called == ["free"])
-        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # it reads as well
         delivered = 0
         while not sink.is_full():
             sink.deliver(b'"' + b"x" * 10_000 + b'"')

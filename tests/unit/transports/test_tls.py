@@ -369,7 +369,7 @@ async def test_a_peer_that_does_not_say_goodbye_is_not_waited_for(pki: Pki) -> N
     async with serve(Limits(goodbye_s=0.1), tls=server_context(pki.keys)) as served:
         client = await connect(served, pki.context())
         client.send(b"GET /none HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # it reads as well
         await until(lambda: served.tcp.counters.requests == 1)
         await until(lambda: served.tcp.connections == 0)
         client.writer.transport.abort()

@@ -57,7 +57,8 @@ _MOST_KNOWN: Final = 257
 _TEXT: Final = "text/plain"
 #: A message without its body, its ``to``, the user it claims, and its end in seconds since 1970.
 _Properties: TypeAlias = tuple[Message, str | None, bytes | None, float | None]
-_ANNOTATIONS: Final = b"\x00\x53\x72"
+#: How a section of message annotations begins.
+ANNOTATIONS: Final = b"\x00\x53\x72"
 _NOTHING_SAID: Final = Message(body=b"")
 #: Names of annotations that only we say.
 OWN: Final = "x-opt-vdsm-"
@@ -127,7 +128,7 @@ def _read_unusual(payload: bytes, now: float, sender: str | None) -> tuple[Messa
         start, end = parts.annotations
         value = payload[decoding.skip(payload, start + 1) : end]
         if _may_be_kept(value):
-            kept = _ANNOTATIONS + value + kept  # whose descriptor may have had another form
+            kept = ANNOTATIONS + value + kept  # whose descriptor may have had another form
     body, kind = _read_body(payload, parts)
     if template.content_type is not None:
         kind = template.content_type
@@ -369,7 +370,7 @@ def plain(value: object) -> object:
 
 # To AMQP.
 
-_SHORT_ANNOTATIONS: Final = _ANNOTATIONS + bytes((_MAP8,))
+_SHORT_ANNOTATIONS: Final = ANNOTATIONS + bytes((_MAP8,))
 _USER: Final = Symbol(f"{OWN}user")
 _DEAD: Final = tuple((name, Symbol(f"{OWN}{name}")) for name in (DEAD_REASON, DEAD_ORIGIN, DEAD_ERROR))
 _HEADERS: Final[dict[tuple[bool, int, int], bytes]] = {}
@@ -400,7 +401,7 @@ def usual(message: Message, count: int) -> tuple[bytes, bytes] | None:
     octets = message.amqp
     if octets is None or message.expires_at is not None or (message.headers and DEAD_REASON in message.headers):
         return None
-    if octets[2] != _ANNOTATIONS[2]:
+    if octets[2] != ANNOTATIONS[2]:
         return _known_head(message.durable, message.priority, count, message.user, b""), octets
     if octets[:4] == _SHORT_ANNOTATIONS:
         end = 5 + octets[4]
@@ -417,7 +418,7 @@ def _known_head(durable: bool, priority: int, count: int, user: str | None, anno
 
 def resume_annotation(token: str) -> bytes:
     """The section that says where to go on after an event."""
-    return _ANNOTATIONS + encoding.encode({Symbol(f"{OWN}resume"): token})
+    return ANNOTATIONS + encoding.encode({Symbol(f"{OWN}resume"): token})
 
 
 def tail(message: Message, destination: str, *, is_first: bool = True) -> bytes:
@@ -427,7 +428,7 @@ def tail(message: Message, destination: str, *, is_first: bool = True) -> bytes:
     is_dead = bool(message.headers) and DEAD_REASON in message.headers
     if message.amqp is None:
         octets = write(message, destination)
-        return _ANNOTATIONS + encoding.encode(_dead_annotations(message)) + octets if is_dead else octets
+        return ANNOTATIONS + encoding.encode(_dead_annotations(message)) + octets if is_dead else octets
     return _annotated(message.amqp, message.user, _dead_annotations(message) if is_dead else None)
 
 
@@ -438,22 +439,22 @@ def _dead_annotations(message: Message) -> dict[Symbol, str]:
 
 def _annotated(amqp: bytes, user: str | None, more: dict[Symbol, str] | None) -> bytes:
     """An AMQP message, and what we say of it, among the annotations that it came with."""
-    is_bare = not amqp.startswith(_ANNOTATIONS)
+    is_bare = not amqp.startswith(ANNOTATIONS)
     if more is None and is_bare:
         return amqp if user is None else _user_annotation(user) + amqp
     ours = (more or {}) if user is None else {_USER: user} | (more or {})
     if not ours:
         return amqp
     if is_bare:
-        return _ANNOTATIONS + encoding.encode(ours) + amqp
-    found, end = decoding.decode(amqp, len(_ANNOTATIONS))
+        return ANNOTATIONS + encoding.encode(ours) + amqp
+    found, end = decoding.decode(amqp, len(ANNOTATIONS))
     annotations = found if isinstance(found, dict) else {}
-    return _ANNOTATIONS + encoding.encode(annotations | ours) + amqp[end:]
+    return ANNOTATIONS + encoding.encode(annotations | ours) + amqp[end:]
 
 
 @lru_cache(maxsize=1_024)
 def _user_annotation(user: str) -> bytes:
-    return _ANNOTATIONS + encoding.encode({_USER: user})
+    return ANNOTATIONS + encoding.encode({_USER: user})
 
 
 def write(message: Message, destination: str) -> bytes:

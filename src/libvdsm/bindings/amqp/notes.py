@@ -8,13 +8,12 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from libvdsm.bindings.amqp.messages import OWN, write
+from libvdsm.bindings.amqp.messages import ANNOTATIONS, OWN, write
 from libvdsm.interfaces.messaging import DEAD_ERROR, Message
 from libvdsm.wire.amqp import decoding, encoding
 from libvdsm.wire.amqp.outcomes import Outcome
 from libvdsm.wire.amqp.values import Described, Symbol, ULong
 
-_ANNOTATIONS: Final = b"\x00\x53\x72"
 #: Octets that a message keeps: of an error's words, and of annotations, those of its sender included.
 _MOST_ERROR: Final = 256
 _MOST_ANNOTATIONS: Final = 4_096
@@ -63,8 +62,8 @@ class _Annotating:
 
     def __call__(self, message: Message, destination: str) -> Message:
         octets = write(message, destination) if message.amqp is None else message.amqp
-        section, start, end = self._section, len(_ANNOTATIONS), 0
-        if octets.startswith(_ANNOTATIONS):
+        section, start, end = self._section, len(ANNOTATIONS), 0
+        if octets.startswith(ANNOTATIONS):
             end = decoding.skip(octets, start)
             self._left -= end - start
             if end - start > _MOST_ANNOTATIONS or self._left < 0:
@@ -73,4 +72,4 @@ class _Annotating:
             section = encoding.encode({**before, **self._annotations}) if isinstance(before, dict) else section
             if len(section) > _MOST_ANNOTATIONS:
                 return message
-        return replace(message, amqp=_ANNOTATIONS + section + octets[end:], alike=None)
+        return replace(message, amqp=ANNOTATIONS + section + octets[end:], alike=None)

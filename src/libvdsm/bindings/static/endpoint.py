@@ -10,7 +10,7 @@ from libvdsm.bindings.faces import only_get
 from libvdsm.bindings.pieces import Pieces
 from libvdsm.interfaces.bodies import Streamed
 from libvdsm.wire.http.events import Response
-from libvdsm.wire.http.ranges import Span, Unsatisfiable, accepts, find_span, has_it, is_another
+from libvdsm.wire.http.ranges import Span, Unsatisfiable, accepts, find_span, has_it, wants_another
 
 if TYPE_CHECKING:
     from libvdsm.bindings.static.files import Coding, File
@@ -107,7 +107,7 @@ def _answer(asked: Mapping[bytes, bytes], file: File) -> Response | Streamed:
     if file.packed is not None and b"range" not in asked and accepts(asked, b"gzip"):
         coding, headers = file.packed, (*_ALWAYS, (b"Content-Encoding", b"gzip"))
     headers = (*headers, (b"ETag", coding.tag), (b"Cache-Control", file.cache_control), (b"Accept-Ranges", b"bytes"))
-    if is_another(asked, coding.tag):
+    if wants_another(asked, coding.tag):
         return Response(412, headers=headers)
     if has_it(asked, coding.tag):
         return Response(304, headers=headers)

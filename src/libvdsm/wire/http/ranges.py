@@ -66,7 +66,7 @@ def has_it(headers: Mapping[bytes, bytes], tag: bytes) -> bool:
     return any(each.removeprefix(b"W/") == plain for each in _TAG.findall(given))
 
 
-def is_another(headers: Mapping[bytes, bytes], tag: bytes) -> bool:
+def wants_another(headers: Mapping[bytes, bytes], tag: bytes) -> bool:
     """Whether the client wants another representation than ``tag``, or nothing (If-Match, by the strong comparison)."""
     given = headers.get(b"if-match")
     return given is not None and given.strip() != _ANY and (tag.startswith(b"W/") or tag not in _TAG.findall(given))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libvdsm.wire.http.ranges import Span, Unsatisfiable, accepts, find_span, has_it, is_another
+from libvdsm.wire.http.ranges import Span, Unsatisfiable, accepts, find_span, has_it, wants_another
 
 TAG = b'"abc"'
 
@@ -115,5 +115,5 @@ def test_a_coding_is_used_only_if_it_is_taken(value: bytes | None, *, is_taken: 
 )
 def test_who_wants_another_representation_is_told(given: bytes | None, *, is_it: bool) -> None:
     """If-Match: the very same octets, or any; what cannot be read is no tag of ours."""
-    assert is_another({} if given is None else {b"if-match": given}, TAG) is is_it
-    assert is_another({b"if-match": b'W/"abc"'}, b'W/"abc"')
+    assert wants_another({} if given is None else {b"if-match": given}, TAG) is is_it
+    assert wants_another({b"if-match": b'W/"abc"'}, b'W/"abc"')
